@@ -1,0 +1,1 @@
+"""Who cares: everything that is made of events."""

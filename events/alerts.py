@@ -1,0 +1,71 @@
+"""What was decided about alerts, each decision a fact of its own, after CAP 1.2."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from events.developments import Development
+from events.filing import LIST_LENGTH, Fact, Phrase, Ref, Word
+
+__all__ = [
+    "Alert",
+    "AlertCorrected",
+    "AlertDecision",
+    "AlertDeferred",
+    "AlertIssued",
+    "AlertRetracted",
+    "AlertSuppressed",
+]
+
+Refs = Annotated[tuple[Ref, ...], Field(max_length=LIST_LENGTH)]
+
+
+class Alert(Fact):
+    """One alert, from which developments it comes and which earlier alerts it refers to.
+
+    `msg_type` and `references` are those of the Common Alerting Protocol 1.2, section 3.2.1.
+    """
+
+    ref: Ref
+    level: Literal["flash", "bulletin", "urgent", "regular", "deferred"]
+    derived_from: Annotated[Refs, Field(min_length=1)]
+    msg_type: Literal["Alert", "Update", "Cancel"] = "Alert"
+    references: Refs = ()
+    reason: Phrase
+
+
+class AlertDecision(Development):
+    """A decision about an alert; a flash names the second person who agreed."""
+
+    alert: Alert
+    seconded_by: Word | None = None
+
+
+class AlertIssued(AlertDecision):
+    """The alert is to go out."""
+
+    kind: Literal["alert-issued"] = "alert-issued"
+
+
+class AlertSuppressed(AlertDecision):
+    """The alert does not go out."""
+
+    kind: Literal["alert-suppressed"] = "alert-suppressed"
+
+
+class AlertDeferred(AlertDecision):
+    """The alert waits and is decided again."""
+
+    kind: Literal["alert-deferred"] = "alert-deferred"
+
+
+class AlertCorrected(AlertDecision):
+    """Everybody who got the alert gets its correction."""
+
+    kind: Literal["alert-corrected"] = "alert-corrected"
+
+
+class AlertRetracted(AlertDecision):
+    """Everybody who got the alert learns that it no longer holds."""
+
+    kind: Literal["alert-retracted"] = "alert-retracted"

@@ -1,0 +1,140 @@
+"""Everything that can be refused or go wrong, as one tree.
+
+    DatelineError
+    ├── Refused             a filing breaks a rule; nothing was appended
+    ├── NotFound            no such story, development or position
+    └── LogError
+        ├── Conflict        the log's own facts speak against the append; nothing was appended
+        │   ├── WrongVersion
+        │   ├── IdReused
+        │   └── PartlyRepeated
+        ├── LogUnavailable  nobody knows whether it was appended; the same ids may be sent again
+        │   └── LogFull
+        └── LogDamaged      what is stored is not what was written
+
+Every message says what was expected and what was found. Exit codes and HTTP statuses are
+given once, in `dateline.outcomes`.
+"""
+
+__all__ = [
+    "Conflict",
+    "DatelineError",
+    "IdReused",
+    "LogDamaged",
+    "LogError",
+    "LogFull",
+    "LogUnavailable",
+    "NotFound",
+    "PartlyRepeated",
+    "Refused",
+    "WrongVersion",
+]
+
+
+class DatelineError(Exception):
+    """The root: every error that a user may be shown in one sentence."""
+
+
+class Refused(DatelineError):
+    """A filing breaks a rule of the desk or the shape of its kind.
+
+    Args:
+        rule: kebab-case name of the rule, stable for scripts.
+        field: dotted path of the field at fault, such as `figures.0.value`.
+        expected: what the rule asks for, as the end of "expected …".
+        found: what was there instead, as the end of "found …".
+    """
+
+    def __init__(self, rule: str, field: str, expected: str, found: str) -> None:
+        super().__init__(f"refused by rule {rule}, field {field}: expected {expected}; found {found}")
+        self.rule = rule
+        self.field = field
+        self.expected = expected
+        self.found = found
+
+
+class NotFound(DatelineError):
+    """What was asked for is not in the log, or not in reach of who asks.
+
+    Args:
+        what: the kind of thing, such as `story`.
+        name: what it was asked for by.
+    """
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(f"no {what} {name}")
+        self.what = what
+        self.name = name
+
+
+class LogError(DatelineError):
+    """The log could not do what was asked."""
+
+
+class Conflict(LogError):
+    """The append contradicts what the log already holds; nothing was appended."""
+
+
+class WrongVersion(Conflict):
+    """The story is not at the version that the append expected."""
+
+    def __init__(self, story: str, expected: int | str, found: int) -> None:
+        super().__init__(f"wrong expected version: {expected} (story: {story}, found: {found})")
+        self.story = story
+        self.expected = expected
+        self.found = found
+
+
+class IdReused(Conflict):
+    """An event id came twice with different content."""
+
+    def __init__(self, event_id: str, found: str) -> None:
+        super().__init__(f"event id used twice: expected {event_id} to be new; found {found}")
+        self.event_id = event_id
+
+
+class PartlyRepeated(Conflict):
+    """A batch repeats some events of the log and adds others; a retry repeats all or none."""
+
+    def __init__(self, story: str, repeated: int, total: int) -> None:
+        super().__init__(
+            f"partly repeated batch (story: {story}): expected all {total} events to be new "
+            f"or all to be known; found {repeated} known"
+        )
+        self.story = story
+
+
+class LogUnavailable(LogError):
+    """It is unknown whether the append took place; retrying with the same ids is safe."""
+
+    def __init__(self, log: str, why: str) -> None:
+        super().__init__(
+            f"log unavailable: {log}: {why}; unknown whether anything was appended, "
+            "safe to retry with the same ids"
+        )
+        self.log = log
+        self.why = why
+
+
+class LogFull(LogUnavailable):
+    """The disk has no room for the append."""
+
+
+class LogDamaged(LogError):
+    """What the log holds is not what was appended.
+
+    Args:
+        log: the log's URL.
+        position: first position at fault, 0 when no single event is.
+        expected: what the position should hold.
+        found: what it holds.
+    """
+
+    def __init__(self, log: str, position: int, expected: str, found: str) -> None:
+        super().__init__(
+            f"log damaged at position {position} ({log}): expected {expected}; found {found}"
+        )
+        self.log = log
+        self.position = position
+        self.expected = expected
+        self.found = found

@@ -1,0 +1,245 @@
+"""What a filing is made of: who says so, when it happened, what is claimed, what was counted."""
+
+import re
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema
+
+__all__ = [
+    "Attribution",
+    "Claim",
+    "Fact",
+    "Figure",
+    "Link",
+    "Media",
+    "Occurred",
+    "Private",
+    "Verification",
+]
+
+HEADLINE_LENGTH = 280  # characters; what a push alert and a wire slug still show whole
+BODY_LENGTH = 20_000  # characters; the longest real live-blog post in use is a third of it
+PHRASE_LENGTH = 1_000  # characters; one statement, reason or note
+LIST_LENGTH = 200  # items; more claims or figures than that are several developments
+FIGURE_DIGITS = 15  # every integer below 10**15 is exact in any JSON reader (RFC 8259 section 6)
+
+# Control characters and line separators end lines or drive terminals; a line of text has none.
+_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
+_TEXT = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$"
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,80}$")]
+Ref = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,40}$")]
+Headline = Annotated[str, StringConstraints(max_length=HEADLINE_LENGTH, pattern=_LINE)]
+Body = Annotated[str, StringConstraints(max_length=BODY_LENGTH, pattern=_TEXT)]
+Phrase = Annotated[str, StringConstraints(max_length=PHRASE_LENGTH, pattern=_TEXT)]
+Word = Annotated[str, StringConstraints(max_length=200, pattern=_LINE)]
+Measure = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,80}$")]
+Speaker = Annotated[
+    str, StringConstraints(pattern=r"^(?:(?:person|org):[a-z0-9][a-z0-9-]{0,79}|outlet)$")
+]
+Person = Annotated[str, StringConstraints(pattern=r"^person:[a-z0-9][a-z0-9-]{0,79}$")]
+Place = Annotated[str, StringConstraints(pattern=r"^place:[a-z0-9][a-z0-9-]{0,79}$")]
+Org = Annotated[str, StringConstraints(pattern=r"^org:[a-z0-9][a-z0-9-]{0,79}$")]
+Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\s\x00-\x20\x7f<>\"]+$")]
+Duration = Annotated[
+    str,
+    StringConstraints(
+        max_length=40,
+        pattern=r"^P(?:\d+W|(?:\d+Y)?(?:\d+M)?(?:\d+D)?(?:T(?:\d+H)?(?:\d+M)?(?:\d+S)?)?)$",
+    ),
+    AfterValidator(lambda window: _whole_duration(window)),
+]
+Urgency = Annotated[int, Field(ge=1, le=9, strict=True)]
+
+
+def _whole_duration(window: str) -> str:
+    if window.endswith(("P", "T")):
+        msg = "an ISO 8601 duration such as PT24H names at least one amount"
+        raise ValueError(msg)
+    return window
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
+
+_PARTIAL = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+
+
+def _partial_date(text: str) -> str:
+    """Accept YYYY, YYYY-MM and YYYY-MM-DD that exist in the calendar (ISO 8601 reduced form)."""
+    found = _PARTIAL.fullmatch(text)
+    if found is None:
+        msg = "a date as YYYY, YYYY-MM or YYYY-MM-DD"
+        raise ValueError(msg)
+    year, month, day = found.groups()
+    date(int(year), int(month or 1), int(day or 1))
+    return text
+
+
+def _moment(text: str) -> str:
+    """Accept a partial date, or a time with its zone (RFC 3339)."""
+    if "T" not in text:
+        return _partial_date(text)
+    if datetime.fromisoformat(text).tzinfo is None:
+        msg = "a time with its zone, such as 2025-10-10T18:00:00Z"
+        raise ValueError(msg)
+    return text
+
+
+PartialDate = Annotated[str, AfterValidator(_partial_date)]
+Moment = Annotated[str, StringConstraints(max_length=40), AfterValidator(_moment)]
+
+
+def _amount(value: Any) -> Any:  # noqa: ANN401 - raw input of any JSON type arrives here
+    """Turn a JSON number or a decimal in quotes into an exact number; no float goes on."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        msg = "a number, or a decimal in quotes such as \"3.5\""
+        raise ValueError(msg)  # noqa: TRY004 - pydantic reports ValueError as a field error
+    try:
+        number = Decimal(repr(value) if isinstance(value, float) else str(value))
+    except ArithmeticError:
+        msg = "a number, or a decimal in quotes such as \"3.5\""
+        raise ValueError(msg) from None
+    if not number.is_finite() or abs(number) >= 10**FIGURE_DIGITS:
+        msg = f"a finite number below 10 to the power of {FIGURE_DIGITS}"
+        raise ValueError(msg)
+    if number == number.to_integral_value():
+        return int(number)
+    if len(number.as_tuple().digits) > FIGURE_DIGITS:
+        msg = f"at most {FIGURE_DIGITS} digits"
+        raise ValueError(msg)
+    return number.normalize()
+
+
+def _exact(value: int | Decimal) -> int | str:
+    return value if isinstance(value, int) else format(value, "f")
+
+
+Amount = Annotated[
+    int | Decimal,
+    BeforeValidator(_amount),
+    PlainSerializer(_exact, return_type=int | str),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^-?\d{1,15}(\.\d{1,15})?$"}]}
+    ),
+]
+
+
+class Fact(BaseModel):
+    """A frozen part of an event; its fields serialise in sorted order, which makes them canonical.
+
+    Unknown fields are refused: a misspelt `embargo_untill` must not publish a story.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: type[BaseModel], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Sort the fields once, when the class is made, so that no event is sorted when filed."""
+        schema = handler(source)
+        inner: Any = schema
+        while inner["type"] != "model-fields":
+            inner = inner["schema"]
+        inner["fields"] = dict(
+            sorted(
+                inner["fields"].items(),
+                key=lambda field: field[1].get("serialization_alias", field[0]),
+            )
+        )
+        return schema
+
+
+class Attribution(Fact):
+    """Who says so: `person:…`, `org:…`, `outlet`, or nobody named but the words of the source."""
+
+    speaker: Speaker | None = None
+    verb: Word | None = None
+    form: Word | None = None
+    via: Speaker | None = None
+    at: Ref | None = None
+    source_text: Phrase | None = None
+
+
+class Occurred(Fact):
+    """When it happened in the world, as exactly as the source said and no more exactly."""
+
+    basis: Literal["stated", "inferred", "relative", "unstated"] = "unstated"
+    text: Phrase | None = None
+    date: PartialDate | None = None
+    start: Moment | None = None
+    end: Moment | None = None
+    after: Moment | None = None
+    window: Duration | None = None
+
+
+Verification = Literal["attributed", "corroborated", "confirmed", "disputed", "refuted"]
+Qualifier = Literal["exact", "more-than", "less-than", "about", "order-of-magnitude"]
+
+
+class Claim(Fact):
+    """One statement on its own, with who says it when that is not the development's speaker."""
+
+    ref: Ref
+    text: Phrase
+    speaker: Speaker | None = None
+    via: Speaker | None = None
+    position_of: Speaker | None = None
+
+
+class Figure(Fact):
+    """A number and whose it is; words alone are a figure too ("thousands")."""
+
+    ref: Ref
+    measure: Measure
+    unit: Word | None = None
+    value: Amount | None = None
+    words: Phrase | None = None
+    qualifier: Qualifier | None = None
+    window: Duration | None = None
+    source: Speaker | None = None
+    source_text: Phrase | None = None
+    group: Phrase | None = None
+    part_of: Ref | None = None
+
+
+class Link(Fact):
+    """Where to read on."""
+
+    url: Url
+    title: Word | None = None
+
+
+class Media(Fact):
+    """A picture, film or sound with the words that stand for it."""
+
+    url: Url
+    title: Word | None = None
+    alt: Phrase | None = None
+    credit: Word | None = None
+
+
+class Private(Fact):
+    """Sources, notes and legal advice: stored apart, never part of a development."""
+
+    notes: Body | None = None
+    sources: Body | tuple[Body, ...] | None = None
+    legal: Body | None = None

@@ -1,0 +1,251 @@
+"""The log in one SQLite file: the default, for one machine and any number of its processes."""
+
+import asyncio
+import contextlib
+import os
+import queue
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+import apsw
+
+from events.codec import decode
+from events.envelope import Entropy, Filed, Recorded, Sealed, prepare
+from events.errors import LogDamaged, LogUnavailable
+from events.log import Appended, Clock, Expect, ExpectedVersion, Head, check_batch
+from events.memory_log import wall_clock
+from events.sqlite_writer import COLUMNS, Pending, Writer, connect, explain
+from events.tree import Frontier
+
+__all__ = ["SqliteLog"]
+
+PAGE = 512  # events read at a time: a megabyte at most times, and little waiting for the first
+READERS = 4  # connections that read at the same time
+LOOK_AGAIN = 0.02  # seconds between looks for what other processes appended; ours need no look
+
+_READ: Final = "SELECT position, story, version, recorded_ms, envelope, kind, schema, body FROM events"
+_T = TypeVar("_T")
+
+
+class SqliteLog:
+    """A log in a SQLite file, write-ahead logged, every commit synced to the disk.
+
+    Args:
+        path: the file; made when it is not there.
+        clock: time of recording.
+        entropy: source of nonces.
+
+    Raises:
+        LogUnavailable: the file cannot be opened.
+        LogDamaged: it is no Dateline log.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        clock: Clock = wall_clock,
+        entropy: Entropy = os.urandom,
+    ) -> None:
+        self._path = os.fspath(path)
+        self.url = f"sqlite:///{self._path}"
+        self._entropy = entropy
+        self._submitted: list[Pending] = []
+        self._followers: set[asyncio.Event] = set()
+        self._readers: queue.SimpleQueue[apsw.Connection] = queue.SimpleQueue()
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="dateline-reader")
+        self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        try:
+            self._writer = Writer(self.url, self._path, clock, self._announce)
+        except apsw.Error as error:
+            raise explain(self.url, error) from error
+
+    async def append(
+        self, story: str, events: Sequence[Filed], expected: ExpectedVersion = Expect.ANY
+    ) -> Appended:
+        """See `events.log.Log.append`."""
+        self._check_open()
+        batch = [prepare(story, event, self._entropy) for event in check_batch(events)]
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Appended] = loop.create_future()
+        if not self._submitted:
+            # All appends of this turn of the loop go to the writer together and share a commit.
+            loop.call_soon(self._hand_over)
+        self._submitted.append(Pending(story, batch, expected, future))
+        return await future
+
+    def _hand_over(self) -> None:
+        submitted, self._submitted = self._submitted, []
+        self._writer.submit(submitted)
+
+    async def read(
+        self, after: int = 0, *, upto: int | None = None, story: str | None = None
+    ) -> AsyncIterator[Recorded]:
+        """See `events.log.Log.read`."""
+        if story is not None:
+            async for event in self._read_story(story, 0, after):
+                if upto is not None and event.position > upto:
+                    return
+                yield event
+            return
+        last = upto if upto is not None else (await self.head()).size
+        query = f"{_READ} WHERE position > ? AND position <= ? ORDER BY position LIMIT {PAGE}"
+        while after < last:
+            page = await self._run(lambda c, start=after: _typed(c, query, (start, last)))
+            for event in page:
+                yield event
+            if not page:
+                return
+            after = page[-1].position
+
+    def read_versions(self, story: str, after: int = 0) -> AsyncIterator[Recorded]:
+        """See `events.log.Log.read_versions`."""
+        return self._read_story(story, after, 0)
+
+    async def _read_story(self, story: str, version: int, after: int) -> AsyncIterator[Recorded]:
+        query = (
+            f"{_READ} WHERE story = ? AND version > ? AND position > ? ORDER BY version LIMIT {PAGE}"
+        )
+        while True:
+            page = await self._run(
+                lambda c, start=version: _typed(c, query, (story, start, after))
+            )
+            for event in page:
+                yield event
+            if len(page) < PAGE:
+                return
+            version = page[-1].version
+
+    async def read_sealed(
+        self, after: int = 0, *, upto: int | None = None
+    ) -> AsyncIterator[Sealed]:
+        """See `events.log.Log.read_sealed`."""
+        last = upto if upto is not None else (await self.head()).size
+        query = (
+            f"SELECT {COLUMNS} FROM events "  # noqa: S608 - COLUMNS is our constant
+            f"WHERE position > ? AND position <= ? ORDER BY position LIMIT {PAGE}"
+        )
+        while after < last:
+            page = await self._run(
+                lambda c, start=after: [
+                    Sealed._make(row) for row in c.execute(query, (start, last))
+                ]
+            )
+            for event in page:
+                yield event
+            if not page:
+                return
+            after = page[-1].position
+
+    async def follow(self, after: int = 0, *, story: str | None = None) -> AsyncIterator[Recorded]:
+        """See `events.log.Log.follow`."""
+        self._loop = asyncio.get_running_loop()
+        grown = asyncio.Event()
+        self._followers.add(grown)
+        try:
+            while True:
+                self._check_open()
+                grown.clear()
+                size = (await self.head()).size
+                async for event in self.read(after, upto=size, story=story):
+                    yield event
+                after = max(after, size)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(grown.wait(), LOOK_AGAIN)
+        finally:
+            self._followers.discard(grown)
+
+    async def head(self) -> Head:
+        """See `events.log.Log.head`."""
+        size, hashes, recorded_ms = await self._run(
+            lambda c: c.execute("SELECT size, hashes, recorded_ms FROM tree").get
+        )
+        return Head(size, Frontier(size, hashes).root, recorded_ms)
+
+    async def find(self, ids: Sequence[str]) -> Mapping[str, Sealed]:
+        """See `events.log.Log.find`."""
+        query = f"SELECT {COLUMNS} FROM events WHERE id = ?"  # noqa: S608 - COLUMNS is our constant
+
+        def look(connection: apsw.Connection) -> dict[str, Sealed]:
+            keys = ((text, bytes.fromhex(text.replace("-", ""))) for text in ids)
+            found = ((text, connection.execute(query, (key,)).get) for text, key in keys)
+            return {text: Sealed._make(row) for text, row in found if row is not None}
+
+        return await self._run(look)
+
+    async def position_at(self, recorded_ms: int) -> int:
+        """See `events.log.Log.position_at`. Halves the log twenty times for a million events."""
+
+        def search(connection: apsw.Connection) -> int:
+            low, high = 0, connection.execute("SELECT size FROM tree").get
+            while low < high:
+                middle = (low + high + 1) // 2
+                at = connection.execute(
+                    "SELECT recorded_ms FROM events WHERE position = ?", (middle,)
+                ).get
+                low, high = (middle, high) if at <= recorded_ms else (low, middle - 1)
+            return low
+
+        return await self._run(search)
+
+    async def close(self) -> None:
+        """See `events.log.Log.close`."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._submitted:
+            self._hand_over()
+        await asyncio.get_running_loop().run_in_executor(None, self._writer.close)
+        self._threads.shutdown()
+        while not self._readers.empty():
+            self._readers.get().close()
+        for grown in self._followers:
+            grown.set()
+
+    def _announce(self, _size: int) -> None:
+        """Wake the followers of this process, from the writer's thread."""
+        if self._followers and self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop closed first; nobody follows
+                self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        for grown in self._followers:
+            grown.set()
+
+    async def _run(self, work: Callable[[apsw.Connection], _T]) -> _T:
+        """Do reading work with a connection of its own, off the event loop."""
+        self._check_open()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._with, work)
+
+    def _with(self, work: Callable[[apsw.Connection], _T]) -> _T:
+        try:
+            try:
+                connection = self._readers.get_nowait()
+            except queue.Empty:
+                connection = connect(self._path)
+                connection.pragma("query_only", value=True)
+            try:
+                return work(connection)
+            finally:
+                self._readers.put(connection)
+        except apsw.Error as error:
+            raise explain(self.url, error) from error
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise LogUnavailable(self.url, "it is closed")
+
+
+def _typed(
+    connection: apsw.Connection, query: str, bindings: tuple[int | str, ...]
+) -> list[Recorded]:
+    try:
+        return [
+            Recorded(position, story, version, at, envelope, decode(kind, schema, body))
+            for position, story, version, at, envelope, kind, schema, body in connection.execute(
+                query, bindings
+            )
+        ]
+    except ValueError as error:
+        raise LogDamaged("sqlite", 0, "a body that its kind can be read from", str(error)) from error

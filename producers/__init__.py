@@ -1,0 +1,1 @@
+"""Who says so: everything that puts events into the log."""
