@@ -1,0 +1,64 @@
+"""Whether a development stands in public: the acts of the desk, as four switches."""
+
+from typing import Literal, NamedTuple
+
+from events.developments import Development
+from events.editorial import (
+    EmbargoBroken,
+    EmbargoLifted,
+    Held,
+    HoldReleased,
+    Published,
+    Withdrawn,
+)
+
+__all__ = ["Release", "ReleaseAct", "Status", "released"]
+
+Status = Literal["published", "filed", "embargoed", "held", "withdrawn"]
+ReleaseAct = Held | HoldReleased | Withdrawn | Published | EmbargoLifted | EmbargoBroken
+
+
+class Release(NamedTuple):
+    """What keeps a development from the public; it is published when nothing does."""
+
+    unapproved: bool = False
+    embargoed: bool = False
+    held: bool = False
+    withdrawn: bool = False
+
+    @property
+    def status(self) -> Status:
+        """The strongest of the switches, in the vocabulary's words."""
+        if self.withdrawn:
+            return "withdrawn"
+        if self.held:
+            return "held"
+        if self.unapproved:
+            return "filed"
+        return "embargoed" if self.embargoed else "published"
+
+    def after(self, act: ReleaseAct) -> "Release":
+        """Give the switches as an act leaves them."""
+        match act:
+            case Held():
+                return self._replace(held=True)
+            case HoldReleased():
+                return self._replace(held=False)
+            case Withdrawn():
+                return self._replace(withdrawn=True)
+            case Published():
+                return self._replace(unapproved=False)
+            case EmbargoLifted() | EmbargoBroken():
+                return self._replace(embargoed=False)
+
+
+def released(development: Development, recorded_ms: int) -> Release:
+    """Give the switches of a development as it is recorded.
+
+    An embargo that had run out by then is none: there is nothing left for the clock to lift.
+    """
+    until = development.embargo_until
+    return Release(
+        unapproved=bool(development.needs_approval),
+        embargoed=until is not None and until.timestamp() * 1000 > recorded_ms,
+    )

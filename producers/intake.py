@@ -1,0 +1,130 @@
+"""A filing as it arrives: one JSON object, taken apart into what is public and what is private."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import nh3
+import orjson
+import uuid_utils
+from pydantic import ValidationError
+
+from events.developments import Development
+from events.errors import Refused
+from events.filing import Private
+from events.vocabulary import KINDS
+
+__all__ = ["Filing", "parse", "take"]
+
+FILING_BYTES = 256 * 1024  # a filing at its longest is a tenth of it, in any script
+SHOWN = 80  # characters of a bad value that an error repeats
+
+# What a body may hold beside text: what a live blog's editor offers, nothing that runs or loads.
+_TAGS: Final = {"a", "b", "blockquote", "br", "em", "i", "li", "ol", "p", "strong", "ul"}
+_ATTRIBUTES: Final = {"a": {"href"}}
+_SCHEMES: Final = {"http", "https", "mailto"}
+
+
+class Filing(NamedTuple):
+    """What somebody wants recorded.
+
+    `id` is the idempotency key; `given_id` says whether the sender chose it.
+    """
+
+    story: str
+    id: str
+    development: Development
+    private: Private | None = None
+    given_id: bool = False
+
+
+def parse(text: bytes | str) -> Any:  # noqa: ANN401 - any JSON value may have been sent
+    """Read JSON text (RFC 8259).
+
+    Raises:
+        Refused: it is too long or no JSON.
+    """
+    if len(text) > FILING_BYTES:
+        raise Refused("size", "filing", f"at most {FILING_BYTES} bytes", f"{len(text)} bytes")
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise Refused("json", "filing", "one JSON object", str(error)) from error
+
+
+def take(content: Any) -> Filing:  # noqa: ANN401 - any JSON value may have been sent
+    """Take a filing apart and check the shape of every part.
+
+    Args:
+        content: the JSON object, as VOCABULARY section 1 has it.
+
+    Raises:
+        Refused: naming the field, what it should hold and what it holds. Private text is never
+            repeated in the error.
+    """
+    if not isinstance(content, Mapping):
+        raise Refused("shape", "filing", "a JSON object", _shown(content))
+    public = dict(content)
+    story = _text(public, "story", "a slug of 1 to 80 of a-z, 0-9 and -")
+    given = public.pop("id", None)
+    if given is not None and not isinstance(given, str):
+        raise Refused("event-id", "id", "a UUIDv7 in lower case", _shown(given))
+    private = _private(public.pop("private", None))
+    kind = public.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        near = difflib.get_close_matches(str(kind), KINDS, n=1)
+        hint = f"a kind of the vocabulary, perhaps {near[0]}" if near else "a kind of the vocabulary"
+        raise Refused("kind", "kind", hint, _shown(kind))
+    if isinstance(public.get("body"), str):
+        public["body"] = clean(public["body"]) or None
+    try:
+        development = KINDS[kind].model_validate(public)
+    except ValidationError as error:
+        raise refusal(error) from None
+    return Filing(story, given or str(uuid_utils.uuid7()), development, private, given is not None)
+
+
+def clean(body: str) -> str:
+    """Leave only the HTML that a body may hold; everything else goes, scripts with their text."""
+    return nh3.clean(body, tags=_TAGS, attributes=_ATTRIBUTES, url_schemes=_SCHEMES)
+
+
+def refusal(error: ValidationError, within: str = "") -> Refused:
+    """Say in one sentence what is wrong with the first field that is."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    field = ".".join((*((within,) if within else ()), *map(str, first["loc"]))) or "filing"
+    if first["type"] == "missing":
+        return Refused("shape", field, "a value", "nothing")
+    if first["type"] == "extra_forbidden":
+        return Refused("shape", field, "no field of this name", "one")
+    wanted = first["msg"].removeprefix("Value error, ")
+    for opening in ("Input should be ", "String should ", "Input should "):
+        wanted = wanted.removeprefix(opening)
+    found = "something else" if within == "private" else _shown(first["input"])
+    return Refused("shape", field, wanted, found)
+
+
+def _private(content: Any) -> Private | None:  # noqa: ANN401 - any JSON value may have been sent
+    if content is None:
+        return None
+    try:
+        private = Private.model_validate(content)
+    except ValidationError as error:
+        raise refusal(error, "private") from None
+    return private if private.model_fields_set else None
+
+
+def _text(content: dict[str, Any], field: str, wanted: str) -> str:
+    value = content.pop(field, None)
+    if not isinstance(value, str):
+        raise Refused("shape", field, wanted, _shown(value))
+    return value
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "nothing"
+    text = ascii(value) if isinstance(value, str) else str(type(value).__name__)
+    if isinstance(value, bool | int | float):
+        text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"

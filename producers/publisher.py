@@ -1,0 +1,200 @@
+"""The way from a filing to the log: load the story, decide, append, and try again when overtaken."""
+
+import asyncio
+import random
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import structlog
+
+from events.codec import canonical, decode, encode, encode_private
+from events.envelope import Filed, Recorded, Sealed
+from events.errors import IdReused, LogUnavailable, WrongVersion
+from events.log import Clock, Expect, ExpectedVersion, Log
+from producers.case import Actor
+from producers.decide import decide
+from producers.desk import Desk, evolve
+from producers.intake import Filing
+
+__all__ = ["Publisher", "Receipt", "foreseen", "judge"]
+
+TRIES = 8  # times to decide anew when another filer was faster, or the log could not say
+PAUSE = 0.02  # seconds at most before the second try; doubles, with full jitter
+DESKS: Final = 256  # stories kept at hand, so that the next filing reads only what is new
+
+log = structlog.get_logger()
+
+
+class Receipt(NamedTuple):
+    """What the filer gets back; `duplicate` when the same filing had been recorded before."""
+
+    id: str
+    story: str
+    ref: str
+    kind: str
+    position: int
+    version: int
+    duplicate: bool
+
+
+class Publisher:
+    """Files developments into a log.
+
+    Args:
+        log: where to.
+        clock: the time by which rules judge, milliseconds since 1970 UTC.
+        pause: waits that many seconds between tries.
+    """
+
+    def __init__(
+        self,
+        to: Log,
+        clock: Clock,
+        pause: Callable[[float], "asyncio.Future[None] | asyncio.Task[None]"] | None = None,
+    ) -> None:
+        self._log = to
+        self._clock = clock
+        self._pause = pause or asyncio.sleep
+        self._desks: OrderedDict[str, Desk] = OrderedDict()
+
+    async def file(
+        self,
+        filing: Filing,
+        by: Actor,
+        expected: ExpectedVersion = Expect.ANY,
+        correlation: str | None = None,
+    ) -> Receipt:
+        """Record one filing.
+
+        Raises:
+            Refused: it breaks a rule; nothing was appended.
+            WrongVersion: the story is not where `expected` has it.
+            IdReused: the id is known with other content.
+            LogUnavailable: unknown, also after trying again; safe to retry with the same id.
+        """
+        (receipt,) = await self.file_all([filing], by, expected, correlation)
+        return receipt
+
+    async def file_all(
+        self,
+        filings: Sequence[Filing],
+        by: Actor,
+        expected: ExpectedVersion = Expect.ANY,
+        correlation: str | None = None,
+    ) -> list[Receipt]:
+        """Record filings of one story together: all of them or none; see `file`."""
+        story = filings[0].story
+        for attempt in range(1, TRIES + 1):
+            try:
+                return await self._try(story, filings, by, expected, correlation)
+            except WrongVersion:
+                if expected is not Expect.ANY or attempt == TRIES:
+                    raise
+            except LogUnavailable:
+                if attempt == TRIES:
+                    raise
+            await self._pause(random.uniform(0, PAUSE * 2**attempt))  # noqa: S311 - spreads retries
+        raise AssertionError
+
+    async def desk(self, story: str) -> Desk:
+        """Give the story as the desk knows it now, reading only what is new."""
+        desk = self._desks.get(story)
+        if desk is None:
+            desk = Desk()
+        async for event in self._log.read_versions(story, desk.version):
+            desk.update(evolve(desk, event))
+        self._desks[story] = desk
+        self._desks.move_to_end(story)
+        if len(self._desks) > DESKS:
+            self._desks.popitem(last=False)
+        return desk
+
+    async def _try(
+        self,
+        story: str,
+        filings: Sequence[Filing],
+        by: Actor,
+        expected: ExpectedVersion,
+        correlation: str | None,
+    ) -> list[Receipt]:
+        known = await self._log.find([filing.id for filing in filings if filing.given_id])
+        if len(known) == len(filings):
+            return [_again(filing, known[filing.id]) for filing in filings]
+        desk = await self.desk(story)
+        if isinstance(expected, int) and expected != desk.version:
+            raise WrongVersion(story, expected, desk.version)
+        events = judge(story, filings, desk, by, self._clock(), correlation)
+        at = desk.version if expected is Expect.ANY else expected
+        places = await self._log.append(story, events, at)
+        receipts = [
+            Receipt(
+                event.id,
+                story,
+                event.development.ref or "",
+                event.development.kind,
+                position,
+                version,
+                places.duplicate,
+            )
+            for event, position, version in zip(
+                events, places.positions, places.versions, strict=True
+            )
+        ]
+        for receipt in receipts:
+            log.info("filed", **receipt._asdict(), filed_by=by.name, correlation=correlation)
+        return receipts
+
+
+def judge(
+    story: str,
+    filings: Sequence[Filing],
+    desk: Desk,
+    by: Actor,
+    now_ms: int,
+    correlation: str | None = None,
+) -> list[Filed]:
+    """Decide filings one after the other, each on top of those before it; `desk` stays as it is.
+
+    Raises:
+        Refused: one of them breaks a rule.
+    """
+    ahead = desk.ahead() if len(filings) > 1 else desk
+    events = []
+    for filing in filings:
+        development = decide(story, filing.development, ahead, by, now_ms)
+        event = Filed(filing.id, by.name, development, filing.private, None, correlation)
+        events.append(event)
+        if len(filings) > 1:
+            ahead.update(evolve(ahead, foreseen(event, story, ahead.version + 1, now_ms)))
+    return events
+
+
+def foreseen(event: Filed, story: str, version: int, now_ms: int) -> Recorded:
+    """Give an event as it will be read back, so far as the desk's fold looks at it."""
+    envelope = canonical({"filed_by": event.filed_by})
+    return Recorded(0, story, version, now_ms, envelope, event.development)
+
+
+def _again(filing: Filing, stored: Sealed) -> Receipt:
+    """Answer a filing that was recorded before, as it was answered then.
+
+    Raises:
+        IdReused: the id was used for something else.
+    """
+    found = decode(stored.kind, stored.schema, stored.body)
+    ref = getattr(found, "ref", None)
+    same = filing.development
+    if same.ref is None:
+        same = same.model_copy(update={"ref": ref})
+    if getattr(found, "needs_approval", None):
+        same = same.model_copy(update={"needs_approval": True})
+    if (
+        (filing.story, same.kind) != (stored.story, stored.kind)
+        or (stored.body is not None and encode(same) != stored.body)
+        or (stored.private is not None and encode_private(filing.private) != stored.private)
+    ):
+        raise IdReused(filing.id, f"it at position {stored.position} with other content")
+    return Receipt(
+        filing.id, stored.story, ref or "", stored.kind, stored.position, stored.version, True
+    )
