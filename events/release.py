@@ -1,6 +1,7 @@
 """Whether a development stands in public: the acts of the desk, as four switches."""
 
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from events.developments import Development
 from events.editorial import (
@@ -18,7 +19,8 @@ Status = Literal["published", "filed", "embargoed", "held", "withdrawn"]
 ReleaseAct = Held | HoldReleased | Withdrawn | Published | EmbargoLifted | EmbargoBroken
 
 
-class Release(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Release:
     """What keeps a development from the public; it is published when nothing does."""
 
     unapproved: bool = False
@@ -41,15 +43,15 @@ class Release(NamedTuple):
         """Give the switches as an act leaves them."""
         match act:
             case Held():
-                return self._replace(held=True)
+                return replace(self, held=True)
             case HoldReleased():
-                return self._replace(held=False)
+                return replace(self, held=False)
             case Withdrawn():
-                return self._replace(withdrawn=True)
+                return replace(self, withdrawn=True)
             case Published():
-                return self._replace(unapproved=False)
+                return replace(self, unapproved=False)
             case EmbargoLifted() | EmbargoBroken():
-                return self._replace(embargoed=False)
+                return replace(self, embargoed=False)
 
 
 def released(development: Development, recorded_ms: int) -> Release:

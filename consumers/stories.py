@@ -1,0 +1,215 @@
+"""The view of all stories: every part of every story on disk, kept current event by event."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Literal, NamedTuple
+
+import orjson
+
+from consumers.parts import Part
+from consumers.state import Row, document, part_of, row_of
+from consumers.story import evolve, fold
+from consumers.views import Views
+from events.envelope import Recorded
+
+__all__ = ["Stories", "Summary"]
+
+PARTS_REMEMBERED = 20_000  # parts kept in memory between events, some 20 MB
+
+_TABLE: Final = """
+CREATE TABLE IF NOT EXISTS story_parts_{generation} (
+    story   TEXT    NOT NULL,
+    key     TEXT    NOT NULL,
+    section TEXT    NOT NULL,
+    place   INTEGER NOT NULL,
+    public  INTEGER NOT NULL,
+    rank    INTEGER,
+    content BLOB    NOT NULL,
+    PRIMARY KEY (story, key)
+) STRICT, WITHOUT ROWID
+"""
+
+
+class Summary(NamedTuple):
+    """A story in a list of stories."""
+
+    story: str
+    title: str
+    status: str
+    version: int
+    position: int
+    recorded_at: str
+
+
+class Stories:
+    """The projection behind `dateline story` and `dateline stories`.
+
+    Args:
+        views: the database it lives in.
+    """
+
+    name = "stories"
+    later: Literal["wait", "pass"] = "pass"
+
+    def __init__(self, views: Views) -> None:
+        self._views = views
+        self._remembered: OrderedDict[tuple[str, str], Part | None] = OrderedDict()
+        self._good_for = (0, -1)
+        self._made: set[int] = set()
+
+    def project(self, generation: int, events: Sequence[Recorded]) -> None:
+        """See `consumers.subscription.Projection.project`."""
+        connection = self._views.connection
+        self._make(generation)
+        before = events[0].position - 1
+        if self._good_for != (generation, before):
+            self._remembered.clear()
+        self._good_for = (0, -1)
+        changed: dict[tuple[str, str], Part] = {}
+        for event in events:
+            known = _Known(event.story, changed, self, generation)
+            for key, part in evolve(known, event).items():
+                changed[event.story, key] = part
+        rows = ((story, row_of(part)) for (story, _), part in changed.items())
+        connection.executemany(
+            f"INSERT OR REPLACE INTO story_parts_{generation} VALUES (?, ?, ?, ?, ?, ?, ?)",
+            ((story, *_columns(row)) for story, row in rows),
+        )
+        for key, part in changed.items():
+            self._remember(key, part)
+        self._good_for = (generation, events[-1].position)
+
+    def lookup(self, generation: int, story: str, key: str) -> Part | None:
+        """Give one part of a story as it is stored."""
+        name = (story, key)
+        if name in self._remembered:
+            self._remembered.move_to_end(name)
+            return self._remembered[name]
+        row = self._views.connection.execute(
+            f"SELECT section, content FROM story_parts_{generation} WHERE story = ? AND key = ?",  # noqa: S608 - an integer of ours
+            name,
+        ).get
+        part = None if row is None else part_of(*row)
+        self._remember(name, part)
+        return part
+
+    def state(
+        self, story: str, now: str, *, public: bool = False
+    ) -> bytes | None:
+        """Give the state of a story as JSON, None when there is none for this reader."""
+        connection = self._views.connection
+        connection.execute("BEGIN")
+        try:
+            position = self._views.position(self.name)
+            self._make(position.generation)
+            rows = connection.execute(
+                "SELECT key, section, place, public, rank, content "  # noqa: S608 - an integer of ours
+                f"FROM story_parts_{position.generation} WHERE story = ? ORDER BY place, key",
+                (story,),
+            ).fetchall()
+        finally:
+            connection.execute("COMMIT")
+        return document(map(Row._make, rows), position.checkpoint, now, public=public)
+
+    def summaries(self, *, public: bool = False) -> list[Summary]:
+        """Give all stories, the one that moved last first."""
+        generation = self._views.position(self.name).generation
+        self._make(generation)
+        rows = self._views.connection.execute(
+            f"SELECT content FROM story_parts_{generation} WHERE key = '' AND (public OR ?)",  # noqa: S608 - an integer of ours
+            (not public,),
+        )
+        found = [_summary(orjson.loads(row[0]), public=public) for row in rows]
+        return sorted(found, key=lambda summary: -summary.position)
+
+    def refold(self, story: str, events: Sequence[Recorded]) -> None:
+        """Make one story anew from all of its events, inside a transaction."""
+        generation = self._views.position(self.name).generation
+        self._make(generation)
+        self._remembered.clear()
+        connection = self._views.connection
+        table = f"story_parts_{generation}"
+        connection.execute(f"DELETE FROM {table} WHERE story = ?", (story,))  # noqa: S608 - an integer of ours
+        connection.executemany(
+            f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - an integer of ours
+            ((story, *_columns(row_of(part))) for part in fold(events).values()),
+        )
+
+    def contents(self, generation: int | None = None) -> Iterator[tuple[str, str, bytes]]:
+        """Give every stored part as (story, key, JSON), in order: two views can be compared."""
+        if generation is None:
+            generation = self._views.position(self.name).generation
+        self._make(generation)
+        yield from self._views.connection.execute(
+            f"SELECT story, key, content FROM story_parts_{generation} ORDER BY story, key"  # noqa: S608 - an integer of ours
+        )
+
+    def drop(self, generation: int) -> None:
+        """Remove a generation of the view, inside a transaction."""
+        self._made.discard(generation)
+        self._views.connection.execute(f"DROP TABLE IF EXISTS story_parts_{generation}")
+
+    def _make(self, generation: int) -> None:
+        if generation not in self._made:
+            self._views.connection.execute(_TABLE.format(generation=generation))
+            self._made.add(generation)
+
+    def _remember(self, key: tuple[str, str], part: Part | None) -> None:
+        self._remembered[key] = part
+        self._remembered.move_to_end(key)
+        if len(self._remembered) > PARTS_REMEMBERED:
+            self._remembered.popitem(last=False)
+
+
+class _Known(Mapping[str, Part]):
+    """A story's parts as an event finds them: changed in this batch, remembered, or on disk."""
+
+    __slots__ = ("_changed", "_generation", "_stories", "_story")
+
+    def __init__(
+        self,
+        story: str,
+        changed: Mapping[tuple[str, str], Part],
+        stories: Stories,
+        generation: int,
+    ) -> None:
+        self._story = story
+        self._changed = changed
+        self._stories = stories
+        self._generation = generation
+
+    def __getitem__(self, key: str) -> Part:
+        part = self._changed.get((self._story, key))
+        if part is None:
+            part = self._stories.lookup(self._generation, self._story, key)
+        if part is None:
+            raise KeyError(key)
+        return part
+
+    def __iter__(self) -> Iterator[str]:
+        raise NotImplementedError("an event looks at the parts that it names, never at all")
+
+    def __len__(self) -> int:
+        raise NotImplementedError("an event looks at the parts that it names, never at all")
+
+
+def _columns(row: Row) -> tuple[str, str, int, int, int | None, bytes]:
+    return row.key, row.section, row.place, int(row.public), row.rank, row.content
+
+
+def _summary(heading: Mapping[str, object], *, public: bool) -> Summary:
+    names = (
+        ("public_title", "public_version", "public_position", "public_recorded_at")
+        if public
+        else ("title", "version", "position", "recorded_at")
+    )
+    title, version, position, at = (heading[name] for name in names)
+    return Summary(
+        str(heading["story"]),
+        str(title),
+        str(heading["status"]),
+        int(str(version)),
+        int(str(position)),
+        str(at),
+    )
+

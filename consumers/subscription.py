@@ -1,0 +1,157 @@
+"""How a consumer takes part in the log: batch by batch, each event once, none lost to a bad one.
+
+A batch is handled in one transaction together with the checkpoint. When it fails, its events are
+handled one by one; each try is counted for good before it is made, and an event that keeps
+failing is parked with the reason while the others go on.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import structlog
+
+from consumers.views import Position, Views
+from events.envelope import Recorded
+from events.log import Log
+from events.vocabulary import Unknown
+
+__all__ = ["BATCH", "Projection", "Subscription"]
+
+BATCH = 500  # events in one transaction: long enough to be cheap, short enough not to block others
+TRIES = 3  # of one event before it is parked; a pure fold does not fail by chance
+
+log = structlog.get_logger()
+
+
+class Projection(Protocol):
+    """Makes a view of events. Whatever it does, it does to the view: it can be done again."""
+
+    name: str
+    later: Literal["wait", "pass"]
+    """Whether later events of a story wait behind a parked one or pass it by."""
+
+    def project(self, generation: int, events: Sequence[Recorded]) -> None:
+        """Bring the view of a generation up to the last of `events`, inside a transaction."""
+        ...
+
+
+class Subscription:
+    """A projection at work on a log.
+
+    Args:
+        source: the log.
+        views: where the view and the checkpoint are.
+        projection: what makes the view.
+        consumer: the name that the checkpoint is kept under, the projection's own by default.
+    """
+
+    def __init__(
+        self, source: Log, views: Views, projection: Projection, consumer: str | None = None
+    ) -> None:
+        self._log = source
+        self._views = views
+        self._projection = projection
+        self.consumer = consumer or projection.name
+
+    async def catch_up(self, upto: int | None = None) -> int:
+        """Handle all that the log holds by now, or up to a position; returns the checkpoint."""
+        target = upto if upto is not None else (await self._log.head()).size
+        batch: list[Recorded] = []
+        position = self._views.position(self.consumer)
+        async for event in self._log.read(position.checkpoint, upto=target):
+            batch.append(event)
+            if len(batch) == BATCH:
+                await self._handle(batch)
+                batch = []
+        if batch:
+            await self._handle(batch)
+        return self._views.position(self.consumer).checkpoint
+
+    async def run(self) -> None:
+        """Handle what is there and then each new event as it comes, until cancelled."""
+        await self.catch_up()
+        checkpoint = self._views.position(self.consumer).checkpoint
+        async for event in self._log.follow(checkpoint):
+            # Whatever else arrived by now shares the transaction.
+            await self.catch_up(max(event.position, (await self._log.head()).size))
+
+    async def _handle(self, batch: Sequence[Recorded]) -> None:
+        await asyncio.to_thread(self.handle, batch)
+
+    def handle(self, batch: Sequence[Recorded]) -> None:
+        """Handle one batch: together when that works, else one by one."""
+        position = self._views.position(self.consumer)
+        batch = [event for event in batch if event.position > position.checkpoint]
+        if not batch:
+            return
+        if position.in_hand <= position.checkpoint:
+            with self._views.transaction():
+                self._views.move(self.consumer, position._replace(in_hand=batch[-1].position))
+            try:
+                self._together(batch)
+            except Exception as error:  # noqa: BLE001 - whatever a bad event raises, it is found below
+                log.warning("batch failed", consumer=self.consumer, error=type(error).__name__)
+            else:
+                return
+        for event in batch:
+            self._singly(event)
+
+    def _together(self, batch: Sequence[Recorded]) -> None:
+        """Project a batch and move the checkpoint, unless another process was faster."""
+        with self._views.transaction():
+            position = self._views.position(self.consumer)
+            left = [event for event in batch if event.position > position.checkpoint]
+            if not left:
+                return
+            self._project(position, left)
+            self._views.move(
+                self.consumer,
+                Position(position.generation, left[-1].position, left[-1].recorded_ms),
+            )
+
+    def _project(self, position: Position, events: Sequence[Recorded]) -> None:
+        good = []
+        for event in events:
+            if isinstance(event.development, Unknown):
+                shape = f"{event.development.kind}/{event.development.schema}"
+                self._views.park(self.consumer, event, f"unknown kind {shape}")
+            elif self._projection.later == "wait" and self._views.is_parked(
+                self.consumer, event.story
+            ):
+                self._views.park(self.consumer, event, "waits behind a parked event of its story")
+            else:
+                good.append(event)
+        if good:
+            self._projection.project(position.generation, good)
+
+    def _singly(self, event: Recorded) -> None:
+        """Try one event up to TRIES times, then park it."""
+        while True:
+            times = self._views.count_attempt(self.consumer, event.position)
+            if times > TRIES:
+                self._park(event)
+                return
+            try:
+                self._together([event])
+            except Exception as error:  # noqa: BLE001 - whatever a bad event raises, it is parked for
+                reason = f"{type(error).__name__}: {error}"
+                self._views.note_failure(self.consumer, event.position, reason)
+            else:
+                self._views.clear_attempts(self.consumer, event.position)
+                return
+
+    def _park(self, event: Recorded) -> None:
+        with self._views.transaction():
+            reason = self._views.failure(self.consumer, event.position)
+            position = self._views.position(self.consumer)
+            if position.checkpoint >= event.position:
+                return
+            self._views.park(self.consumer, event, reason)
+            self._views.clear_attempts(self.consumer, event.position)
+            self._views.move(
+                self.consumer, Position(position.generation, event.position, event.recorded_ms)
+            )
+        log.error(
+            "parked", consumer=self.consumer, position=event.position, story=event.story, reason=reason
+        )
