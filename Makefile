@@ -1,0 +1,70 @@
+# Everything a person types in a checkout. `make` alone lists it.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lint types imports docstrings reference docs bench torture lock clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "dateline needs Python 3.11 or newer; found $$($(PYTHON) --version 2>&1). Set PYTHON=…"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: $(BIN)/python requirements.lock pyproject.toml
+	@echo "installing from requirements.lock …"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
+	@echo "installing from requirements-dev.lock …"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: $(VENV)/.runtime ## file a real story and watch it: start here
+	@$(BIN)/dateline demo
+
+test: $(VENV)/.dev ## run every test that this machine can run
+	@$(BIN)/python -m pytest -m "not torture"
+
+check: format lint types imports docstrings reference test ## all that CI runs
+
+format: $(VENV)/.dev ## is the code formatted
+	@$(BIN)/ruff format --check .
+
+lint: $(VENV)/.dev ## does ruff find fault
+	@$(BIN)/ruff check .
+
+types: $(VENV)/.dev ## does mypy find fault
+	@$(BIN)/mypy
+
+imports: $(VENV)/.dev ## do imports keep to the floors
+	@$(BIN)/lint-imports
+
+docstrings: $(VENV)/.dev ## does every test say its rule
+	@$(BIN)/interrogate --quiet tests
+
+reference: $(VENV)/.dev ## is the generated reference current
+	@$(BIN)/python -m dateline.reference --check
+
+docs: $(VENV)/.dev ## write the generated reference
+	@$(BIN)/python -m dateline.reference
+
+bench: $(VENV)/.dev ## measure beside the peer and the limit
+	@$(BIN)/python -m benchmarks
+
+torture: $(VENV)/.dev ## the long programmes: crashes, power cuts, full disks
+	@$(BIN)/python -m pytest -m torture --timeout 3600
+
+lock: $(VENV)/.dev ## renew the hash-pinned locks
+	@$(BIN)/python -m pip --quiet --disable-pip-version-check install uv
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group build pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group build --group dev pyproject.toml -o requirements-dev.lock
+
+clean: ## remove what make made
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

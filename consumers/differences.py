@@ -1,0 +1,55 @@
+"""What changed in a story between two of its states."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+__all__ = ["Change", "differences"]
+
+_SINGLE: Final = ("title", "status", "lead")
+_LISTS: Final = ("timeline", "pending", "resolved", "conflicts", "corrections", "alerts")
+_KEYED: Final = ("claims", "figures", "occasions")
+
+
+class Change(NamedTuple):
+    """One thing that differs; `fields` holds [before, after] for each field of a changed one."""
+
+    section: str
+    ref: str
+    change: str
+    fields: dict[str, list[Any]]
+
+
+def differences(
+    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
+) -> list[Change]:
+    """Compare two states (VOCABULARY section 3); a story that was not there yet is None."""
+    old, new = before or {}, after or {}
+    changes = [
+        Change(name, "", "changed", {name: [old.get(name), new.get(name)]})
+        for name in _SINGLE
+        if old.get(name) != new.get(name)
+    ]
+    for name in (*_LISTS, *_KEYED):
+        changes += _compared(name, _by_ref(old.get(name)), _by_ref(new.get(name)))
+    return changes
+
+
+def _by_ref(section: Any) -> Mapping[str, Any]:  # noqa: ANN401 - a list, an object or nothing
+    if isinstance(section, Mapping):
+        return section
+    return {item["ref"]: item for item in section or ()}
+
+
+def _compared(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    for ref in [*old, *(ref for ref in new if ref not in old)]:
+        if ref not in new:
+            yield Change(name, ref, "removed", {})
+        elif ref not in old:
+            yield Change(name, ref, "added", {})
+        elif old[ref] != new[ref]:
+            fields = {
+                field: [old[ref].get(field), new[ref].get(field)]
+                for field in new[ref]
+                if old[ref].get(field) != new[ref].get(field)
+            }
+            yield Change(name, ref, "changed", fields)

@@ -1,0 +1,110 @@
+"""A moment of the log, given as a position or as a time, and the story as it stood then."""
+
+import calendar
+from datetime import UTC, date, datetime, time
+
+from consumers.state import document, rows_of
+from consumers.story import evolve
+from consumers.parts import Parts
+from events.developments import News, StoryOpened
+from events.envelope import Recorded, instant
+from events.errors import Refused
+from events.filing import Occurred
+from events.log import Log
+
+__all__ = ["as_of", "at", "happened_by", "moment"]
+
+
+def moment(text: str, now: datetime) -> int | datetime:
+    """Read a moment as people type it.
+
+    Args:
+        text: a position (`17`), a time (`2025-10-10T14:05:00Z`), a date (its last moment) or a
+            time of today (`14:05`). Without a zone a time is meant in UTC.
+        now: says which day is today.
+
+    Returns:
+        The position, or the time in UTC.
+
+    Raises:
+        Refused: it is none of these.
+    """
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        if len(text) <= len("14:05:00") and ":" in text:
+            return datetime.combine(now.astimezone(UTC).date(), time.fromisoformat(text), UTC)
+        if "T" not in text and " " not in text:
+            return datetime.combine(date.fromisoformat(text), time.max, UTC)
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refused(
+            "moment", "as_of", "a position, a time such as 2025-10-10T14:05:00Z, or 14:05", repr(text)
+        ) from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+async def at(log: Log, when: int | datetime) -> int:
+    """Give the last position of a moment: itself, or what was recorded by then."""
+    if isinstance(when, int):
+        return min(when, (await log.head()).size)
+    return await log.position_at(int(when.timestamp() * 1000))
+
+
+async def as_of(
+    log: Log,
+    story: str,
+    upto: int,
+    *,
+    now: str | None = None,
+    occurred_by: datetime | None = None,
+    public: bool = False,
+) -> bytes | None:
+    """Give a story as it was known at a position, from its events alone.
+
+    Args:
+        log: the log.
+        story: its slug.
+        upto: the last position that counts.
+        now: the moment by which responses are overdue; when the last event was recorded by default.
+        occurred_by: leave out developments that had not certainly happened by then, keeping all
+            that is known today of those that had.
+        public: as readers without a key saw it.
+
+    Returns:
+        The state as JSON, None when there was no such story.
+    """
+    parts: Parts = {}
+    last = ""
+    async for event in log.read(upto=upto, story=story):
+        if occurred_by is None or happened_by(event, occurred_by):
+            parts.update(evolve(parts, event))
+            last = instant(event.recorded_ms)
+    return document(rows_of(parts), upto, now or last, public=public)
+
+
+def happened_by(event: Recorded, limit: datetime) -> bool:
+    """Whether what an event tells had certainly happened by a moment.
+
+    What happened "in August" had certainly happened by the end of August; nothing happens after
+    it was filed. Acts of the desk are about developments and are no happenings of their own.
+    """
+    news = event.development
+    if not isinstance(news, News) or isinstance(news, StoryOpened):
+        return True
+    filed = news.filed_at or datetime.fromtimestamp(event.recorded_ms / 1000, UTC)
+    stated = _latest(news.occurred)
+    return (min(filed, stated) if stated else filed) <= limit
+
+
+def _latest(occurred: Occurred) -> datetime | None:
+    """Give the last moment that the words allow for, None when they set no end."""
+    text = occurred.end or occurred.date or (occurred.start if not occurred.window else None)
+    if text is None:
+        return None
+    if "T" in text:
+        return datetime.fromisoformat(text)
+    year, *rest = (int(number) for number in text.split("-"))
+    month = rest[0] if rest else 12
+    day = rest[1] if len(rest) > 1 else calendar.monthrange(year, month)[1]
+    return datetime.combine(date(year, month, day), time.max, UTC)

@@ -1,0 +1,5 @@
+"""`python -m dateline` is `dateline`."""
+
+from dateline.start import main
+
+main()

@@ -1,0 +1,298 @@
+"""The command line: what people type, turned into calls, and every failure into one sentence."""
+
+import asyncio
+import errno
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated
+
+import apsw
+import click
+import typer
+from pydantic import ValidationError
+
+from dateline import commands, printing, telemetry, upkeep
+from dateline.outcomes import DONE, INTERRUPTED, REFUSED, UNAVAILABLE, USAGE, exit_code
+from dateline.settings import Settings
+from dateline.wiring import BadUrl, Newsroom, newsroom
+from events.errors import DatelineError
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="dateline",
+    help="What happened in a story, who says so, and what was known when.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+parked = typer.Typer(help="Events that a consumer could not handle.", no_args_is_help=True)
+audit = typer.Typer(help="Prove that the record is what was written.", no_args_is_help=True)
+app.add_typer(parked, name="parked")
+app.add_typer(audit, name="audit")
+
+LogUrl = Annotated[
+    str | None,
+    typer.Option("--log", metavar="URL", help="the log; DATELINE_LOG, or sqlite:///dateline.db"),
+]
+Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+Slug = Annotated[str, typer.Argument(metavar="STORY", help="the story's slug")]
+By = Annotated[str | None, typer.Option("--by", help="who files; DATELINE_BY, or desk:LOGIN")]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; returns the exit code and never lets a traceback out."""
+    try:
+        found = app(args=list(arguments), prog_name="dateline", standalone_mode=False)
+        sys.stdout.flush()
+    except DatelineError as error:
+        printing.complain(f"dateline: {error}")
+        return exit_code(error)
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stdout.write(f"{error.format_message()}\n")
+        return USAGE
+    except click.ClickException as error:
+        where = f" (see {error.ctx.command_path} --help)" if getattr(error, "ctx", None) else ""
+        printing.complain(f"dateline: {error.format_message()}{where}")
+        return USAGE
+    except (BadUrl, ValidationError) as error:
+        printing.complain(f"dateline: {_setting(error)}")
+        return USAGE
+    except apsw.Error as error:
+        printing.complain(f"dateline: the views cannot be used: {error}; safe to retry")
+        return UNAVAILABLE
+    except (KeyboardInterrupt, click.Abort, asyncio.CancelledError):
+        printing.complain("dateline: interrupted; what was acknowledged is kept")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has had enough; Python must not complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except OSError as error:
+        what = f"{error.filename}: " if error.filename else ""
+        printing.complain(f"dateline: {what}{error.strerror or error}")
+        return UNAVAILABLE if error.errno in (errno.ENOSPC, errno.EIO) else REFUSED
+    return found if isinstance(found, int) else DONE
+
+
+def _setting(error: BadUrl | ValidationError) -> str:
+    if isinstance(error, BadUrl):
+        return str(error)
+    first = error.errors()[0]
+    name = "_".join(str(part) for part in first["loc"]).upper()
+    return f"setting DATELINE_{name}: {first['msg']}; found {first['input']!r}"
+
+
+def _in_newsroom(log: str | None, work: Callable[[Newsroom], Awaitable[int | None]]) -> int:
+    """Open the newsroom, do one command's work in it and close it."""
+    settings = Settings()
+    telemetry.configure(settings.log_level)
+
+    async def whole() -> int:
+        async with newsroom(log or settings.log) as room:
+            return await work(room) or DONE
+
+    return asyncio.run(whole())
+
+
+@app.command()
+def demo() -> int:
+    """File a real story, watch it, look back at it, correct a figure and verify the log."""
+    from dateline import demo as show  # noqa: PLC0415 - the one command that ships with a story
+
+    telemetry.configure(Settings().log_level)
+    return asyncio.run(show.play())
+
+
+@app.command("file")
+def file_(
+    story: Slug,
+    kind: Annotated[str, typer.Argument(help="such as remarks-delivered")],
+    headline: Annotated[str | None, typer.Option(help="what happened, in the present tense")] = None,
+    expected_version: Annotated[
+        int | None, typer.Option(help="refuse unless the story is at this version")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="JSON|@FILE|-", help="all other fields, as in docs/reference/kinds.md"),
+    ] = None,
+    by: By = None,
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """File one development."""
+    content = commands.content(story, kind, headline, data)
+    return _in_newsroom(
+        log,
+        lambda room: commands.file(room, content, by or Settings().by, expected_version, json=json),
+    )
+
+
+@app.command("import")
+def import_(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="JSONL, .jsonl.gz, or - for stdin")],
+    by: By = None,
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """Import filings; each story whole or not at all; run it again to go on."""
+    return _in_newsroom(
+        log, lambda room: commands.import_file(room, file, by or Settings().by, json=json)
+    )
+
+
+@app.command()
+def story(
+    story: Slug,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="POSITION|TIME", help="as it was known at that moment")
+    ] = None,
+    occurred_by: Annotated[
+        str | None, typer.Option(metavar="TIME", help="only what had happened in the world by then")
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="only what is released")] = False,
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """Show the state of a story."""
+    return _in_newsroom(
+        log,
+        lambda room: commands.story(room, story, as_of, occurred_by, public=public, json=json),
+    )
+
+
+@app.command()
+def stories(log: LogUrl = None, json: Json = False) -> int:
+    """List all stories, the one that moved last first."""
+    return _in_newsroom(log, lambda room: commands.stories(room, json=json))
+
+
+@app.command()
+def history(story: Slug, log: LogUrl = None, json: Json = False) -> int:
+    """Show every event of a story."""
+    return _in_newsroom(log, lambda room: commands.history(room, story, json=json))
+
+
+@app.command()
+def diff(
+    story: Slug,
+    before: Annotated[str, typer.Argument(metavar="FROM", help="position or time")],
+    after: Annotated[str, typer.Argument(metavar="TO", help="position or time")],
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """Show what changed in a story between two positions or times."""
+    return _in_newsroom(log, lambda room: commands.diff(room, story, before, after, json=json))
+
+
+@app.command()
+def follow(
+    after: Annotated[
+        int | None, typer.Option(metavar="CURSOR", help="start past this position; 0 is all", min=0)
+    ] = None,
+    story: Annotated[str | None, typer.Option(help="only this story")] = None,
+    kind: Annotated[str | None, typer.Option(help="only this kind")] = None,
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """Show events as they are recorded, until Ctrl-C."""
+    return _in_newsroom(log, lambda room: commands.follow(room, after, story, kind, json=json))
+
+
+@app.command()
+def rebuild(
+    projection: Annotated[str, typer.Argument(help="which view; there is one, stories")] = "stories",
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """Make a view anew beside the live one, then swap."""
+    if projection != "stories":
+        raise typer.BadParameter(f"expected stories; found {projection}")
+    return _in_newsroom(log, lambda room: commands.rebuild_view(room, json=json))
+
+
+@parked.command("list")
+def parked_list(log: LogUrl = None, json: Json = False) -> int:
+    """List parked events with the reason."""
+    return _in_newsroom(log, lambda room: commands.parked_list(room, json=json))
+
+
+Parked = Annotated[int, typer.Argument(metavar="POSITION", help="position of the parked event")]
+Consumer = Annotated[str, typer.Option(help="the consumer that parked it")]
+
+
+@parked.command("retry")
+def parked_retry(
+    position: Parked, consumer: Consumer = "stories", by: By = None, log: LogUrl = None, json: Json = False
+) -> int:
+    """Let the consumer try a parked event again; the act is recorded."""
+    return _in_newsroom(
+        log,
+        lambda room: commands.parked_retry(
+            room, consumer, position, by or Settings().by, json=json
+        ),
+    )
+
+
+@parked.command("skip")
+def parked_skip(
+    position: Parked,
+    reason: Annotated[str, typer.Option(help="why the consumer may go on without it")],
+    consumer: Consumer = "stories",
+    by: By = None,
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """Take a parked event off the list; the act is recorded."""
+    return _in_newsroom(
+        log,
+        lambda room: commands.parked_skip(
+            room, consumer, position, reason, by or Settings().by, json=json
+        ),
+    )
+
+
+@audit.command("verify")
+def audit_verify(log: LogUrl = None, json: Json = False) -> int:
+    """Hold every byte of the log against the audit tree; exit 1 names the first bad position."""
+    return _in_newsroom(log, lambda room: commands.audit_verify(room, json=json))
+
+
+@app.command()
+def backup(
+    file: Annotated[str, typer.Argument(help="the copy to make")],
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """Copy the log while it is in use, and verify the copy."""
+    return _alone(log, lambda url: upkeep.backup(url, file, json=json))
+
+
+@app.command()
+def restore(
+    file: Annotated[str, typer.Argument(help="a copy made by backup")],
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """Verify a copy and put it where the log is to be; never over a log."""
+    return _alone(log, lambda url: upkeep.restore(url, file, json=json))
+
+
+@app.command()
+def doctor(log: LogUrl = None, json: Json = False) -> int:
+    """Say what is configured, reachable, lagging and at risk."""
+    return _alone(log, lambda url: upkeep.doctor(url, json=json))
+
+
+def _alone(log: str | None, work: Callable[[str], Awaitable[int]]) -> int:
+    """Do the work of a command that opens what it needs by itself."""
+    settings = Settings()
+    telemetry.configure(settings.log_level)
+
+    async def whole() -> int:
+        return await work(log or settings.log)
+
+    return asyncio.run(whole())
+

@@ -1,0 +1,222 @@
+"""How the program shows what it knows: colours on a terminal, plain lines elsewhere."""
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
+
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from consumers.differences import Change
+from events.envelope import Recorded
+from events.vocabulary import Erased, Unknown
+
+__all__ = [
+    "Told",
+    "complain",
+    "event_object",
+    "line",
+    "progress",
+    "show_changes",
+    "show_event",
+    "show_json",
+    "show_state",
+]
+
+TOLD_PARTS = 10  # plain progress lines for one piece of work: enough to see it move, few to scroll
+
+# Marks that turn the direction of text; on a terminal they could make one headline look like another.
+_TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+_out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+_err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+_STATUS_STYLE: Final = {"published": "", "withdrawn": "strike", "held": "yellow"}
+
+
+class Told(Protocol):
+    """Takes the steps done and the steps there are."""
+
+    def __call__(self, done: int, total: int, /) -> None:
+        """Take them."""
+        ...
+
+
+def line(text: str = "", style: str = "") -> None:
+    """Print one line as it is; nothing in it is taken for markup."""
+    _out.print(Text(_TURNING.sub("", text), style=style))
+
+
+def show_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
+    """Print JSON on one line."""
+    raw = value if isinstance(value, bytes) else orjson.dumps(value)
+    sys.stdout.buffer.write(raw + b"\n")
+    sys.stdout.buffer.flush()
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Told]:
+    """Show how far a piece of work is: a bar on a terminal, some plain lines elsewhere.
+
+    It is told on standard error, so that standard output stays the result alone.
+    """
+    if not _err.is_terminal:
+        yield _Lines(what)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=_err, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+
+        def told(done: int, total: int, /) -> None:
+            bar.update(task, completed=done, total=total or None)
+
+        yield told
+
+
+class _Lines:
+    """Progress in plain lines, a tenth at a time."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._part = 0
+
+    def __call__(self, done: int, total: int, /) -> None:
+        part = done * TOLD_PARTS // total if total else 0
+        if part > self._part and done < total:
+            self._part = part
+            _err.print(Text(f"{self._what}: {done} of {total}"))
+
+
+def event_object(event: Recorded) -> dict[str, Any]:
+    """Give an event as `history --json` and `follow --json` show it; never anything private."""
+    about = event.provenance
+    development = event.development
+    content: Any = None
+    if isinstance(development, Unknown):
+        content = development.content
+    elif not isinstance(development, Erased):
+        content = development.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {
+        "position": event.position,
+        "story": event.story,
+        "version": event.version,
+        "id": about["id"],
+        "kind": about["kind"],
+        "schema": about["schema"],
+        "recorded_at": event.recorded_at,
+        "filed_by": about["filed_by"],
+        "cause": about.get("cause"),
+        "correlation": about.get("correlation"),
+        "known": not isinstance(development, Unknown | Erased),
+        "development": content,
+    }
+
+
+def show_event(event: Recorded) -> None:
+    """Print an event on one line."""
+    development = event.development
+    words = ""
+    if isinstance(development, Unknown):
+        words = f"(unknown kind, schema {development.schema})"
+    elif isinstance(development, Erased):
+        words = "(erased)"
+    else:
+        words = development.headline or _act_words(development.model_dump(mode="json"))
+    text = Text(f"{event.position:>7}  ", style="dim")
+    text.append(f"{event.recorded_at[11:19]}  ", style="dim")
+    text.append(f"{development.kind:<22} ", style="cyan")
+    text.append(_TURNING.sub("", words))
+    _out.print(text)
+
+
+def _act_words(content: Mapping[str, Any]) -> str:
+    if "alert" in content:
+        return f"{content['alert']['ref']}: {content['alert']['reason']}"
+    about = content.get("target") or content.get("of") or content.get("parked") or ""
+    words = content.get("note") or content.get("reason") or content.get("basis") or ""
+    return f"{about}: {words}" if about else str(words)
+
+
+def show_state(state: Mapping[str, Any]) -> None:
+    """Print the state of a story for people."""
+    line(str(state["title"]), "bold")
+    line(
+        f"{state['story']} · {state['status']} · version {state['version']}"
+        f" · position {state['position']} · {state['recorded_at']}",
+        "dim",
+    )
+    if state["lead"]:
+        line(f"lead    {state['lead']['ref']}  {state['lead']['headline']}", "bold")
+    line()
+    for item in state["timeline"]:
+        mark = " (corrected)" if item["corrected"] else ""
+        status = "" if item["status"] == "published" else f" [{item['status']}]"
+        line(
+            f"{item['ref']:>6}  {item['kind']:<22} {item['headline'] or '—'}{status}{mark}",
+            _STATUS_STYLE.get(item["status"], "yellow"),
+        )
+    _show_waits(state)
+    _show_figures(state)
+    for correction in state["corrections"]:
+        line(
+            f"corrected  {correction['target']}.{correction['field']}: "
+            f"{correction['old']} → {correction['new']} ({correction['note']})",
+            "yellow",
+        )
+
+
+def _show_waits(state: Mapping[str, Any]) -> None:
+    for wait in state["pending"]:
+        due = f", due {wait['due_at']}" if wait["due_at"] else ""
+        late = " — OVERDUE" if wait["overdue"] else ""
+        asked = f"asked {wait['asked_at']}" if wait["asked_at"] else "nobody is known to have asked"
+        line(
+            f"awaited    {wait['ref']}  {wait['awaited_from']} since {wait['since']} "
+            f"({asked}{due}){late}",
+            "magenta",
+        )
+    for wait in state["resolved"]:
+        line(f"answered   {wait['ref']}  {wait['awaited_from']}: {wait['how']} with {wait['by']}")
+
+
+def _show_figures(state: Mapping[str, Any]) -> None:
+    for ref, figure in state["figures"].items():
+        value = figure["words"] if figure["value"] is None else figure["value"]
+        more = {"more-than": "> ", "less-than": "< ", "about": "~ "}.get(figure["qualifier"], "")
+        whose = figure["source"] or figure["source_text"] or "no named source"
+        within = f", part of {figure['part_of']}" if figure["part_of"] else ""
+        line(
+            f"figure     {ref:<4} {figure['measure']}: {more}{value} "
+            f"({whose}, {figure['status']}{within})",
+            "green",
+        )
+    for conflict in state["conflicts"]:
+        between = " and ".join(conflict["between"])
+        line(f"conflict   {conflict['ref']:<4} {between}: {conflict['nature']}", "yellow")
+
+
+def show_changes(changes: list[Change]) -> None:
+    """Print what differs between two states, a line for each change."""
+    for change in changes:
+        line(f"{change.change:<8} {change.section:<11} {change.ref}")
+        for field, (before, after) in change.fields.items():
+            line(f"         {field}: {_short(before)} → {_short(after)}", "dim")
+
+
+def _short(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return text if len(text) <= 100 else f"{text[:99]}…"
+
+
+def complain(text: str) -> None:
+    """Print one sentence on standard error."""
+    sys.stderr.write(_TURNING.sub("", text.replace("\n", " ")) + "\n")

@@ -1,0 +1,39 @@
+"""The one place that reads the environment."""
+
+import getpass
+import re
+from typing import Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["Settings"]
+
+
+def _login() -> str:
+    """Give the name of whoever is logged in, in the form that the log takes."""
+    try:
+        name = re.sub(r"[^A-Za-z0-9._:@-]", "-", getpass.getuser()).lstrip("._:@-")[:72]
+    except (KeyError, OSError):  # an account without a name, as in some containers
+        name = ""
+    return f"desk:{name or 'unknown'}"
+
+
+class Settings(BaseSettings):
+    """What can be set by environment variables: the field's name in capitals after DATELINE_."""
+
+    model_config = SettingsConfigDict(env_prefix="DATELINE_", env_ignore_empty=True)
+
+    log: str = Field(
+        default="sqlite:///dateline.db",
+        description="where the log is: sqlite:///file, memory:",
+    )
+    by: str = Field(default_factory=_login, description="who files, as the log will name them")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="warning", description="how much is told on standard error"
+    )
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value

@@ -1,0 +1,35 @@
+"""Where the program starts: makes sure that the packages are ours, then hands over to the CLI."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Final
+
+__all__ = ["collision", "main"]
+
+# A file that only our package of that name has.
+_MARKS: Final = {"events": "vocabulary.py", "producers": "desk.py", "consumers": "story.py"}
+
+
+def collision() -> str | None:
+    """Give one sentence when another distribution took the name of one of our packages."""
+    for name, mark in _MARKS.items():
+        spec = importlib.util.find_spec(name)
+        where = Path(spec.origin).parent if spec is not None and spec.origin else None
+        if where is None or not (where / mark).is_file():
+            return (
+                f"dateline: expected package {name!r} to be its own; found {where or 'none'}: "
+                "install Dateline into an environment of its own"
+            )
+    return None
+
+
+def main() -> None:
+    """Run the command line; see `dateline --help`."""
+    sentence = collision()
+    if sentence is not None:
+        sys.stderr.write(f"{sentence}\n")
+        raise SystemExit(1)
+    from dateline.cli import run  # noqa: PLC0415 - only once the packages are known to be ours
+
+    raise SystemExit(run(sys.argv[1:]))

@@ -1,0 +1,119 @@
+"""Looking after a log: copies of it, and what is at risk."""
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from consumers.audit import Verified, verify
+from dateline import printing
+from dateline.outcomes import DONE, REFUSED
+from dateline.wiring import BadUrl, Newsroom, newsroom, open_log, sqlite_path
+from events.errors import DatelineError, NotFound
+from events.sqlite_backup import copy_log, restore_log
+
+__all__ = ["backup", "doctor", "restore"]
+
+LEAST_FREE = 100 * 1024 * 1024  # bytes free on the log's disk below which filing is at risk
+MOST_LAG = 10_000  # events that a view may lag behind before somebody should know
+
+
+async def backup(url: str, file: str, *, json: bool) -> int:
+    """Copy the log, then verify the copy."""
+    with printing.progress("backup") as told:
+        await asyncio.to_thread(copy_log, _file(url), file, told)
+    return _say("backed up to", file, await _verified(file), json=json)
+
+
+async def restore(url: str, file: str, *, json: bool) -> int:
+    """Verify the copy, then put it where the log is to be."""
+    target = _file(url)
+    if not Path(file).is_file():
+        raise NotFound("backup", file)
+    proved = await _verified(file)
+    with printing.progress("restore") as told:
+        await asyncio.to_thread(restore_log, file, target, told)
+    return _say("restored to", target, proved, json=json)
+
+
+async def doctor(url: str, *, json: bool) -> int:
+    """Say what is configured, reachable, lagging and at risk; exit 1 when something is."""
+    findings = [_finding("log", url)]
+    path = sqlite_path(url)
+    if path is not None:
+        findings += _disk(path)
+    try:
+        if path is None or Path(path).is_file():
+            async with newsroom(url) as room:
+                findings += await _work(room)
+        else:
+            findings.append(_finding("events", "none yet; the log is made by the first filing"))
+    except DatelineError as error:
+        findings.append(_finding("log", str(error), risk=True))
+    findings.append(_finding("sqlite", apsw.sqlite_lib_version()))
+    at_risk = any(finding["risk"] for finding in findings)
+    if json:
+        printing.show_json({"at_risk": at_risk, "findings": findings})
+    else:
+        for finding in findings:
+            mark = "at risk" if finding["risk"] else "ok"
+            printing.line(
+                f"{mark:<8} {finding['what']:<12} {finding['found']}",
+                "red" if finding["risk"] else "",
+            )
+    return REFUSED if at_risk else DONE
+
+
+def _finding(what: str, found: str, *, risk: bool = False) -> dict[str, Any]:
+    return {"what": what, "found": found, "risk": risk}
+
+
+def _disk(path: str) -> list[dict[str, Any]]:
+    folder = Path(path).absolute().parent
+    if not folder.is_dir():
+        return [_finding("disk", f"expected folder {folder}; found none", risk=True)]
+    free = shutil.disk_usage(folder).free
+    return [_finding("disk", f"{free // 1024**2} MiB free", risk=free < LEAST_FREE)]
+
+
+async def _work(room: Newsroom) -> list[dict[str, Any]]:
+    head = await room.log.head()
+    lag = head.size - room.views.position(room.stories.name).checkpoint
+    parked = len(room.views.parked())
+    ahead = head.recorded_ms - room.clock()
+    return [
+        _finding("events", f"{head.size}, root {head.root.hex()[:16]}…"),
+        _finding("stories", f"{lag} events behind", risk=lag > MOST_LAG),
+        _finding("parked", f"{parked} events", risk=parked > 0),
+        _finding(
+            "clock",
+            f"{ahead / 1000:.0f} s behind the last event" if ahead > 0 else "at or past the last event",
+            risk=ahead > 60_000,
+        ),
+    ]
+
+
+async def _verified(file: str) -> Verified:
+    log = open_log(f"sqlite:///{file}")
+    try:
+        with printing.progress("verify") as told:
+            return await verify(log, told)
+    finally:
+        await log.close()
+
+
+def _file(url: str) -> str:
+    path = sqlite_path(url)
+    if path is None:
+        raise BadUrl(url)
+    return path
+
+
+def _say(what: str, file: str, proved: Verified, *, json: bool) -> int:
+    if json:
+        printing.show_json({"file": file, **proved._asdict()})
+    else:
+        printing.line(f"{what} {file}: {proved.events} events, verified, root {proved.root}")
+    return DONE

@@ -1,0 +1,90 @@
+"""Copies of a SQLite log: taken while it is in use, and put back only where nothing is lost."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+
+from events.errors import LogUnavailable, NotFound, Refused
+from events.sqlite_writer import connect, explain
+
+__all__ = ["copy_log", "restore_log"]
+
+PAGES = 2_000  # pages of 4 KiB copied between two words of progress
+
+Progress = Callable[[int, int], None]
+"""Called with the pages copied and the pages there are."""
+
+
+def copy_log(source: str, target: str, progress: Progress) -> None:
+    """Copy a log to a new file, whole or not at all, while others go on appending.
+
+    Args:
+        source: the log's file.
+        target: the file to make.
+        progress: told how far it is.
+
+    Raises:
+        NotFound: there is no log to copy.
+        Refused: the target exists.
+        LogUnavailable: reading or writing failed; the target is not there.
+    """
+    if not Path(source).is_file():
+        raise NotFound("log", source)
+    if Path(target).exists():
+        raise Refused("backup-new", "file", "a file that does not exist yet", target)
+    part = f"{target}.part"
+    try:
+        Path(part).unlink(missing_ok=True)
+        _copy(source, part, progress)
+        _sync(part)
+        Path(part).rename(target)
+        _sync(str(Path(target).parent))
+    except apsw.Error as error:
+        raise explain(f"sqlite:///{source}", error) from error
+    except OSError as error:
+        raise LogUnavailable(target, error.strerror or "cannot be written") from error
+    finally:
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            Path(part + suffix).unlink(missing_ok=True)
+
+
+def restore_log(copy: str, target: str, progress: Progress) -> None:
+    """Put a copy where a log is to be; a log that is there already is never overwritten.
+
+    Raises:
+        NotFound: there is no copy.
+        Refused: the target exists.
+        LogUnavailable: reading or writing failed.
+    """
+    if Path(target).exists():
+        raise Refused(
+            "restore-new", "log", "a log that does not exist yet (move the old one away)", target
+        )
+    copy_log(copy, target, progress)
+
+
+def _copy(source: str, target: str, progress: Progress) -> None:
+    origin = connect(source)
+    try:
+        made = apsw.Connection(target)
+        try:
+            with made.backup("main", origin, "main") as backup:
+                while not backup.done:
+                    backup.step(PAGES)
+                    progress(backup.page_count - backup.remaining, backup.page_count)
+            # One file is a backup; a write-ahead log beside it could be left behind.
+            made.pragma("journal_mode", "delete")
+        finally:
+            made.close()
+    finally:
+        origin.close()
+
+
+def _sync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
