@@ -1,8 +1,8 @@
-"""How corrections, refilings and redactions show in a story: where they apply and what they leave."""
+"""How corrections, refilings and redactions show in a story, and what they leave behind."""
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from consumers.parts import (
     Claim,
@@ -21,7 +21,7 @@ from events.envelope import Recorded
 
 __all__ = ["correct", "redact", "refile"]
 
-P = TypeVar("P", Item, Claim, Figure, Response, Occasion)
+Correctable = Item | Claim | Figure | Response | Occasion
 
 
 def correct(parts: Mapping[str, Part], event: Recorded, correction: Corrected) -> Parts:
@@ -30,7 +30,7 @@ def correct(parts: Mapping[str, Part], event: Recorded, correction: Corrected) -
     part = parts.get(ref)
     owner = parts.get(getattr(part, "development", ref))
     said = correction.model_dump(mode="json", include={"old", "new"})
-    shown = {
+    shown: dict[str, Any] = {
         "ref": correction.ref or f"d{event.version}",
         "target": correction.target,
         "field": correction.field,
@@ -40,7 +40,7 @@ def correct(parts: Mapping[str, Part], event: Recorded, correction: Corrected) -
     }
     changed: Parts = {}
     public = False
-    if isinstance(part, Item | Claim | Figure | Response | Occasion):
+    if isinstance(part, Correctable):
         changed[ref] = _with(part, path, said.get("new"))
     heading = parts.get("")
     if isinstance(heading, Heading) and (ref, path) == (heading.opening, "title"):
@@ -80,12 +80,12 @@ def redact(parts: Mapping[str, Part], redaction: Redacted) -> Parts:
     for path in redaction.fields:
         ref, inner = locate(redaction.target, path)
         part = changed.get(ref) or parts.get(ref)
-        if isinstance(part, Item | Claim | Figure | Response | Occasion):
+        if isinstance(part, Correctable):
             changed[ref] = _with(part, inner, None)
     return changed
 
 
-def _with(part: P, path: str, value: Any) -> P:  # noqa: ANN401 - any JSON value may stand there
+def _with(part: Correctable, path: str, value: Any) -> Correctable:  # noqa: ANN401 - any JSON value may stand there
     """Give a part with one field changed; what the part does not show stays untouched."""
     if isinstance(part, Occasion):
         path = f"content.{path}"

@@ -19,9 +19,7 @@ class Change(NamedTuple):
     fields: dict[str, list[Any]]
 
 
-def differences(
-    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
-) -> list[Change]:
+def differences(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[Change]:
     """Compare two states (VOCABULARY section 3); a story that was not there yet is None."""
     old, new = before or {}, after or {}
     changes = [

@@ -3,9 +3,9 @@
 import calendar
 from datetime import UTC, date, datetime, time
 
+from consumers.parts import Parts
 from consumers.state import document, rows_of
 from consumers.story import evolve
-from consumers.parts import Parts
 from events.developments import News, StoryOpened
 from events.envelope import Recorded, instant
 from events.errors import Refused
@@ -39,7 +39,10 @@ def moment(text: str, now: datetime) -> int | datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise Refused(
-            "moment", "as_of", "a position, a time such as 2025-10-10T14:05:00Z, or 14:05", repr(text)
+            "moment",
+            "as_of",
+            "a position, a time such as 2025-10-10T14:05:00Z, or 14:05",
+            repr(text),
         ) from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 

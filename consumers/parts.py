@@ -29,7 +29,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """The story itself; the `public_` fields are those of the last change that readers could see."""
+    """The story itself; the `public_` fields are those of the last change that readers saw."""
 
     section: ClassVar = "heading"
     key: ClassVar = ""

@@ -8,15 +8,14 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from consumers.parts import SECTIONS, Heading, Item, Part, Parts
+from consumers.parts import SECTIONS, Item, Part, Parts
 from events.release import Release
 
 __all__ = ["Row", "document", "part_of", "row_of", "rows_of"]
 
 
-
 class Row(NamedTuple):
-    """A part as it is stored: `place` orders its section, `rank` is the urgency of what may lead."""
+    """A part as stored: `place` orders its section, `rank` is the urgency of what may lead."""
 
     key: str
     section: str
@@ -135,7 +134,15 @@ def _waits(
             continue
         due = wait["due_at"]
         asked = _some(
-            wait, "ref", "awaited_from", "about", "since", "asked_at", "due_at", "note", "development"
+            wait,
+            "ref",
+            "awaited_from",
+            "about",
+            "since",
+            "asked_at",
+            "due_at",
+            "note",
+            "development",
         )
         pending.append({**asked, "overdue": due is not None and due < now})
     return pending, resolved

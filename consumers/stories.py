@@ -75,8 +75,8 @@ class Stories:
             f"INSERT OR REPLACE INTO story_parts_{generation} VALUES (?, ?, ?, ?, ?, ?, ?)",
             ((story, *_columns(row)) for story, row in rows),
         )
-        for key, part in changed.items():
-            self._remember(key, part)
+        for name, part in changed.items():
+            self._remember(name, part)
         self._good_for = (generation, events[-1].position)
 
     def lookup(self, generation: int, story: str, key: str) -> Part | None:
@@ -86,16 +86,14 @@ class Stories:
             self._remembered.move_to_end(name)
             return self._remembered[name]
         row = self._views.connection.execute(
-            f"SELECT section, content FROM story_parts_{generation} WHERE story = ? AND key = ?",  # noqa: S608 - an integer of ours
+            f"SELECT section, content FROM story_parts_{generation} WHERE story = ? AND key = ?",
             name,
         ).get
         part = None if row is None else part_of(*row)
         self._remember(name, part)
         return part
 
-    def state(
-        self, story: str, now: str, *, public: bool = False
-    ) -> bytes | None:
+    def state(self, story: str, now: str, *, public: bool = False) -> bytes | None:
         """Give the state of a story as JSON, None when there is none for this reader."""
         connection = self._views.connection
         connection.execute("BEGIN")
@@ -103,7 +101,7 @@ class Stories:
             position = self._views.position(self.name)
             self._make(position.generation)
             rows = connection.execute(
-                "SELECT key, section, place, public, rank, content "  # noqa: S608 - an integer of ours
+                "SELECT key, section, place, public, rank, content "
                 f"FROM story_parts_{position.generation} WHERE story = ? ORDER BY place, key",
                 (story,),
             ).fetchall()
@@ -116,7 +114,7 @@ class Stories:
         generation = self._views.position(self.name).generation
         self._make(generation)
         rows = self._views.connection.execute(
-            f"SELECT content FROM story_parts_{generation} WHERE key = '' AND (public OR ?)",  # noqa: S608 - an integer of ours
+            f"SELECT content FROM story_parts_{generation} WHERE key = '' AND (public OR ?)",
             (not public,),
         )
         found = [_summary(orjson.loads(row[0]), public=public) for row in rows]
@@ -129,9 +127,9 @@ class Stories:
         self._remembered.clear()
         connection = self._views.connection
         table = f"story_parts_{generation}"
-        connection.execute(f"DELETE FROM {table} WHERE story = ?", (story,))  # noqa: S608 - an integer of ours
+        connection.execute(f"DELETE FROM {table} WHERE story = ?", (story,))
         connection.executemany(
-            f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - an integer of ours
+            f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?)",
             ((story, *_columns(row_of(part))) for part in fold(events).values()),
         )
 
@@ -141,7 +139,7 @@ class Stories:
             generation = self._views.position(self.name).generation
         self._make(generation)
         yield from self._views.connection.execute(
-            f"SELECT story, key, content FROM story_parts_{generation} ORDER BY story, key"  # noqa: S608 - an integer of ours
+            f"SELECT story, key, content FROM story_parts_{generation} ORDER BY story, key"
         )
 
     def drop(self, generation: int) -> None:
@@ -212,4 +210,3 @@ def _summary(heading: Mapping[str, object], *, public: bool) -> Summary:
         int(str(position)),
         str(at),
     )
-

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, assert_never
 
+from consumers.corrected import correct, redact, refile
 from consumers.parts import (
     Alert,
     Claim,
@@ -24,7 +25,6 @@ from consumers.parts import (
     Response,
     Tombstone,
 )
-from consumers.corrected import correct, redact, refile
 from events.alerts import (
     AlertCorrected,
     AlertDecision,
@@ -159,9 +159,7 @@ def _moved(
     opening = changed.get(heading.opening or "") or parts.get(heading.opening or "")
     public = isinstance(opening, Item) and opening.public
     seen = isinstance(event.development, StoryClosed | StoryReopened) or any(
-        part.public or (key in parts and parts[key].public)
-        for key, part in changed.items()
-        if key
+        part.public or (key in parts and parts[key].public) for key, part in changed.items() if key
     )
     if not public or not (seen or not heading.public):
         return replace(heading, public=public)
@@ -326,7 +324,9 @@ def _answered(parts: Mapping[str, Part], ref: str, item: Item) -> Parts:
     part = parts.get(ref)
     if not isinstance(part, Response):
         return {}
-    how = "declined" if item.kind == ResponseDeclined.model_fields["kind"].default else "received"
+    how: Literal["received", "declined"] = (
+        "declined" if item.kind == "response-declined" else "received"
+    )
     return {ref: replace(part, by=item.ref, how=how, answer_public=item.public)}
 
 
@@ -459,7 +459,7 @@ def _release(parts: Mapping[str, Part], event: Recorded, act: ReleaseAct) -> Par
 def _alerted(parts: Mapping[str, Part], event: Recorded, decision: AlertDecision) -> Parts:
     """A decision makes an alert; an update or cancellation also changes those it refers to."""
     alert = decision.alert
-    state = _STATES[type(decision)]  # type: ignore[index]  # - exactly the five kinds derive from it
+    state = _STATES[type(decision)]
     made: Parts = {
         alert.ref: Alert(
             alert.ref,

@@ -153,5 +153,9 @@ class Subscription:
                 self.consumer, Position(position.generation, event.position, event.recorded_ms)
             )
         log.error(
-            "parked", consumer=self.consumer, position=event.position, story=event.story, reason=reason
+            "parked",
+            consumer=self.consumer,
+            position=event.position,
+            story=event.story,
+            reason=reason,
         )

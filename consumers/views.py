@@ -72,7 +72,8 @@ class Views:
             names = [
                 row[0]
                 for row in self.connection.execute(
-                    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+                    "SELECT name FROM sqlite_schema "
+                    "WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
                 )
             ]
             for name in names:
@@ -110,10 +111,10 @@ class Views:
     def forget(self, consumer: str) -> None:
         """Take a consumer off the list, with its attempts and parked events."""
         for table in ("subscriptions", "attempts", "parked"):
-            self.connection.execute(f"DELETE FROM {table} WHERE consumer = ?", (consumer,))  # noqa: S608 - the three names above
+            self.connection.execute(f"DELETE FROM {table} WHERE consumer = ?", (consumer,))
 
     def count_attempt(self, consumer: str, position: int) -> int:
-        """Count one more try of an event, for good, before it is tried; returns how many it makes."""
+        """Count one more try of an event, for good, before it is made; returns how many it is."""
         with self.transaction() as connection:
             times: int = connection.execute(
                 "INSERT INTO attempts VALUES (?, ?, 1, NULL) "

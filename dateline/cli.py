@@ -54,7 +54,8 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.write(f"{error.format_message()}\n")
         return USAGE
     except click.ClickException as error:
-        where = f" (see {error.ctx.command_path} --help)" if getattr(error, "ctx", None) else ""
+        context = getattr(error, "ctx", None)
+        where = f" (see {context.command_path} --help)" if context is not None else ""
         printing.complain(f"dateline: {error.format_message()}{where}")
         return USAGE
     except (BadUrl, ValidationError) as error:
@@ -110,13 +111,17 @@ def demo() -> int:
 def file_(
     story: Slug,
     kind: Annotated[str, typer.Argument(help="such as remarks-delivered")],
-    headline: Annotated[str | None, typer.Option(help="what happened, in the present tense")] = None,
+    headline: Annotated[
+        str | None, typer.Option(help="what happened, in the present tense")
+    ] = None,
     expected_version: Annotated[
         int | None, typer.Option(help="refuse unless the story is at this version")
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(metavar="JSON|@FILE|-", help="all other fields, as in docs/reference/kinds.md"),
+        typer.Option(
+            metavar="JSON|@FILE|-", help="all other fields, as in docs/reference/kinds.md"
+        ),
     ] = None,
     by: By = None,
     log: LogUrl = None,
@@ -203,7 +208,9 @@ def follow(
 
 @app.command()
 def rebuild(
-    projection: Annotated[str, typer.Argument(help="which view; there is one, stories")] = "stories",
+    projection: Annotated[
+        str, typer.Argument(help="which view; there is one, stories")
+    ] = "stories",
     log: LogUrl = None,
     json: Json = False,
 ) -> int:
@@ -225,7 +232,11 @@ Consumer = Annotated[str, typer.Option(help="the consumer that parked it")]
 
 @parked.command("retry")
 def parked_retry(
-    position: Parked, consumer: Consumer = "stories", by: By = None, log: LogUrl = None, json: Json = False
+    position: Parked,
+    consumer: Consumer = "stories",
+    by: By = None,
+    log: LogUrl = None,
+    json: Json = False,
 ) -> int:
     """Let the consumer try a parked event again; the act is recorded."""
     return _in_newsroom(
@@ -295,4 +306,3 @@ def _alone(log: str | None, work: Callable[[str], Awaitable[int]]) -> int:
         return await work(log or settings.log)
 
     return asyncio.run(whole())
-

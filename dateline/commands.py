@@ -101,9 +101,7 @@ async def import_file(room: Newsroom, file: str, by: str, *, json: bool) -> int:
     if json:
         printing.show_json({**done._asdict(), "bad": [bad._asdict() for bad in done.bad]})
     else:
-        printing.line(
-            f"{done.appended} imported, {done.known} known before, {done.left} left out"
-        )
+        printing.line(f"{done.appended} imported, {done.known} known before, {done.left} left out")
     for bad in done.bad:
         left = f"; nothing of story {bad.story} was imported in this run" if bad.story else ""
         printing.complain(f"dateline: line {bad.line}: {bad.why}{left}")
@@ -123,7 +121,6 @@ def _lines(file: str) -> Iterator[bytes]:
             yield from lines
         except (EOFError, gzip.BadGzipFile) as error:
             raise Refused("gzip", "file", "a whole gzip file", str(error)) from error
-
 
 
 async def story(
@@ -260,9 +257,7 @@ async def parked_list(room: Newsroom, *, json: bool) -> int:
     return DONE
 
 
-async def parked_retry(
-    room: Newsroom, consumer: str, position: int, by: str, *, json: bool
-) -> int:
+async def parked_retry(room: Newsroom, consumer: str, position: int, by: str, *, json: bool) -> int:
     """Record the act, then make the story anew with the event in its place."""
     event = _parked(room, consumer, position)
     act = {"story": event.story, "kind": "parked-retried", "consumer": consumer, "parked": position}

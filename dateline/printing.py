@@ -27,9 +27,10 @@ __all__ = [
     "show_state",
 ]
 
+SHORT = 100  # characters of a value in a line that shows a change
 TOLD_PARTS = 10  # plain progress lines for one piece of work: enough to see it move, few to scroll
 
-# Marks that turn the direction of text; on a terminal they could make one headline look like another.
+# Marks that turn the direction of text; on a terminal they let one headline pass for another.
 _TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 _out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
@@ -214,7 +215,7 @@ def show_changes(changes: list[Change]) -> None:
 
 def _short(value: Any) -> str:  # noqa: ANN401 - any JSON value
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return text if len(text) <= 100 else f"{text[:99]}…"
+    return text if len(text) <= SHORT else f"{text[: SHORT - 1]}…"
 
 
 def complain(text: str) -> None:

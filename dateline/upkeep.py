@@ -1,6 +1,7 @@
 """Looking after a log: copies of it, and what is at risk."""
 
 import asyncio
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from events.sqlite_backup import copy_log, restore_log
 __all__ = ["backup", "doctor", "restore"]
 
 LEAST_FREE = 100 * 1024 * 1024  # bytes free on the log's disk below which filing is at risk
+MOST_AHEAD = 60_000  # milliseconds that the clock may be behind the last event
 MOST_LAG = 10_000  # events that a view may lag behind before somebody should know
 
 
@@ -30,7 +32,7 @@ async def backup(url: str, file: str, *, json: bool) -> int:
 async def restore(url: str, file: str, *, json: bool) -> int:
     """Verify the copy, then put it where the log is to be."""
     target = _file(url)
-    if not Path(file).is_file():
+    if not await asyncio.to_thread(os.path.isfile, file):
         raise NotFound("backup", file)
     proved = await _verified(file)
     with printing.progress("restore") as told:
@@ -45,7 +47,7 @@ async def doctor(url: str, *, json: bool) -> int:
     if path is not None:
         findings += _disk(path)
     try:
-        if path is None or Path(path).is_file():
+        if path is None or await asyncio.to_thread(os.path.isfile, path):
             async with newsroom(url) as room:
                 findings += await _work(room)
         else:
@@ -89,8 +91,10 @@ async def _work(room: Newsroom) -> list[dict[str, Any]]:
         _finding("parked", f"{parked} events", risk=parked > 0),
         _finding(
             "clock",
-            f"{ahead / 1000:.0f} s behind the last event" if ahead > 0 else "at or past the last event",
-            risk=ahead > 60_000,
+            f"{ahead / 1000:.0f} s behind the last event"
+            if ahead > 0
+            else "at or past the last event",
+            risk=ahead > MOST_AHEAD,
         ),
     ]
 

@@ -24,7 +24,17 @@ from events.errors import Refused
 from events.filing import Occurred, Private
 from events.vocabulary import SCHEMAS, Happening
 
-__all__ = ["Entropy", "Filed", "Prepared", "Recorded", "Sealed", "commit", "instant", "prepare", "seal"]
+__all__ = [
+    "Entropy",
+    "Filed",
+    "Prepared",
+    "Recorded",
+    "Sealed",
+    "commit",
+    "instant",
+    "prepare",
+    "seal",
+]
 
 ENVELOPE_VERSION = 1
 NONCE = 32  # bytes of the HMAC key; RFC 2104 section 3 asks for at least the hash's length

@@ -46,7 +46,9 @@ class Refused(DatelineError):
     """
 
     def __init__(self, rule: str, field: str, expected: str, found: str) -> None:
-        super().__init__(f"refused by rule {rule}, field {field}: expected {expected}; found {found}")
+        super().__init__(
+            f"refused by rule {rule}, field {field}: expected {expected}; found {found}"
+        )
         self.rule = rule
         self.field = field
         self.expected = expected

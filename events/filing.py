@@ -41,6 +41,14 @@ FIGURE_DIGITS = 15  # every integer below 10**15 is exact in any JSON reader (RF
 _LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
 _TEXT = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$"
 
+
+def _whole_duration(window: str) -> str:
+    if window.endswith(("P", "T")):
+        msg = "an ISO 8601 duration such as PT24H names at least one amount"
+        raise ValueError(msg)
+    return window
+
+
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,80}$")]
 Ref = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,40}$")]
 Headline = Annotated[str, StringConstraints(max_length=HEADLINE_LENGTH, pattern=_LINE)]
@@ -54,23 +62,18 @@ Speaker = Annotated[
 Person = Annotated[str, StringConstraints(pattern=r"^person:[a-z0-9][a-z0-9-]{0,79}$")]
 Place = Annotated[str, StringConstraints(pattern=r"^place:[a-z0-9][a-z0-9-]{0,79}$")]
 Org = Annotated[str, StringConstraints(pattern=r"^org:[a-z0-9][a-z0-9-]{0,79}$")]
-Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\s\x00-\x20\x7f<>\"]+$")]
+Url = Annotated[
+    str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\s\x00-\x20\x7f<>\"]+$")
+]
 Duration = Annotated[
     str,
     StringConstraints(
         max_length=40,
         pattern=r"^P(?:\d+W|(?:\d+Y)?(?:\d+M)?(?:\d+D)?(?:T(?:\d+H)?(?:\d+M)?(?:\d+S)?)?)$",
     ),
-    AfterValidator(lambda window: _whole_duration(window)),
+    AfterValidator(_whole_duration),
 ]
 Urgency = Annotated[int, Field(ge=1, le=9, strict=True)]
-
-
-def _whole_duration(window: str) -> str:
-    if window.endswith(("P", "T")):
-        msg = "an ISO 8601 duration such as PT24H names at least one amount"
-        raise ValueError(msg)
-    return window
 
 
 def _utc(moment: datetime) -> datetime:
@@ -110,12 +113,12 @@ Moment = Annotated[str, StringConstraints(max_length=40), AfterValidator(_moment
 def _amount(value: Any) -> Any:  # noqa: ANN401 - raw input of any JSON type arrives here
     """Turn a JSON number or a decimal in quotes into an exact number; no float goes on."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        msg = "a number, or a decimal in quotes such as \"3.5\""
+        msg = 'a number, or a decimal in quotes such as "3.5"'
         raise ValueError(msg)  # noqa: TRY004 - pydantic reports ValueError as a field error
     try:
         number = Decimal(repr(value) if isinstance(value, float) else str(value))
     except ArithmeticError:
-        msg = "a number, or a decimal in quotes such as \"3.5\""
+        msg = 'a number, or a decimal in quotes such as "3.5"'
         raise ValueError(msg) from None
     if not number.is_finite() or abs(number) >= 10**FIGURE_DIGITS:
         msg = f"a finite number below 10 to the power of {FIGURE_DIGITS}"

@@ -137,7 +137,9 @@ def check_version(story: str, expected: ExpectedVersion, found: int) -> None:
     raise WrongVersion(story, expected, found)
 
 
-def repeats(story: str, batch: Sequence[Prepared], known: Mapping[bytes, Sealed]) -> Appended | None:
+def repeats(
+    story: str, batch: Sequence[Prepared], known: Mapping[bytes, Sealed]
+) -> Appended | None:
     """Recognise a batch that the log holds already.
 
     Args:
@@ -164,7 +166,9 @@ def repeats(story: str, batch: Sequence[Prepared], known: Mapping[bytes, Sealed]
     if len(places) < len(batch):
         raise PartlyRepeated(story, len(places), len(batch))
     return Appended(
-        tuple(place.position for place in places), tuple(place.version for place in places), True
+        tuple(place.position for place in places),
+        tuple(place.version for place in places),
+        duplicate=True,
     )
 
 

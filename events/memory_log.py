@@ -8,7 +8,16 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from events.envelope import Entropy, Filed, Prepared, Recorded, Sealed, prepare, recorded, seal
 from events.errors import LogUnavailable
-from events.log import Appended, Clock, Expect, ExpectedVersion, Head, check_batch, check_version, repeats
+from events.log import (
+    Appended,
+    Clock,
+    Expect,
+    ExpectedVersion,
+    Head,
+    check_batch,
+    check_version,
+    repeats,
+)
 from events.tree import Frontier
 
 __all__ = ["MemoryLog", "wall_clock"]

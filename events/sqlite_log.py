@@ -6,6 +6,7 @@ import os
 import queue
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, TypeVar
 
 import apsw
@@ -24,7 +25,9 @@ PAGE = 512  # events read at a time: a megabyte at most times, and little waitin
 READERS = 4  # connections that read at the same time
 LOOK_AGAIN = 0.02  # seconds between looks for what other processes appended; ours need no look
 
-_READ: Final = "SELECT position, story, version, recorded_ms, envelope, kind, schema, body FROM events"
+_READ: Final = (
+    "SELECT position, story, version, recorded_ms, envelope, kind, schema, body FROM events"
+)
 _T = TypeVar("_T")
 
 
@@ -92,7 +95,7 @@ class SqliteLog:
         last = upto if upto is not None else (await self.head()).size
         query = f"{_READ} WHERE position > ? AND position <= ? ORDER BY position LIMIT {PAGE}"
         while after < last:
-            page = await self._run(lambda c, start=after: _typed(c, query, (start, last)))
+            page = await self._run(partial(_typed, query, (after, last)))
             for event in page:
                 yield event
             if not page:
@@ -105,12 +108,11 @@ class SqliteLog:
 
     async def _read_story(self, story: str, version: int, after: int) -> AsyncIterator[Recorded]:
         query = (
-            f"{_READ} WHERE story = ? AND version > ? AND position > ? ORDER BY version LIMIT {PAGE}"
+            f"{_READ} WHERE story = ? AND version > ? AND position > ? "
+            f"ORDER BY version LIMIT {PAGE}"
         )
         while True:
-            page = await self._run(
-                lambda c, start=version: _typed(c, query, (story, start, after))
-            )
+            page = await self._run(partial(_typed, query, (story, version, after)))
             for event in page:
                 yield event
             if len(page) < PAGE:
@@ -123,15 +125,11 @@ class SqliteLog:
         """See `events.log.Log.read_sealed`."""
         last = upto if upto is not None else (await self.head()).size
         query = (
-            f"SELECT {COLUMNS} FROM events "  # noqa: S608 - COLUMNS is our constant
+            f"SELECT {COLUMNS} FROM events "
             f"WHERE position > ? AND position <= ? ORDER BY position LIMIT {PAGE}"
         )
         while after < last:
-            page = await self._run(
-                lambda c, start=after: [
-                    Sealed._make(row) for row in c.execute(query, (start, last))
-                ]
-            )
+            page = await self._run(partial(_sealed, query, (after, last)))
             for event in page:
                 yield event
             if not page:
@@ -165,7 +163,7 @@ class SqliteLog:
 
     async def find(self, ids: Sequence[str]) -> Mapping[str, Sealed]:
         """See `events.log.Log.find`."""
-        query = f"SELECT {COLUMNS} FROM events WHERE id = ?"  # noqa: S608 - COLUMNS is our constant
+        query = f"SELECT {COLUMNS} FROM events WHERE id = ?"
 
         def look(connection: apsw.Connection) -> dict[str, Sealed]:
             keys = ((text, bytes.fromhex(text.replace("-", ""))) for text in ids)
@@ -237,15 +235,22 @@ class SqliteLog:
             raise LogUnavailable(self.url, "it is closed")
 
 
+def _sealed(query: str, bindings: tuple[int, ...], connection: apsw.Connection) -> list[Sealed]:
+    return [Sealed._make(row) for row in connection.execute(query, bindings)]
+
+
 def _typed(
-    connection: apsw.Connection, query: str, bindings: tuple[int | str, ...]
+    query: str, bindings: tuple[int | str, ...], connection: apsw.Connection
 ) -> list[Recorded]:
-    try:
-        return [
-            Recorded(position, story, version, at, envelope, decode(kind, schema, body))
-            for position, story, version, at, envelope, kind, schema, body in connection.execute(
-                query, bindings
-            )
-        ]
-    except ValueError as error:
-        raise LogDamaged("sqlite", 0, "a body that its kind can be read from", str(error)) from error
+    page = []
+    for position, story, version, at, envelope, kind, schema, body in connection.execute(
+        query, bindings
+    ):
+        try:
+            development = decode(kind, schema, body)
+        except ValueError as error:
+            raise LogDamaged(
+                "sqlite", position, f"the body of a {kind}", f"one that is not ({error})"
+            ) from error
+        page.append(Recorded(position, story, version, at, envelope, development))
+    return page

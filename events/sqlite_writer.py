@@ -28,6 +28,7 @@ MOST_IN_A_COMMIT = 2_000  # events; bounds how long one commit keeps other proce
 WAL_PAGES = 2_000  # pages of 4 KiB before the write-ahead log is moved into the database
 WAL_LIMIT = 64 * 1024 * 1024  # bytes the write-ahead log keeps on disk once it has been moved
 STORIES_REMEMBERED = 50_000  # versions kept in memory, so that a known story costs no look-up
+MOST_ROWS = 128  # rows in one INSERT; twelve values each, below SQLite's bound of 32,766
 APPLICATION_ID = 0x44_4C_4E_45  # "DLNE", marks the file as a Dateline log
 FORMAT = 1  # `PRAGMA user_version` of the tables in sql/schema.sql
 
@@ -37,7 +38,7 @@ _ROW: Final = f"({', '.join('?' * len(Sealed._fields))})"
 # Rows go in by powers of two, so that a batch takes few statements and few are kept prepared.
 _INSERTS: Final = {
     rows: f"INSERT INTO events ({COLUMNS}) VALUES {', '.join([_ROW] * rows)}"
-    for rows in (128, 64, 32, 16, 8, 4, 2, 1)
+    for rows in (1 << power for power in range(MOST_ROWS.bit_length()))
 }
 
 
@@ -130,9 +131,7 @@ class Writer:
         self, connection: apsw.Connection, group: list[Pending]
     ) -> list[Appended | LogError]:
         connection.execute("BEGIN IMMEDIATE")
-        size, hashes, last_ms = connection.execute(
-            "SELECT size, hashes, recorded_ms FROM tree"
-        ).get
+        size, hashes, last_ms = connection.execute("SELECT size, hashes, recorded_ms FROM tree").get
         if size != self._seen:
             self._catch_up(connection, size)
         now = max(self._clock(), last_ms)
@@ -143,7 +142,8 @@ class Writer:
             tree = Frontier(size, hashes)
             tree.extend(row.envelope for row in rows)
             connection.execute(
-                "UPDATE tree SET size = ?, hashes = ?, recorded_ms = ?", (tree.size, tree.hashes, now)
+                "UPDATE tree SET size = ?, hashes = ?, recorded_ms = ?",
+                (tree.size, tree.hashes, now),
             )
         connection.execute("COMMIT")
         self._seen = size + len(rows)
@@ -187,7 +187,7 @@ class Writer:
         ]
         count = len(batch)
         self._versions[story] = version + count
-        self._newest = max(self._newest, max(event.id for event in batch))
+        self._newest = max(self._newest, *(event.id for event in batch))
         return Appended(
             tuple(range(position + 1, position + count + 1)),
             tuple(range(version + 1, version + count + 1)),
@@ -203,7 +203,7 @@ class Writer:
         found = {row.id: row for row in rows if row.id in old} if rows else {}
         for event_id in old:
             row = connection.execute(
-                f"SELECT {COLUMNS} FROM events WHERE id = ?",  # noqa: S608 - COLUMNS is our constant
+                f"SELECT {COLUMNS} FROM events WHERE id = ?",
                 (event_id,),
             ).get
             if row is not None:
@@ -214,9 +214,7 @@ class Writer:
         version = self._versions.get(story)
         if version is None:
             version = (
-                connection.execute(
-                    "SELECT max(version) FROM events WHERE story = ?", (story,)
-                ).get
+                connection.execute("SELECT max(version) FROM events WHERE story = ?", (story,)).get
                 or 0
             )
             if len(self._versions) >= STORIES_REMEMBERED:
@@ -228,7 +226,9 @@ class Writer:
         self._versions.clear()
         last, newest = connection.execute("SELECT max(position), max(id) FROM events").get
         if (last or 0) != size:
-            raise LogDamaged(self._url, last or 0, f"{size} events, as the tree has", f"{last or 0}")
+            raise LogDamaged(
+                self._url, last or 0, f"{size} events, as the tree has", f"{last or 0}"
+            )
         self._newest = newest or b""
         self._seen = size
 
@@ -294,14 +294,23 @@ def connect(path: str) -> apsw.Connection:
         connection.set_busy_handler(_patience)
         if connection.pragma("application_id") != APPLICATION_ID:
             _create(connection, path, deadline)
-        found = connection.pragma("user_version")
-        if found != FORMAT:
-            raise LogDamaged(f"sqlite:///{path}", 0, f"log format {FORMAT}", f"format {found}")
+        _check_format(connection, path)
         connection.pragma("recursive_triggers", value=True)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _check_format(connection: apsw.Connection, path: str) -> None:
+    found = connection.pragma("user_version")
+    if found != FORMAT:
+        raise LogDamaged(f"sqlite:///{path}", 0, f"log format {FORMAT}", f"format {found}")
+
+
+def _check_empty(connection: apsw.Connection, path: str) -> None:
+    if connection.execute("SELECT count(*) FROM sqlite_schema").get:
+        raise LogDamaged(f"sqlite:///{path}", 0, "a Dateline log", "another program's database")
 
 
 def _create(connection: apsw.Connection, path: str, deadline: float) -> None:
@@ -317,10 +326,7 @@ def _create(connection: apsw.Connection, path: str, deadline: float) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         if connection.pragma("application_id") != APPLICATION_ID:
-            if connection.execute("SELECT count(*) FROM sqlite_schema").get:
-                raise LogDamaged(
-                    f"sqlite:///{path}", 0, "a Dateline log", "another program's database"
-                )
+            _check_empty(connection, path)
             connection.execute(_SCHEMA)
             connection.pragma("user_version", FORMAT)
             connection.pragma("application_id", APPLICATION_ID)
@@ -338,14 +344,14 @@ def _patience(times: int) -> bool:
     if times == 0:
         _waiting.since = time.monotonic()
     time.sleep(random.uniform(0.000_2, 0.002))  # noqa: S311 - spreads retries, hides nothing
-    return time.monotonic() - _waiting.since < BUSY_SECONDS
+    return bool(time.monotonic() - _waiting.since < BUSY_SECONDS)
 
 
 def _insert(connection: apsw.Connection, rows: list[Sealed]) -> None:
     done = 0
     while done < len(rows):
         left = len(rows) - done
-        count = 128 if left >= 128 else 1 << (left.bit_length() - 1)
+        count = min(MOST_ROWS, 1 << (left.bit_length() - 1))
         connection.execute(
             _INSERTS[count], [value for row in rows[done : done + count] for value in row]
         )

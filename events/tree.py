@@ -29,7 +29,8 @@ class Frontier:
 
     def __init__(self, size: int = 0, hashes: bytes = b"") -> None:
         if len(hashes) != 32 * size.bit_count():
-            msg = f"a tree of {size} leaves has {size.bit_count()} edge hashes, not {len(hashes) / 32:g}"
+            edge = size.bit_count()
+            msg = f"a tree of {size} leaves has {edge} edge hashes, not {len(hashes) / 32:g}"
             raise ValueError(msg)
         self.size = size
         self._hashes = [hashes[i : i + 32] for i in range(0, len(hashes), 32)]

@@ -1,4 +1,4 @@
-"""The desk's rules for its own acts: correcting, refiling, releasing, verifying, alerting, erasing."""
+"""The desk's rules for its own acts: correcting, releasing, verifying, alerting, erasing."""
 
 import re
 from collections import Counter
@@ -203,9 +203,7 @@ def _free(standing: Standing) -> bool:
     return not (standing.release.held or standing.release.withdrawn)
 
 
-def _in_state(
-    case: Case, ref: str, wanted: str, holds: Callable[[Standing], bool]
-) -> Standing:
+def _in_state(case: Case, ref: str, wanted: str, holds: Callable[[Standing], bool]) -> Standing:
     standing = case.standing(ref)
     if standing.release.withdrawn or not holds(standing):
         raise Refused("state", "target", wanted, f"{ref}, {standing.release.status}")
@@ -229,7 +227,7 @@ def trust_moves_by_steps(case: Case) -> None:
 
 
 def alerts_refer(case: Case) -> None:
-    """An alert's type fits its kind, updates name what they update, and a flash takes two people."""
+    """An alert's type fits its kind, updates say of what, and a flash takes two people."""
     decision = case.development
     if not isinstance(decision, AlertDecision):
         return

@@ -9,9 +9,7 @@ from producers.rules import RULES
 __all__ = ["decide"]
 
 
-def decide(
-    story: str, development: Development, desk: Desk, by: Actor, now_ms: int
-) -> Development:
+def decide(story: str, development: Development, desk: Desk, by: Actor, now_ms: int) -> Development:
     """Hold a filing against every rule and complete what the desk gives it.
 
     Args:

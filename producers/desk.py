@@ -259,23 +259,24 @@ def _act(desk: Mapping[str, Part], act: Act, story: StoryPart | None) -> dict[st
         case LegalHoldPlaced(target=None) | LegalHoldLifted(target=None) if story is not None:
             return {STORY: replace(story, legal_hold=isinstance(act, LegalHoldPlaced))}
         case LegalHoldPlaced(target=str(target)) | LegalHoldLifted(target=str(target)):
-            return _changed(
-                desk, target, Standing, legal_hold=isinstance(act, LegalHoldPlaced)
-            )
+            return _changed(desk, target, Standing, legal_hold=isinstance(act, LegalHoldPlaced))
         case (
             Held() | HoldReleased() | Withdrawn() | Published() | EmbargoLifted() | EmbargoBroken()
         ):
             standing = desk.get(act.target)
             if not isinstance(standing, Standing):
                 return {}
-            after = replace(standing, release=standing.release.after(act))
-            return {act.target: after} | _reopened(desk, act, standing)
+            released_ = replace(standing, release=standing.release.after(act))
+            return {act.target: released_} | _reopened(desk, act, standing)
         case _:
             return {}
 
 
 def _changed(
-    desk: Mapping[str, Part], ref: str, kind: type | tuple[type, ...], **changes: Any  # noqa: ANN401 - the fields of any part
+    desk: Mapping[str, Part],
+    ref: str,
+    kind: type | tuple[type, ...],
+    **changes: Any,  # noqa: ANN401 - the fields of any part
 ) -> dict[str, Part]:
     part = desk.get(ref)
     return {ref: replace(part, **changes)} if part is not None and isinstance(part, kind) else {}
@@ -285,9 +286,7 @@ def _updated(development: Development, changes: Mapping[str, str]) -> Developmen
     return development.model_copy(update=dict(changes))
 
 
-def _rewritten(
-    desk: Mapping[str, Part], target: str, path: str, new: object
-) -> dict[str, Part]:
+def _rewritten(desk: Mapping[str, Part], target: str, path: str, new: object) -> dict[str, Part]:
     """Apply a correction to the part that it is about."""
     ref, inner = locate(target, path)
     part = desk.get(ref)
@@ -339,4 +338,3 @@ def _reopened(desk: Mapping[str, Part], act: Act, standing: Standing) -> dict[st
             return _changed(desk, ref, Answer, by=None)
         case _:
             return {}
-

@@ -163,8 +163,10 @@ class Import:
         ahead = desk.ahead()
         now = self._clock()
         places: list[tuple[int, bytes, int]] = []
-        rows = self._stage.execute(f"SELECT line, id FROM lines WHERE story = ? {_ORDER}", (story,))
-        numbers = dict((event_id, line) for line, event_id in rows.fetchall())
+        rows: list[tuple[str, int]] = self._stage.execute(
+            f"SELECT id, line FROM lines WHERE story = ? {_ORDER}", (story,)
+        ).fetchall()  # type: ignore[assignment]  # - the types of our own columns
+        numbers = dict(rows)
         recorded = await self._recorded(list(numbers))
         for event_id, line in numbers.items():
             if event_id in recorded:
@@ -198,7 +200,9 @@ class Import:
             "SELECT id, kind, body, private FROM lines WHERE line = ?", (line,)
         ).get
         development = decode(kind, SCHEMAS[kind], body)
-        if isinstance(development, Unknown | Erased):  # pragma: no cover - only known kinds are staged
+        if isinstance(
+            development, Unknown | Erased
+        ):  # pragma: no cover - only known kinds are staged
             raise TypeError(kind)
         hidden = Private.model_validate_json(private) if private else None
         return Filed(event_id, self._by.name, development, hidden)

@@ -73,7 +73,9 @@ def take(content: Any) -> Filing:  # noqa: ANN401 - any JSON value may have been
     kind = public.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         near = difflib.get_close_matches(str(kind), KINDS, n=1)
-        hint = f"a kind of the vocabulary, perhaps {near[0]}" if near else "a kind of the vocabulary"
+        hint = (
+            f"a kind of the vocabulary, perhaps {near[0]}" if near else "a kind of the vocabulary"
+        )
         raise Refused("kind", "kind", hint, _shown(kind))
     if isinstance(public.get("body"), str):
         public["body"] = clean(public["body"]) or None

@@ -1,10 +1,10 @@
-"""The way from a filing to the log: load the story, decide, append, and try again when overtaken."""
+"""The way from a filing to the log: load the story, decide, append, try again when overtaken."""
 
 import asyncio
 import random
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import structlog
 
@@ -12,6 +12,7 @@ from events.codec import canonical, decode, encode, encode_private
 from events.envelope import Filed, Recorded, Sealed
 from events.errors import IdReused, LogUnavailable, WrongVersion
 from events.log import Clock, Expect, ExpectedVersion, Log
+from events.vocabulary import KnownKind
 from producers.case import Actor
 from producers.decide import decide
 from producers.desk import Desk, evolve
@@ -124,7 +125,7 @@ class Publisher:
         desk = await self.desk(story)
         if isinstance(expected, int) and expected != desk.version:
             raise WrongVersion(story, expected, desk.version)
-        events = judge(story, filings, desk, by, self._clock(), correlation)
+        events = judge(story, filings, desk, by, now_ms=self._clock(), correlation=correlation)
         at = desk.version if expected is Expect.ANY else expected
         places = await self._log.append(story, events, at)
         receipts = [
@@ -151,6 +152,7 @@ def judge(
     filings: Sequence[Filing],
     desk: Desk,
     by: Actor,
+    *,
     now_ms: int,
     correlation: str | None = None,
 ) -> list[Filed]:
@@ -173,7 +175,8 @@ def judge(
 def foreseen(event: Filed, story: str, version: int, now_ms: int) -> Recorded:
     """Give an event as it will be read back, so far as the desk's fold looks at it."""
     envelope = canonical({"filed_by": event.filed_by})
-    return Recorded(0, story, version, now_ms, envelope, event.development)
+    # Only kinds of the vocabulary are filed, whatever the type of the field allows.
+    return Recorded(0, story, version, now_ms, envelope, cast("KnownKind", event.development))
 
 
 def _again(filing: Filing, stored: Sealed) -> Receipt:
@@ -196,5 +199,11 @@ def _again(filing: Filing, stored: Sealed) -> Receipt:
     ):
         raise IdReused(filing.id, f"it at position {stored.position} with other content")
     return Receipt(
-        filing.id, stored.story, ref or "", stored.kind, stored.position, stored.version, True
+        filing.id,
+        stored.story,
+        ref or "",
+        stored.kind,
+        stored.position,
+        stored.version,
+        duplicate=True,
     )

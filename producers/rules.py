@@ -92,7 +92,7 @@ def story_takes_it(case: Case) -> None:
         raise Refused(
             "story-closed",
             "kind",
-            "corrected, refiled, withdrawn, held, redacted or story-reopened, as the story is closed",
+            "corrected, refiled, withdrawn, held, redacted or story-reopened (it is closed)",
             case.development.kind,
         )
 
@@ -159,24 +159,29 @@ def _about(response: Response) -> Iterator[tuple[str, str]]:
 
 
 def clocks_are_plausible(case: Case) -> None:
-    """Imported history lies in the past, an embargo in the future, and answers are due after asking."""
+    """Imported history is past, an embargo is to come, and answers are due after asking."""
     development = case.development
     if development.filed_at is not None and development.filed_at.timestamp() * 1000 > case.now_ms:
         raise Refused(
             "filed-at-past", "filed_at", "a time in the past", development.filed_at.isoformat()
         )
     until = development.embargo_until
-    if until is not None and development.filed_at is None and until.timestamp() * 1000 <= case.now_ms:
+    if (
+        until is not None
+        and development.filed_at is None
+        and until.timestamp() * 1000 <= case.now_ms
+    ):
         raise Refused("embargo-future", "embargo_until", "a time to come", until.isoformat())
     response = getattr(development, "response", None)
-    if isinstance(response, Response) and response.asked_at and response.due_at:
-        if response.due_at <= response.asked_at:
-            raise Refused(
-                "due-after-asked",
-                "response.due_at",
-                f"a time after {response.asked_at.isoformat()}",
-                response.due_at.isoformat(),
-            )
+    if not isinstance(response, Response) or not response.asked_at or not response.due_at:
+        return
+    if response.due_at <= response.asked_at:
+        raise Refused(
+            "due-after-asked",
+            "response.due_at",
+            f"a time after {response.asked_at.isoformat()}",
+            response.due_at.isoformat(),
+        )
 
 
 def figures_have_owners(case: Case) -> None:
@@ -232,9 +237,7 @@ def _no_circle(field: str, figure: Figure, given: dict[str, Figure]) -> None:
         step = given.get(step.part_of)
 
 
-def _no_excess(
-    case: Case, field: str, ref: str, whole: Counted, given: dict[str, Figure]
-) -> None:
+def _no_excess(case: Case, field: str, ref: str, whole: Counted, given: dict[str, Figure]) -> None:
     """Add up the exact parts of one whole, those in the story and those in the filing."""
     here = [f for f in given.values() if f.part_of == ref]
     parts = [Counted(f, "", source_of(f, case.development)) for f in here]
