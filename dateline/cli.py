@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 import apsw
-import click
 import typer
 from pydantic import ValidationError
 
@@ -50,21 +49,15 @@ def run(arguments: Sequence[str]) -> int:
     except DatelineError as error:
         printing.complain(f"dateline: {error}")
         return exit_code(error)
-    except click.exceptions.NoArgsIsHelpError as error:
-        sys.stdout.write(f"{error.format_message()}\n")
-        return USAGE
-    except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        where = f" (see {context.command_path} --help)" if context is not None else ""
-        printing.complain(f"dateline: {error.format_message()}{where}")
-        return USAGE
+    except typer.TyperException as error:
+        return _wrong_usage(error)
     except (BadUrl, ValidationError) as error:
         printing.complain(f"dateline: {_setting(error)}")
         return USAGE
     except apsw.Error as error:
         printing.complain(f"dateline: the views cannot be used: {error}; safe to retry")
         return UNAVAILABLE
-    except (KeyboardInterrupt, click.Abort, asyncio.CancelledError):
+    except (KeyboardInterrupt, typer.Abort, asyncio.CancelledError):
         printing.complain("dateline: interrupted; what was acknowledged is kept")
         return INTERRUPTED
     except BrokenPipeError:
@@ -76,6 +69,17 @@ def run(arguments: Sequence[str]) -> int:
         printing.complain(f"dateline: {what}{error.strerror or error}")
         return UNAVAILABLE if error.errno in (errno.ENOSPC, errno.EIO) else REFUSED
     return found if isinstance(found, int) else DONE
+
+
+def _wrong_usage(error: typer.TyperException) -> int:
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError" and context is not None:
+        sys.stderr.write(f"{context.get_help()}\n")
+        return USAGE
+    where = f" (see {context.command_path} --help)" if context is not None else ""
+    said = getattr(error, "format_message", error.__str__)()
+    printing.complain(f"dateline: {said}{where}")
+    return USAGE
 
 
 def _setting(error: BadUrl | ValidationError) -> str:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import click
 import orjson
 import typer.main
+from pydantic import TypeAdapter
 
 from dateline.cli import app
 from dateline.outcomes import OUTCOMES
@@ -45,9 +45,8 @@ def filing_schema(kind: str) -> dict[str, Any]:
     """Give the JSON Schema of a filing of one kind."""
     schema = KINDS[kind].model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
     private = Private.model_json_schema(ref_template="#/$defs/{model}")
-    pattern = next(m.pattern for m in Slug.__metadata__ if hasattr(m, "pattern"))
     schema["properties"] = {
-        "story": {"type": "string", "pattern": pattern, "description": "the story's slug"},
+        "story": {**TypeAdapter(Slug).json_schema(), "description": "the story's slug"},
         "id": {
             "type": "string",
             "format": "uuid",
@@ -131,7 +130,7 @@ def _kinds() -> dict[str, str]:
         ]
         says = (model.__doc__ or "").splitlines()[0]
         lines.append(
-            f"| [`{kind}`](schemas/{kind}.json) | {says} | {', '.join(own) or '–'} "
+            f"| [`{kind}`](schemas/{kind}.json) | {says} | {', '.join(own) or 'none'} "
             f"| `{SCOPES.get(kind, 'file')}` |"
         )
     return {"kinds.md": _NOTE + "\n".join(lines) + "\n"}
@@ -154,8 +153,8 @@ def _outcomes() -> dict[str, str]:
             for kind, (exit_, status) in OUTCOMES.items()
         ),
         "",
-        "0 is done, 2 wrong usage, 130 interrupted. An error not listed ends as the nearest one"
-        " above it in the tree.",
+        "0 is done, 2 wrong usage, 130 interrupted. An error that is not listed ends as the one",
+        "above it in the tree.",
     ]
     return {"errors.md": _NOTE + "\n".join(lines) + "\n"}
 
@@ -167,8 +166,8 @@ def _commands() -> dict[str, str]:
     return {"commands.md": _NOTE + "\n".join(lines).rstrip() + "\n"}
 
 
-def _describe(command: click.Command, name: str, lines: list[str]) -> None:
-    inner: Mapping[str, click.Command] = getattr(command, "commands", {})
+def _describe(command: Any, name: str, lines: list[str]) -> None:  # noqa: ANN401 - typer keeps its types to itself
+    inner: Mapping[str, Any] = getattr(command, "commands", {})
     if not inner:
         lines += [f"## `{name}`", "", (command.help or "").strip(), ""]
         options = [parameter for parameter in command.params if parameter.name != "help"]
@@ -180,9 +179,9 @@ def _describe(command: click.Command, name: str, lines: list[str]) -> None:
         _describe(nested, f"{name} {word}", lines)
 
 
-def _typed(parameter: click.Parameter) -> str:
+def _typed(parameter: Any) -> str:  # noqa: ANN401 - as above
     shown = parameter.metavar or (parameter.name or "").upper()
-    if isinstance(parameter, click.Argument):
+    if parameter.param_type_name == "argument":
         text = shown
     elif getattr(parameter, "is_flag", False):
         text = parameter.opts[0]
@@ -191,7 +190,7 @@ def _typed(parameter: click.Parameter) -> str:
     return "`" + text.replace("|", "\\|") + "`"
 
 
-def _told(parameter: click.Parameter) -> str:
+def _told(parameter: Any) -> str:  # noqa: ANN401 - as above
     return str(getattr(parameter, "help", "") or "").replace("|", "\\|")
 
 
