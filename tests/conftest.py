@@ -1,0 +1,65 @@
+"""What every test may ask for: a clock to move, a log of each kind, a newsroom."""
+
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from events.log import Log
+from events.memory_log import MemoryLog
+from events.sqlite_log import SqliteLog
+
+settings.register_profile(
+    "house",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("house")
+
+SAMPLE = Path(__file__).parents[1] / "examples" / "developments.jsonl"
+STORY = "us-russia-ukraine-children"
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, now: int = 1_760_120_000_000) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+    def move(self, milliseconds: int) -> None:
+        self.now += milliseconds
+
+
+class Entropy:
+    """Nonces that come out the same in every run, for tests that compare roots."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, size: int) -> bytes:
+        self.calls += 1
+        digest = hashlib.sha512(self.calls.to_bytes(8, "big")).digest()
+        return (digest * (size // len(digest) + 1))[:size]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+OpenLog = Callable[[], Log]
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def log(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[Log]:
+    """A log of each kind; a new adapter is added here and has to pass all that uses it."""
+    made: Log = (
+        MemoryLog(clock) if request.param == "memory" else SqliteLog(tmp_path / "log.db", clock)
+    )
+    yield made
+    await made.close()
