@@ -2,7 +2,10 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+# One answer for every Python and platform, with hashes, and no word about where it was found.
+LOCK    = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock' $(LOCKFLAGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format lint types imports docstrings reference docs bench torture lock clean
@@ -13,7 +16,7 @@ help: ## list these targets
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "dateline needs Python 3.11 or newer; found $$($(PYTHON) --version 2>&1). Set PYTHON=…"; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.runtime: $(BIN)/python requirements.lock pyproject.toml
 	@echo "installing from requirements.lock …"
@@ -61,10 +64,9 @@ bench: $(VENV)/.dev ## measure beside the peer and the limit
 torture: $(VENV)/.dev ## the long programmes: crashes, power cuts, full disks
 	@$(BIN)/python -m pytest -m torture --timeout 3600
 
-lock: $(VENV)/.dev ## renew the hash-pinned locks
-	@$(BIN)/python -m pip --quiet --disable-pip-version-check install uv
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group build pyproject.toml -o requirements.lock
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group build --group dev pyproject.toml -o requirements-dev.lock
+lock: $(VENV)/.dev ## renew the hash-pinned locks; LOCKFLAGS=--upgrade for newer versions
+	@$(LOCK) --group build pyproject.toml --output-file requirements.lock
+	@$(LOCK) --group build --group dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
 
 clean: ## remove what make made
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
