@@ -16,8 +16,8 @@ from typing import Final, NamedTuple
 import apsw
 
 from events.codec import decode, encode, encode_private
-from events.envelope import Filed
-from events.errors import Refused
+from events.envelope import Filed, Sealed
+from events.errors import IdReused, Refused
 from events.filing import Private
 from events.log import Appended, Clock, Log
 from events.vocabulary import SCHEMAS, Erased, Unknown
@@ -25,7 +25,7 @@ from producers.case import Actor
 from producers.decide import decide
 from producers.desk import evolve
 from producers.intake import Filing, parse, take
-from producers.publisher import Publisher, foreseen
+from producers.publisher import Publisher, foreseen, is_recorded_as
 
 __all__ = ["BadLine", "Import", "Imported"]
 
@@ -166,17 +166,17 @@ class Import:
         rows: list[tuple[str, int]] = self._stage.execute(
             f"SELECT id, line FROM lines WHERE story = ? {_ORDER}", (story,)
         ).fetchall()  # type: ignore[assignment]  # - the types of our own columns
-        numbers = dict(rows)
-        recorded = await self._recorded(list(numbers))
-        for event_id, line in numbers.items():
-            if event_id in recorded:
-                continue
+        stored = await self._stored([event_id for event_id, _ in rows])
+        for event_id, line in rows:
             event = self._event(line)
             try:
+                if event_id in stored:
+                    self._compare(story, event, stored[event_id])
+                    continue
                 development = decide(story, event.development, ahead, self._by, now)
-            except Refused as error:
+            except (Refused, IdReused) as error:
                 self._bad.append(BadLine(line, story, str(error)))
-                return len(recorded)
+                return len(stored)
             event = event._replace(development=development)
             version = ahead.version + 1
             ahead.update(evolve(ahead, foreseen(event, story, version, now)))
@@ -186,13 +186,18 @@ class Import:
                 self._stage.executemany(
                     "UPDATE lines SET version = ?, body = ? WHERE line = ?", places
                 )
-        return len(recorded)
+        return len(stored)
 
-    async def _recorded(self, ids: list[str]) -> set[str]:
-        """Which of these ids the log holds."""
-        found: set[str] = set()
+    def _compare(self, story: str, event: Filed, stored: Sealed) -> None:
+        if not is_recorded_as(story, event.development, event.private, stored):
+            found = f"it at position {stored.position} with other content"
+            raise IdReused(event.id, found)
+
+    async def _stored(self, ids: list[str]) -> dict[str, Sealed]:
+        """Give what the log holds of these ids."""
+        found: dict[str, Sealed] = {}
         for start in range(0, len(ids), LOOK_UP):
-            found |= set(await self._log.find(ids[start : start + LOOK_UP]))
+            found |= await self._log.find(ids[start : start + LOOK_UP])
         return found
 
     def _event(self, line: int) -> Filed:

@@ -9,8 +9,10 @@ from typing import Final, NamedTuple, cast
 import structlog
 
 from events.codec import canonical, decode, encode, encode_private
+from events.developments import Development
 from events.envelope import Filed, Recorded, Sealed
 from events.errors import IdReused, LogUnavailable, WrongVersion
+from events.filing import Private
 from events.log import Clock, Expect, ExpectedVersion, Log
 from events.vocabulary import KnownKind
 from producers.case import Actor
@@ -18,7 +20,7 @@ from producers.decide import decide
 from producers.desk import Desk, evolve
 from producers.intake import Filing
 
-__all__ = ["Publisher", "Receipt", "foreseen", "judge"]
+__all__ = ["Publisher", "Receipt", "foreseen", "is_recorded_as", "judge"]
 
 TRIES = 8  # times to decide anew when another filer was faster, or the log could not say
 PAUSE = 0.02  # seconds at most before the second try; doubles, with full jitter
@@ -185,25 +187,37 @@ def _again(filing: Filing, stored: Sealed) -> Receipt:
     Raises:
         IdReused: the id was used for something else.
     """
-    found = decode(stored.kind, stored.schema, stored.body)
-    ref = getattr(found, "ref", None)
-    same = filing.development
-    if same.ref is None:
-        same = same.model_copy(update={"ref": ref})
-    if getattr(found, "needs_approval", None):
-        same = same.model_copy(update={"needs_approval": True})
-    if (
-        (filing.story, same.kind) != (stored.story, stored.kind)
-        or (stored.body is not None and encode(same) != stored.body)
-        or (stored.private is not None and encode_private(filing.private) != stored.private)
-    ):
+    if not is_recorded_as(filing.story, filing.development, filing.private, stored):
         raise IdReused(filing.id, f"it at position {stored.position} with other content")
+    ref = getattr(decode(stored.kind, stored.schema, stored.body), "ref", None) or ""
     return Receipt(
         filing.id,
         stored.story,
-        ref or "",
+        ref,
         stored.kind,
         stored.position,
         stored.version,
         duplicate=True,
     )
+
+
+def is_recorded_as(
+    story: str, development: Development, private: Private | None, stored: Sealed
+) -> bool:
+    """Whether a filing is the stored event, but for what the desk had added to it.
+
+    Erased contents cannot be compared; there the id speaks alone.
+    """
+    if (story, development.kind) != (stored.story, stored.kind):
+        return False
+    if stored.private is not None and encode_private(private) != stored.private:
+        return False
+    if stored.body is None:
+        return True
+    found = decode(stored.kind, stored.schema, stored.body)
+    added: dict[str, object] = {}
+    if development.ref is None:
+        added["ref"] = getattr(found, "ref", None)
+    if getattr(found, "needs_approval", None):
+        added["needs_approval"] = True
+    return encode(development.model_copy(update=added) if added else development) == stored.body

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import orjson
 import uuid_utils
 
 from consumers.parts import Parts
@@ -10,13 +11,11 @@ from consumers.state import document, rows_of
 from consumers.story import evolve as evolve_story
 from events.codec import canonical
 from events.envelope import Filed, Recorded
-from events.vocabulary import KINDS, KnownKind
+from events.vocabulary import KINDS, AnyDevelopment, KnownKind
 from producers.case import Actor
 from producers.decide import decide
 from producers.desk import Desk, evolve
 from producers.intake import take
-
-import orjson
 
 ADA = Actor("desk:ada")
 BEN = Actor("desk:ben")
@@ -27,7 +26,7 @@ def development(kind: str, **fields: Any) -> KnownKind:
     """Make a development; a headline is given where the kind needs one."""
     if KINDS[kind].model_fields["headline"].is_required():
         fields.setdefault("headline", f"A {kind} happens")
-    made: Any = KINDS[kind].model_validate({"kind": kind, **fields})
+    made: KnownKind = AnyDevelopment.validate_python({"kind": kind, **fields})
     return made
 
 

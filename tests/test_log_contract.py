@@ -7,10 +7,11 @@ from pathlib import Path
 
 import apsw
 import pytest
+from conftest import Clock
+from filings import filed, gathered, note, opening, positions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import Clock
 from events.envelope import Filed
 from events.errors import (
     IdReused,
@@ -23,7 +24,6 @@ from events.log import Expect, Log
 from events.memory_log import MemoryLog
 from events.sqlite_log import SqliteLog
 from events.tree import Frontier
-from filings import filed, gathered, note, opening, positions
 
 
 async def test_positions_and_versions_have_no_holes(log: Log) -> None:

@@ -1,0 +1,372 @@
+"""The desk's rules, each as what a reporter or editor would meet."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from filings import ADA, BEN, NOW, Story, opened
+
+from events.errors import Refused
+from producers.case import Actor
+
+DAY = 86_400_000
+SOON = "2025-10-11T00:00:00Z"
+FIGURE = {"ref": "F1", "measure": "children", "value": 8, "source": "person:a"}
+
+
+def refused(rule: str, attempt: Callable[[], object]) -> Refused:
+    with pytest.raises(Refused) as raised:
+        attempt()
+    assert raised.value.rule == rule, str(raised.value)
+    assert raised.value.expected
+    assert raised.value.found
+    return raised.value
+
+
+def test_a_story_begins_with_its_opening_once() -> None:
+    """The first event of a story is story-opened, and there is one."""
+    refused("story-opened-first", lambda: Story().file("quote-added"))
+    refused("story-opened-once", lambda: opened().file("story-opened", title="Again"))
+
+
+def test_the_desk_gives_refs() -> None:
+    """A development without a ref gets the next free one, d and its version."""
+    story = opened()
+    assert story.file("quote-added") == "d2"
+    story.file("quote-added", ref="d4")
+    assert story.file("quote-added") == "d5"
+
+
+def test_a_ref_names_one_thing() -> None:
+    """A ref is used once in a story, whatever it names, also within a filing."""
+    story = opened()
+    story.file("quote-added", ref="Q1", claims=[{"ref": "C1", "text": "said"}])
+    refused("ref-free", lambda: story.file("quote-added", ref="C1"))
+    refused("ref-free", lambda: story.file("quote-added", claims=[{"ref": "Q1", "text": "x"}]))
+    twice = [{"ref": "C2", "text": "x"}, {"ref": "C2", "text": "y"}]
+    refused("ref-free", lambda: story.file("quote-added", claims=twice))
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("quote-added", {"attribution": {"speaker": "outlet", "at": "R9"}}),
+        ("figure-reported", {"figures": [FIGURE | {"part_of": "F9"}]}),
+        ("response-awaited", {"response": {"ref": "P1", "awaited_from": "org:k", "about": ["C9"]}}),
+        ("response-received", {"resolves": "P9"}),
+        ("verification-asserted", {"verification": {"of": ["C9"], "verifier": "org:g"}}),
+        ("conflict-noted", {"conflict": {"between": ["F8", "F9"], "nature": "quantity"}}),
+        ("corrected", {"target": "E9", "field": "headline", "old": "a", "new": "b", "note": "n"}),
+        ("refiled", {"target": "E9", "headline": "b", "note": "n"}),
+        ("held", {"target": "E9", "reason": "r"}),
+        ("withdrawn", {"target": "E9", "reason": "r"}),
+        ("redacted", {"target": "E9", "fields": ["body"], "reason_code": "r", "legal_basis": "l",
+                      "ordered_by": "o"}),
+        ("alert-issued", {"alert": {"ref": "A1", "level": "urgent", "derived_from": ["E9"],
+                                    "reason": "r"}}),
+    ],
+)  # fmt: skip
+def test_what_is_pointed_at_exists(kind: str, fields: dict[str, Any]) -> None:
+    """A filing points only at what is in its story, or in itself."""
+    refused("ref-known", lambda: opened().file(kind, **fields))
+
+
+def test_an_answer_ends_one_wait() -> None:
+    """A response is answered once; a relayed position does not answer it."""
+    story = opened()
+    story.file("response-awaited", ref="W", response={"ref": "P1", "awaited_from": "org:kremlin"})
+    story.file(
+        "position-relayed", claims=[{"ref": "C1", "text": "x", "position_of": "org:kremlin"}]
+    )
+    assert [wait["ref"] for wait in story.state()["pending"]] == ["P1"]
+    refused("shape", lambda: story.file("position-relayed", resolves="P1"))
+    story.file("response-received", ref="A", resolves="P1")
+    refused("still-awaited", lambda: story.file("response-declined", resolves="P1"))
+    story.file("withdrawn", target="A", reason="a hoax")
+    story.file("response-declined", resolves="P1")
+    assert story.state()["resolved"][0]["how"] == "declined"
+
+
+def test_a_withdrawn_question_awaits_nothing() -> None:
+    """When the awaiting development is withdrawn, nobody can answer it."""
+    story = opened()
+    story.file("response-awaited", ref="W", response={"ref": "P1", "awaited_from": "org:kremlin"})
+    story.file("withdrawn", target="W", reason="nobody was expected to answer")
+    refused("still-awaited", lambda: story.file("response-received", resolves="P1"))
+    assert story.state()["pending"] == []
+
+
+def test_a_closed_story_takes_only_what_puts_it_right() -> None:
+    """After closing, only corrections, refilings, holds, withdrawals and reopening remain."""
+    story = opened()
+    story.file("quote-added", ref="Q", headline="One says so")
+    story.file("story-closed", reason="over")
+    refused("story-closed", lambda: story.file("quote-added"))
+    refused("story-closed", lambda: story.file("story-closed", reason="again"))
+    story.file("corrected", target="Q", field="headline", old="One says so", new="Two", note="n")
+    story.file("held", target="Q", reason="r")
+    story.file("story-reopened", reason="news")
+    story.file("quote-added")
+    refused("story-closed", lambda: story.file("story-reopened", reason="open already"))
+
+
+def test_parts_do_not_exceed_their_whole() -> None:
+    """Exact parts of one source add up to at most their whole and count the same thing."""
+    story = opened()
+    story.file("figure-reported", figures=[FIGURE])
+    part = FIGURE | {"part_of": "F1"}
+    story.file("figure-reported", figures=[part | {"ref": "F2", "value": 5}])
+    refused(
+        "parts-exceed-whole",
+        lambda: story.file("figure-reported", figures=[part | {"ref": "F3", "value": 4}]),
+    )
+    refused(
+        "part-measure",
+        lambda: story.file(
+            "figure-reported", figures=[part | {"ref": "F3", "measure": "adults", "value": 1}]
+        ),
+    )
+    other = part | {"ref": "F3", "value": 400, "source": "org:b"}
+    story.file("figure-reported", figures=[other])
+    story.file("figure-reported", figures=[part | {"ref": "F4", "value": "2.5"}])
+
+
+def test_wholes_and_parts_run_in_no_circle() -> None:
+    """A figure is not part of itself, however far around."""
+    circle = [
+        FIGURE | {"ref": "F1", "part_of": "F2"},
+        FIGURE | {"ref": "F2", "part_of": "F1"},
+    ]
+    refused("part-circle", lambda: opened().file("figure-reported", figures=circle))
+
+
+def test_figures_not_comparable_are_never_computed_with() -> None:
+    """Once noted as not comparable, a figure is not added to the other."""
+    story = opened()
+    story.file("figure-reported", figures=[FIGURE, FIGURE | {"ref": "F2", "value": 7}])
+    note = {"between": ["F1", "F2"], "nature": "not-comparable"}
+    story.file("conflict-noted", conflict=note)
+    assert story.state()["figures"]["F1"]["not_comparable_with"] == ["F2"]
+    assert story.state()["figures"]["F2"]["not_comparable_with"] == ["F1"]
+
+
+def test_a_figure_is_somebodys() -> None:
+    """A figure without a source, its words or a speaker is refused, and one without amount."""
+    nobody = {"ref": "F1", "measure": "children", "value": 8}
+    refused("figure-source", lambda: opened().file("figure-reported", figures=[nobody]))
+    opened().file("figure-reported", figures=[nobody | {"source_text": "one estimate"}])
+    opened().file("figure-reported", figures=[nobody], attribution={"speaker": "org:un"})
+    empty = {"ref": "F1", "measure": "children", "source": "org:un"}
+    refused("figure-says", lambda: opened().file("figure-reported", figures=[empty]))
+
+
+def test_only_the_source_revises_its_figure() -> None:
+    """Another source's number stands beside the first and does not replace it."""
+    story = opened()
+    story.file("figure-reported", figures=[FIGURE])
+    refused(
+        "same-source",
+        lambda: story.file("figure-revised", target="F1", value=9, source="person:b"),
+    )
+    story.file("figure-revised", target="F1", value=9, source="person:a")
+    figure = story.state()["figures"]["F1"]
+    assert (figure["value"], [old["value"] for old in figure["history"]]) == (9, [8])
+
+
+def test_a_correction_names_what_stood_there() -> None:
+    """The old value must match, the new one must differ and be able to stand there."""
+    story = opened()
+    story.file("figure-reported", ref="D", headline="Eight", figures=[FIGURE])
+
+    def correct(**fields: Any) -> str:
+        return story.file("corrected", note="miscounted", **fields)
+
+    refused("old-matches", lambda: correct(target="F1", field="value", old=7, new=9))
+    refused("correction-changes", lambda: correct(target="F1", field="value", old=8, new=8))
+    refused("shape", lambda: correct(target="D", field="urgency", old=5, new=12))
+    refused("correctable", lambda: correct(target="D", field="colour", old=5, new=12))
+    refused("correctable", lambda: correct(target="D", field="embargo_until", old=None, new=SOON))
+    correct(target="D", field="figures.F1.value", old=8, new=9)
+    correct(target="D", field="headline", old="Eight", new="Nine")
+    state = story.state()
+    assert state["figures"]["F1"]["value"] == 9
+    assert state["lead"] == {"ref": "D", "headline": "Nine"}
+    assert state["timeline"][0]["corrected"]
+    assert len(state["timeline"][0]["corrections"]) == 2
+
+
+def test_a_number_is_never_a_refile() -> None:
+    """Refiling mends typography; numbers in digits or words stay what they were."""
+    story = opened()
+    story.file("quote-added", ref="Q", headline="Eigth children, eight families and 19,000 more")
+    refused(
+        "no-number-refiled",
+        lambda: story.file("refiled", target="Q", headline="Eight, seven, 19,000", note="n"),
+    )
+    refused(
+        "no-number-refiled",
+        lambda: story.file(
+            "refiled",
+            target="Q",
+            headline="Eigth children, eight families and 19,001 more",
+            note="n",
+        ),
+    )
+    refused("refile-says", lambda: story.file("refiled", target="Q", note="n"))
+    story.file(
+        "refiled", target="Q", headline="Eigth children, eight families, and 19,000 more", note="n"
+    )
+    assert not story.state()["timeline"][0]["corrected"]
+
+
+def test_anyone_holds_and_an_editor_releases() -> None:
+    """Holding takes no more than filing; releasing takes the right to publish."""
+    reporter = Actor("desk:rae", frozenset({"file"}))
+    story = opened()
+    story.file("quote-added", ref="Q")
+    story.file("held", by=reporter, target="Q", reason="call the lawyer")
+    refused("state", lambda: story.file("held", target="Q", reason="twice"))
+    refused("scope", lambda: story.file("hold-released", by=reporter, target="Q", reason="ok"))
+    story.file("hold-released", target="Q", reason="cleared")
+    refused("state", lambda: story.file("hold-released", target="Q", reason="twice"))
+
+
+@pytest.mark.parametrize(
+    "kind", ["corrected", "withdrawn", "published", "redacted", "alert-issued"]
+)
+def test_rights_are_asked_for(kind: str) -> None:
+    """Each kind needs its scope, and the refusal names it."""
+    fields: dict[str, dict[str, Any]] = {
+        "corrected": {"target": "E1", "field": "title", "old": "A story", "new": "B", "note": "n"},
+        "withdrawn": {"target": "E1", "reason": "r"},
+        "published": {"target": "E1"},
+        "redacted": {"target": "E1", "fields": ["body"], "reason_code": "r", "legal_basis": "l",
+                     "ordered_by": "o"},
+        "alert-issued": {"alert": {"ref": "A", "level": "urgent", "derived_from": ["E1"],
+                                   "reason": "r"}},
+    }  # fmt: skip
+    story = opened()
+    refused("scope", lambda: story.file(kind, by=Actor("x", frozenset({"file"})), **fields[kind]))
+
+
+def test_two_people_publish_where_the_desk_wants_two() -> None:
+    """What a reporter filed is seen once somebody else has published it."""
+    story = opened()
+    story.file("quote-added", by=Actor("desk:ada", needs_second=True), ref="Q")
+    assert story.state()["timeline"][0]["status"] == "filed"
+    assert story.state(public=True)["timeline"] == []
+    refused("second-person", lambda: story.file("published", target="Q"))
+    story.file("published", by=BEN, target="Q")
+    refused("state", lambda: story.file("published", by=BEN, target="Q"))
+    assert len(story.state(public=True)["timeline"]) == 1
+
+
+def test_an_embargo_ends_by_the_clock_or_with_a_reason() -> None:
+    """An embargo lies in the future, is lifted when it is over and broken only with a reason."""
+    story = opened()
+    refused(
+        "embargo-future", lambda: story.file("quote-added", embargo_until="2025-10-01T00:00:00Z")
+    )
+    story.file("quote-added", ref="Q", embargo_until=SOON)
+    assert story.state(public=True)["timeline"] == []
+    refused("embargo-over", lambda: story.file("embargo-lifted", target="Q"))
+    refused("shape", lambda: story.file("embargo-broken", target="Q"))
+    story.now += 2 * DAY
+    story.file("embargo-lifted", target="Q")
+    assert story.state(public=True)["timeline"][0]["ref"] == "Q"
+    refused("state", lambda: story.file("embargo-broken", target="Q", reason="late"))
+
+
+def test_trust_moves_by_steps_and_by_two() -> None:
+    """Verification starts where it is, takes known steps, and needs a second person."""
+    story = opened()
+    story.file("quote-added", claims=[{"ref": "C1", "text": "x"}])
+
+    def change(before: str, after: str, second: str = "desk:ben") -> str:
+        return story.file(
+            "verification-changed",
+            of="C1",
+            basis="two documents",
+            seconded_by=second,
+            **{"from": before, "to": after},
+        )
+
+    refused("verification-step", lambda: change("attributed", "confirmed"))
+    refused("second-person", lambda: change("attributed", "corroborated", ADA.name))
+    refused("old-matches", lambda: change("disputed", "attributed"))
+    change("attributed", "corroborated")
+    change("corroborated", "confirmed")
+    assert story.state()["claims"]["C1"]["status"] == "confirmed"
+
+
+def test_asserting_verification_confirms_nothing() -> None:
+    """That somebody says it was verified is a claim of theirs."""
+    story = opened()
+    story.file("quote-added", claims=[{"ref": "C1", "text": "x"}])
+    asserted = {"of": ["C1"], "verifier": "org:government"}
+    story.file("verification-asserted", verification=asserted)
+    assert story.state()["claims"]["C1"]["status"] == "attributed"
+
+
+def test_a_flash_takes_two_people() -> None:
+    """A flash names a second person; an update names the alert that it updates."""
+    story = opened()
+    flash = {"ref": "A1", "level": "flash", "derived_from": ["E1"], "reason": "r"}
+    refused("second-person", lambda: story.file("alert-issued", alert=flash))
+    refused("second-person", lambda: story.file("alert-issued", alert=flash, seconded_by=ADA.name))
+    story.file("alert-issued", alert=flash, seconded_by=BEN.name)
+    update = flash | {"ref": "A2", "msg_type": "Update"}
+    refused("alert-type", lambda: story.file("alert-corrected", alert=flash | {"ref": "A2"}))
+    refused("alert-refers", lambda: story.file("alert-corrected", alert=update))
+    story.file("alert-corrected", alert=update | {"references": ["A1"]})
+    assert [(a["ref"], a["state"]) for a in story.state()["alerts"]] == [
+        ("A1", "corrected"),
+        ("A2", "corrected"),
+    ]
+
+
+def test_a_legal_hold_blocks_erasure() -> None:
+    """Nothing under a legal hold, on it or on its story, is redacted."""
+    story = opened()
+    story.file("quote-added", ref="Q", body="words")
+    redaction = {
+        "target": "Q",
+        "fields": ["body"],
+        "reason_code": "privacy",
+        "legal_basis": "court order",
+        "ordered_by": "the court",
+    }
+    for target in ({"target": "Q"}, {}):
+        story.file("legal-hold-placed", reason="lawsuit", **target)
+        refused("legal-hold", lambda t=target: story.file("legal-hold-placed", reason="x", **t))  # type: ignore[misc]  # - a lambda with a default
+        refused("legal-hold", lambda: story.file("redacted", **redaction))
+        story.file("legal-hold-lifted", reason="settled", **target)
+    story.file("redacted", **redaction)
+    assert story.state()["timeline"][0]["body"] is None
+
+
+def test_clocks_are_not_mixed_up() -> None:
+    """Imported history is past, and an answer is due after it was asked for."""
+    refused("filed-at-past", lambda: opened().file("quote-added", filed_at="2031-01-01T00:00:00Z"))
+    asked = {
+        "ref": "P1",
+        "awaited_from": "org:k",
+        "asked_at": "2025-10-10T12:00:00Z",
+        "due_at": "2025-10-10T11:00:00Z",
+    }
+    refused("due-after-asked", lambda: opened().file("response-awaited", response=asked))
+    assert NOW > 0
+
+
+def test_a_withdrawn_development_is_left_alone() -> None:
+    """What was withdrawn is not corrected, held or withdrawn again, and the opening stays."""
+    story = opened()
+    story.file("quote-added", ref="Q", headline="x")
+    story.file("withdrawn", target="Q", reason="a hoax")
+    refused("state", lambda: story.file("withdrawn", target="Q", reason="again"))
+    refused("state", lambda: story.file("held", target="Q", reason="again"))
+    refused(
+        "stands",
+        lambda: story.file("corrected", target="Q", field="headline", old="x", new="y", note="n"),
+    )
+    refused("opening-stays", lambda: story.file("withdrawn", target="E1", reason="r"))

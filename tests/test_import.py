@@ -1,0 +1,198 @@
+"""Importing history: whole stories, any number of times, ending as if never interrupted."""
+
+import asyncio
+import gzip
+import random
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from conftest import SAMPLE, STORY, Clock, Entropy
+from filings import gathered
+
+from events.envelope import Filed
+from events.errors import LogUnavailable
+from events.log import Appended, Expect, ExpectedVersion
+from events.memory_log import MemoryLog
+from producers.case import Actor
+from producers.importing import BATCH, Import, Imported
+from producers.publisher import Publisher
+
+NOW = 1_790_000_000_000
+
+
+async def run(log: MemoryLog, lines: Iterable[bytes]) -> Imported:
+    clock = Clock(NOW)
+    publisher = Publisher(log, clock)
+    return await Import(log, publisher, Actor("import"), clock, lambda *_: None).run(lines)
+
+
+def filing(story: str, ref: str, kind: str = "quote-added", **fields: Any) -> bytes:
+    more = {"title": story} if kind == "story-opened" else {}
+    return orjson.dumps(
+        {"story": story, "ref": ref, "kind": kind, "headline": f"{ref} happens"} | more | fields
+    )
+
+
+def many(stories: int, each: int) -> list[bytes]:
+    """Stories that run beside each other, each line with its own time."""
+    lines = []
+    for n in range(each):
+        for k in range(stories):
+            kind = "quote-added" if n else "story-opened"
+            minute = n * stories + k
+            at = f"2025-10-10T{minute // 60:02d}:{minute % 60:02d}:00Z"
+            lines.append(filing(f"story-{k}", f"E{n}", kind, filed_at=at))
+    return lines
+
+
+class Cut(MemoryLog):
+    """A log that is pulled away after so many appends, and plugged in again later."""
+
+    def __init__(self) -> None:
+        super().__init__(Clock(NOW), Nonces())
+        self.left = 10**9
+
+    async def append(
+        self, story: str, events: Sequence[Filed], expected: ExpectedVersion = Expect.ANY
+    ) -> Appended:
+        if self.left <= 0:
+            raise LogUnavailable(self.url, "cut off by the test")
+        self.left -= 1
+        return await super().append(story, events, expected)
+
+
+class Nonces(Entropy):
+    """The same nonce for the same place in the log, however often an append is tried."""
+
+
+async def test_the_sample_is_imported_whole_and_once() -> None:
+    """All 26 filings of the sample land once, however often the file is imported."""
+    log = MemoryLog()
+    lines = SAMPLE.read_bytes().splitlines()
+    assert (await run(log, lines))[:3] == (26, 0, 0)
+    root = (await log.head()).root
+    assert (await run(log, lines))[:3] == (0, 26, 0)
+    assert (await log.head()).root == root
+
+
+async def test_ids_are_the_same_for_the_same_line() -> None:
+    """Ids that are left out come from story and ref, so that two imports agree."""
+    ids = []
+    for _ in range(2):
+        log = MemoryLog()
+        await run(log, SAMPLE.read_bytes().splitlines())
+        ids.append([event.provenance["id"] for event in await gathered(log.read())])
+    assert ids[0] == ids[1]
+    assert len(set(ids[0])) == 26
+
+
+@pytest.mark.parametrize(
+    "cuts", [range(0, 200, 5), pytest.param(range(200), marks=pytest.mark.torture)]
+)
+async def test_an_import_cut_anywhere_ends_the_same(cuts: Iterable[int]) -> None:
+    """Cut short anywhere, with lines doubled and out of order, it resumes to the identical root."""
+    clean = many(5, 50)
+    whole = Cut()
+    assert (await run(whole, clean)).appended == 250
+    expected = await whole.head()
+    for cut in cuts:
+        shuffled = [*clean, *random.Random(cut).sample(clean, 60)]
+        random.Random(cut + 1).shuffle(shuffled)
+        log = Cut()
+        log.left = cut
+        with pytest.raises(LogUnavailable):
+            await run(log, shuffled)
+        log.left = 10**9
+        random.Random(cut + 2).shuffle(shuffled)
+        done = await run(log, shuffled)
+        assert done.known == cut
+        assert await log.head() == expected, f"cut after {cut} appends"
+
+
+async def test_a_bad_line_is_named_and_its_story_left_whole() -> None:
+    """A line that breaks a rule is named by number; nothing of its story goes in, others do."""
+    lines = [
+        filing("good", "E1", "story-opened"),
+        filing("bad", "E1", "story-opened"),
+        filing("bad", "E2", "corrected", target="E9", field="headline", old="a", new="b", note="n"),
+        filing("good", "E2"),
+        b"{not json",
+        filing("worse", "E1", "story-opened", headline="\x1b[31mred"),
+        filing("good", "E2", headline="another under the same ref"),
+    ]
+    log = MemoryLog()
+    done = await run(log, lines)
+    assert [(bad.line, bad.story) for bad in done.bad] == [
+        (3, "bad"),
+        (5, None),
+        (6, "worse"),
+        (7, "good"),
+    ]
+    assert done.appended == 0
+    lines.pop()
+    assert (await run(log, lines)).appended == 2
+    assert {event.story for event in await gathered(log.read())} == {"good"}
+
+
+async def test_a_changed_line_is_not_taken_for_the_recorded_one() -> None:
+    """When a line's content changed since it was imported, it is named and nothing happens."""
+    log = MemoryLog()
+    await run(log, [filing("a", "E1", "story-opened")])
+    done = await run(
+        log, [filing("a", "E1", "story-opened", headline="changed"), filing("a", "E2")]
+    )
+    assert [bad.line for bad in done.bad] == [1]
+    assert (await log.head()).size == 1
+
+
+async def test_long_stories_go_in_by_batches() -> None:
+    """A long story is appended in batches and its versions have no holes."""
+    lines = [filing("a", "E0", "story-opened")]
+    lines += [filing("a", f"E{n}") for n in range(1, 3 * BATCH)]
+    log = MemoryLog()
+    assert (await run(log, lines)).appended == 3 * BATCH
+    versions = [event.version for event in await gathered(log.read_versions("a"))]
+    assert versions == list(range(1, 3 * BATCH + 1))
+
+
+async def test_order_is_that_of_first_publication() -> None:
+    """Lines go in by the time of first publication, whatever their order in the file."""
+    log = MemoryLog()
+    lines = many(3, 4)
+    await run(log, reversed(lines))
+    events = await gathered(log.read())
+    assert [(e.story, e.development.ref) for e in events] == [
+        (orjson.loads(line)["story"], orjson.loads(line)["ref"]) for line in lines
+    ]
+
+
+def test_compressed_files_are_read(tmp_path: Path) -> None:
+    """A gzip file is unpacked whatever its name; a torn one is refused with a sentence."""
+    from dateline.cli import run as dateline  # noqa: PLC0415 - the tests of files go through the CLI
+
+    packed = tmp_path / "story.jsonl.gz"
+    packed.write_bytes(gzip.compress(SAMPLE.read_bytes()))
+    url = f"sqlite:///{tmp_path}/log.db"
+    assert dateline(["import", str(packed), "--log", url]) == 0
+    torn = tmp_path / "torn.jsonl.gz"
+    torn.write_bytes(packed.read_bytes()[:-200])
+    assert dateline(["import", str(torn), "--log", url]) == 1
+    assert dateline(["import", str(tmp_path / "absent"), "--log", url]) == 1
+
+
+async def test_others_may_file_meanwhile() -> None:
+    """Stories that are not in the file are filed into while an import runs."""
+    log = MemoryLog()
+    clock = Clock(NOW)
+    publisher = Publisher(log, clock)
+    importing = asyncio.create_task(run(log, many(2, 30)))
+    from producers.intake import take  # noqa: PLC0415 - the one test that files
+
+    opened = orjson.loads(filing("other", "E1", "story-opened"))
+    receipt = await publisher.file(take(opened), Actor("desk:ada"))
+    assert (await importing).appended == 60
+    assert receipt.version == 1
+    assert STORY != "other"
