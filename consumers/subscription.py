@@ -87,6 +87,8 @@ class Subscription:
             return
         if position.in_hand <= position.checkpoint:
             with self._views.transaction():
+                # Read again: another process may have moved the checkpoint in between.
+                position = self._views.position(self.consumer)
                 self._views.move(self.consumer, position._replace(in_hand=batch[-1].position))
             try:
                 self._together(batch)

@@ -38,9 +38,9 @@ __all__ = [
 
 ENVELOPE_VERSION = 1
 NONCE = 32  # bytes of the HMAC key; RFC 2104 section 3 asks for at least the hash's length
-_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+EVENT_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _ACTOR: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,79}")
-_SLUG: Final = re.compile(r"[a-z0-9-]{1,80}")
+SLUG: Final = re.compile(r"[a-z0-9-]{1,80}")
 
 Entropy = Callable[[int], bytes]
 """Gives that many unguessable bytes; `os.urandom` outside tests."""
@@ -155,7 +155,7 @@ def prepare(story: str, filed: Filed, entropy: Entropy) -> Prepared:
         Refused: story, id, cause, correlation or `filed_by` are not of their form.
     """
     development = filed.development
-    if not _SLUG.fullmatch(story):
+    if not SLUG.fullmatch(story):
         raise Refused("story-slug", "story", "1 to 80 of a-z, 0-9 and -", repr(story))
     if not _ACTOR.fullmatch(filed.filed_by):
         raise Refused(
@@ -215,7 +215,7 @@ def recorded(sealed: Sealed) -> Recorded:
 
 
 def _event_id(field: str, text: str) -> str:
-    if not _ID.fullmatch(text):
+    if not EVENT_ID.fullmatch(text):
         raise Refused("event-id", field, "a UUIDv7 in lower case", repr(text))
     return text
 

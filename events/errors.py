@@ -31,6 +31,16 @@ __all__ = [
 ]
 
 
+SHOWN = 200  # characters of a value that an error repeats: enough to know it again
+
+
+def _shown(text: str) -> str:
+    """Make a value fit for one line of an error, whatever it holds."""
+    if not text.isprintable():
+        text = ascii(text)[1:-1]
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"
+
+
 class DatelineError(Exception):
     """The root: every error that a user may be shown in one sentence."""
 
@@ -46,13 +56,14 @@ class Refused(DatelineError):
     """
 
     def __init__(self, rule: str, field: str, expected: str, found: str) -> None:
-        super().__init__(
-            f"refused by rule {rule}, field {field}: expected {expected}; found {found}"
-        )
         self.rule = rule
-        self.field = field
-        self.expected = expected
-        self.found = found
+        self.field = _shown(field)
+        self.expected = _shown(expected)
+        self.found = _shown(found)
+        super().__init__(
+            f"refused by rule {rule}, field {self.field}: "
+            f"expected {self.expected}; found {self.found}"
+        )
 
 
 class NotFound(DatelineError):

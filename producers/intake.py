@@ -10,6 +10,7 @@ import uuid_utils
 from pydantic import ValidationError
 
 from events.developments import Development
+from events.envelope import EVENT_ID, SLUG
 from events.errors import Refused
 from events.filing import Private
 from events.vocabulary import KINDS
@@ -17,7 +18,6 @@ from events.vocabulary import KINDS
 __all__ = ["Filing", "parse", "take"]
 
 FILING_BYTES = 256 * 1024  # a filing at its longest is a tenth of it, in any script
-SHOWN = 80  # characters of a bad value that an error repeats
 
 # What a body may hold beside text: what a live blog's editor offers, nothing that runs or loads.
 _TAGS: Final = {"a", "b", "blockquote", "br", "em", "i", "li", "ol", "p", "strong", "ul"}
@@ -64,10 +64,16 @@ def take(content: Any) -> Filing:  # noqa: ANN401 - any JSON value may have been
     """
     if not isinstance(content, Mapping):
         raise Refused("shape", "filing", "a JSON object", _shown(content))
+    try:
+        orjson.dumps(content)  # what is no JSON, such as half a surrogate pair, goes no further
+    except TypeError as error:
+        raise Refused("json", "filing", "one JSON object", str(error)) from None
     public = dict(content)
-    story = _text(public, "story", "a slug of 1 to 80 of a-z, 0-9 and -")
+    story = public.pop("story", None)
+    if not isinstance(story, str) or not SLUG.fullmatch(story):
+        raise Refused("story-slug", "story", "1 to 80 of a-z, 0-9 and -", _shown(story))
     given = public.pop("id", None)
-    if given is not None and not isinstance(given, str):
+    if given is not None and not (isinstance(given, str) and EVENT_ID.fullmatch(given)):
         raise Refused("event-id", "id", "a UUIDv7 in lower case", _shown(given))
     private = _private(public.pop("private", None))
     kind = public.get("kind")
@@ -116,17 +122,10 @@ def _private(content: Any) -> Private | None:  # noqa: ANN401 - any JSON value m
     return private if private.model_fields_set else None
 
 
-def _text(content: dict[str, Any], field: str, wanted: str) -> str:
-    value = content.pop(field, None)
-    if not isinstance(value, str):
-        raise Refused("shape", field, wanted, _shown(value))
-    return value
-
-
 def _shown(value: object) -> str:
     if value is None:
         return "nothing"
     text = ascii(value) if isinstance(value, str) else str(type(value).__name__)
     if isinstance(value, bool | int | float):
         text = repr(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"
+    return text

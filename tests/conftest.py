@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from dateline import telemetry
 from events.log import Log
 from events.memory_log import MemoryLog
 from events.sqlite_log import SqliteLog
@@ -63,3 +64,9 @@ async def log(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> A
     )
     yield made
     await made.close()
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> None:
+    """Log lines from `warning` on, as the command line has it."""
+    telemetry.configure("warning")

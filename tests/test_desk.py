@@ -1,7 +1,8 @@
 """The desk's rules, each as what a reporter or editor would meet."""
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import pytest
 from filings import ADA, BEN, NOW, Story, opened
@@ -288,7 +289,7 @@ def test_trust_moves_by_steps_and_by_two() -> None:
             of="C1",
             basis="two documents",
             seconded_by=second,
-            **{"from": before, "to": after},
+            **cast("dict[str, Any]", {"from": before, "to": after}),
         )
 
     refused("verification-step", lambda: change("attributed", "confirmed"))
@@ -329,16 +330,18 @@ def test_a_legal_hold_blocks_erasure() -> None:
     """Nothing under a legal hold, on it or on its story, is redacted."""
     story = opened()
     story.file("quote-added", ref="Q", body="words")
-    redaction = {
+    redaction: dict[str, Any] = {
         "target": "Q",
         "fields": ["body"],
         "reason_code": "privacy",
         "legal_basis": "court order",
         "ordered_by": "the court",
     }
-    for target in ({"target": "Q"}, {}):
+    targets: list[dict[str, Any]] = [{"target": "Q"}, {}]
+    for target in targets:
         story.file("legal-hold-placed", reason="lawsuit", **target)
-        refused("legal-hold", lambda t=target: story.file("legal-hold-placed", reason="x", **t))  # type: ignore[misc]  # - a lambda with a default
+        again = partial(story.file, "legal-hold-placed", reason="x", **target)
+        refused("legal-hold", again)
         refused("legal-hold", lambda: story.file("redacted", **redaction))
         story.file("legal-hold-lifted", reason="settled", **target)
     story.file("redacted", **redaction)

@@ -1,0 +1,122 @@
+"""Whatever is changed in the file behind our back, the audit says where."""
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+import pytest
+from conftest import Clock
+from filings import filed, note, opening
+
+from consumers.audit import verify
+from events.errors import LogDamaged
+from events.filing import Private
+from events.sqlite_log import SqliteLog
+
+
+@pytest.fixture
+async def sound(tmp_path: Path) -> Path:
+    log = SqliteLog(tmp_path / "sound.db", Clock())
+    await log.append("a", [filed(opening())])
+    for n in range(9):
+        event = note(f"note {n}")._replace(private=Private(notes=f"secret {n}"))
+        await log.append("a" if n % 2 else "b", [event])
+    await log.close()
+    return tmp_path / "sound.db"
+
+
+async def proof(path: Path) -> int:
+    log = SqliteLog(path)
+    try:
+        return (await verify(log, lambda *_: None)).events
+    finally:
+        await log.close()
+
+
+def tamper(path: Path, statement: str) -> None:
+    raw = apsw.Connection(str(path))
+    for trigger in [
+        row[0] for row in raw.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
+    ]:
+        raw.execute(f"DROP TRIGGER {trigger}")
+    raw.execute(statement)
+    raw.close()
+
+
+async def test_a_sound_log_is_proved(sound: Path) -> None:
+    """A log that nobody touched verifies whole."""
+    assert await proof(sound) == 10
+
+
+@pytest.mark.parametrize(
+    ("statement", "position"),
+    [
+        ("UPDATE events SET body = CAST(replace(body, 'te', 'pe') AS BLOB) WHERE position = 5", 5),
+        ("UPDATE events SET private = x'7b7d' WHERE position = 5", 5),
+        ("UPDATE events SET envelope = CAST(replace(envelope, 'desk', 'disk') AS BLOB)", 0),
+        ("UPDATE events SET envelope = CAST(envelope || ' ' AS BLOB) WHERE position = 5", 5),
+        ("UPDATE events SET story = 'c' WHERE position = 5", 5),
+        ("UPDATE events SET kind = 'quote-added' WHERE position = 5", 5),
+        ("UPDATE events SET recorded_ms = recorded_ms + 1 WHERE position = 5", 5),
+        ("UPDATE events SET id = zeroblob(16) WHERE position = 5", 5),
+        ("DELETE FROM events WHERE position = 5", 5),
+        ("DELETE FROM events WHERE position = 10", 10),
+        ("UPDATE tree SET hashes = zeroblob(64)", 0),
+    ],
+)
+async def test_any_change_is_reported_with_its_place(
+    sound: Path, statement: str, position: int
+) -> None:
+    """An edit, a removal or a forged head is found, and the first bad position is named."""
+    tamper(sound, statement)
+    with pytest.raises(LogDamaged) as raised:
+        await proof(sound)
+    assert raised.value.position == position
+
+
+async def test_swapped_events_are_found(sound: Path) -> None:
+    """Two events that change places are noticed at the first of them."""
+    tamper(sound, "UPDATE events SET position = -5 WHERE position = 5")
+    tamper(sound, "UPDATE events SET position = 5 WHERE position = 6")
+    tamper(sound, "UPDATE events SET position = 6 WHERE position = -5")
+    with pytest.raises(LogDamaged) as raised:
+        await proof(sound)
+    assert raised.value.position == 5
+
+
+async def test_every_bit_of_an_event_counts(sound: Path, tmp_path: Path) -> None:
+    """A single flipped bit in stored event bytes is reported, wherever it falls."""
+    data = await asyncio.to_thread(sound.read_bytes)
+    at = data.index(b'"headline":"note 4"')
+    for offset in range(0, 19 * 8, 7):
+        flipped = bytearray(data)
+        flipped[at + offset // 8] ^= 1 << offset % 8
+        copy = tmp_path / "flipped.db"
+        await asyncio.to_thread(copy.write_bytes, bytes(flipped))
+        with pytest.raises(LogDamaged):
+            await proof(copy)
+
+
+async def test_a_backup_is_the_log(sound: Path, tmp_path: Path) -> None:
+    """A copy made while the log is open verifies to the same root, and never replaces a file."""
+    from dateline.cli import run  # noqa: PLC0415 - the tests of copies go through the CLI
+
+    url, copy = f"sqlite:///{sound}", tmp_path / "copy.db"
+    steps: list[Callable[[], int]] = [
+        lambda: run(["backup", str(copy), "--log", url]),
+        lambda: run(["backup", str(copy), "--log", url]),
+        lambda: run(["restore", str(copy), "--log", url]),
+        lambda: run(["restore", str(copy), "--log", f"sqlite:///{tmp_path}/new.db"]),
+        lambda: run(["audit", "verify", "--log", f"sqlite:///{tmp_path}/new.db"]),
+    ]
+    # A command runs its own loop, in a thread of its own.
+    codes = [await asyncio.to_thread(step) for step in steps]
+    assert codes == [0, 1, 1, 0, 0]
+    damaged = tmp_path / "damaged.db"
+    shutil.copy(copy, damaged)
+    tamper(damaged, "UPDATE events SET body = x'7b7d' WHERE position = 3")
+    restored = f"sqlite:///{tmp_path}/never.db"
+    assert await asyncio.to_thread(run, ["restore", str(damaged), "--log", restored]) == 1
+    assert not await asyncio.to_thread((tmp_path / "never.db").exists)

@@ -1,0 +1,251 @@
+"""Views of the log: each event once, bad ones put aside, made anew beside the live one."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+import pytest
+from conftest import SAMPLE, STORY, Clock
+from filings import filed, gathered, note, opening
+
+from consumers.rebuild import rebuild
+from consumers.stories import Stories
+from consumers.subscription import TRIES, Subscription
+from consumers.views import Views
+from dateline.wiring import Newsroom, newsroom
+from events.envelope import Recorded
+from events.errors import NotFound
+from events.log import Log
+from events.vocabulary import KINDS
+from producers.case import Actor
+from producers.importing import Import
+
+
+@pytest.fixture
+async def room(tmp_path: Path, clock: Clock) -> AsyncIterator[Newsroom]:
+    clock.now = 1_790_000_000_000
+    async with newsroom(f"sqlite:///{tmp_path}/news.db", clock) as made:
+        yield made
+
+
+async def import_sample(room: Newsroom) -> None:
+    run = Import(room.log, room.publisher, Actor("import"), room.clock, lambda *_: None)
+    await run.run(SAMPLE.read_bytes().splitlines())
+
+
+async def fresh_contents(log: Log) -> list[tuple[str, str, bytes]]:
+    """What a new view of the whole log holds."""
+    views = Views(":memory:", Clock())
+    stories = Stories(views)
+    await Subscription(log, views, stories).catch_up()
+    found = list(stories.contents())
+    views.close()
+    return found
+
+
+async def test_the_sample_looks_as_the_vocabulary_says(room: Newsroom) -> None:
+    """After the sample: 23 developments, the Kremlin awaited, figures with whose they are."""
+    await import_sample(room)
+    state = orjson.loads(await room.state(STORY))
+    assert (state["status"], len(state["timeline"]), len(state["conflicts"])) == ("open", 23, 2)
+    assert [wait["ref"] for wait in state["pending"]] == ["P1"]
+    assert state["pending"][0]["awaited_from"] == "org:kremlin"
+    assert [wait["ref"] for wait in state["resolved"]] == ["P2"]
+    figures = state["figures"]
+    assert (figures["F1"]["value"], figures["F1"]["parts"]) == (8, ["F1a", "F1b"])
+    assert (figures["F1b"]["value"], figures["F1b"]["parts"]) == (5, ["F1c"])
+    assert (figures["F3"]["value"], figures["F3"]["words"]) == (None, "thousands")
+    assert (figures["F4"]["value"], figures["F4"]["qualifier"]) == (19000, "more-than")
+    assert figures["F4"]["source"] is None
+    assert state["lead"]["ref"] == "E04"
+    assert (state["version"], state["checkpoint"]) == (26, 26)
+
+
+async def test_the_view_is_the_replay(room: Newsroom) -> None:
+    """The view kept event by event is byte for byte the view of a fresh replay."""
+    await import_sample(room)
+    for n in range(20):
+        await room.log.append(f"other-{n % 3}", [filed(opening(headline=str(n)))])
+        await room.subscription.catch_up()
+    assert list(room.stories.contents()) == await fresh_contents(room.log)
+
+
+async def test_a_new_view_picks_up_where_the_last_stopped(room: Newsroom) -> None:
+    """After a restart only what is new is read."""
+    await import_sample(room)
+    await room.subscription.catch_up()
+    again = Subscription(room.log, room.views, Stories(room.views))
+    await room.log.append("a", [filed(opening())])
+    assert await again.catch_up() == 27
+    assert list(room.stories.contents()) == await fresh_contents(room.log)
+
+
+async def test_two_processes_may_keep_one_view(room: Newsroom) -> None:
+    """Two consumers of one view share the work and do none of it twice."""
+    await import_sample(room)
+    other = Views(room.views.path, room.clock)
+    workers = [room.subscription, Subscription(room.log, other, Stories(other))]
+    for n in range(30):
+        await room.log.append("a" if n % 2 else "b", [note(str(n))])
+        await asyncio.gather(*(worker.catch_up() for worker in workers))
+    other.close()
+    assert list(room.stories.contents()) == await fresh_contents(room.log)
+
+
+async def test_a_running_subscription_keeps_up(room: Newsroom) -> None:
+    """A subscription that runs handles new events as they come."""
+    running = asyncio.create_task(room.subscription.run())
+    await import_sample(room)
+    while room.views.position("stories").checkpoint < 26:  # noqa: ASYNC110 - waits for a position
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert list(room.stories.contents()) == await fresh_contents(room.log)
+
+
+class Picky:
+    """A projection that cannot stand some headlines."""
+
+    name = "picky"
+
+    def __init__(self, views: Views, later: Literal["wait", "pass"] = "pass") -> None:
+        self.later: Literal["wait", "pass"] = later
+        self.tries: list[int] = []
+        self._views = views
+        views.connection.execute("CREATE TABLE IF NOT EXISTS seen (position INTEGER PRIMARY KEY)")
+
+    def project(self, generation: int, events: Sequence[Recorded]) -> None:
+        assert generation == 1
+        for event in events:
+            self.tries.append(event.position)
+            headline = getattr(event.development, "headline", "")
+            self._views.connection.execute("INSERT INTO seen VALUES (?)", (event.position,))
+            if headline == "poison":
+                raise ValueError(f"cannot stand {headline}")
+
+    def seen(self) -> list[int]:
+        return [row[0] for row in self._views.connection.execute("SELECT position FROM seen")]
+
+
+async def with_poison(room: Newsroom) -> None:
+    for story, headline in [("a", "1"), ("a", "poison"), ("a", "3"), ("b", "4")]:
+        await room.log.append(story, [note(headline)])
+
+
+async def test_a_bad_event_is_parked_and_the_rest_go_on(room: Newsroom) -> None:
+    """An event that keeps failing is tried a few times, parked with the reason, and passed by."""
+    await with_poison(room)
+    picky = Picky(room.views)
+    assert await Subscription(room.log, room.views, picky).catch_up() == 4
+    assert picky.seen() == [1, 3, 4]
+    (parked,) = room.views.parked("picky")
+    assert (parked.position, parked.story, parked.version) == (2, "a", 2)
+    assert parked.reason == "ValueError: cannot stand poison"
+    assert picky.tries.count(2) == TRIES + 1, "once in the batch, then alone"
+
+
+async def test_later_events_may_wait_behind_a_parked_one(room: Newsroom) -> None:
+    """Where a consumer needs order, later events of that story wait and other stories go on."""
+    await with_poison(room)
+    picky = Picky(room.views, "wait")
+    await Subscription(room.log, room.views, picky).catch_up()
+    assert picky.seen() == [1, 4]
+    assert [parked.position for parked in room.views.parked("picky")] == [2, 3]
+
+
+async def test_an_event_that_kills_its_consumer_is_found_and_parked(room: Newsroom) -> None:
+    """Tries are counted before they are made, so that a crash counts as a failure."""
+    await with_poison(room)
+    position = room.views.position("picky")
+    with room.views.transaction():
+        room.views.move("picky", position._replace(in_hand=4))
+    for _ in range(TRIES):
+        room.views.count_attempt("picky", 1)
+    picky = Picky(room.views)
+    await Subscription(room.log, room.views, picky).catch_up()
+    reasons = {parked.position: parked.reason for parked in room.views.parked("picky")}
+    assert reasons[1] == "the consumer ended while it handled the event"
+    assert picky.seen() == [3, 4]
+
+
+async def test_an_unknown_kind_is_parked_by_the_view_and_stays_in_the_history(
+    room: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event of a kind from the future is kept and parked, and crashes nobody."""
+    from events import codec  # noqa: PLC0415 - the one test that looks inside
+
+    await import_sample(room)
+    readers = {shape: read for shape, read in codec._READERS.items() if shape[0] != "quote-added"}
+    kinds = {kind: model for kind, model in KINDS.items() if kind != "quote-added"}
+    monkeypatch.setattr(codec, "_READERS", readers)
+    monkeypatch.setattr(codec, "KINDS", kinds)
+    assert await room.subscription.catch_up() == 26
+    (parked,) = room.views.parked("stories")
+    assert (parked.kind, parked.reason) == ("quote-added", "unknown kind quote-added/1")
+    assert len(orjson.loads(await room.state(STORY))["timeline"]) == 22
+    assert len(await gathered(room.log.read_versions(STORY))) == 26
+
+
+async def test_a_rebuild_is_byte_equal_and_swaps_at_the_end(room: Newsroom) -> None:
+    """A rebuilt view is the live one byte for byte, and readers keep the old until it is done."""
+    await import_sample(room)
+    await room.subscription.catch_up()
+    before = list(room.stories.contents())
+    told: list[tuple[int, int]] = []
+    assert await rebuild(room.log, room.views, room.stories, lambda *a: told.append(a)) == 26
+    assert list(room.stories.contents()) == before
+    assert told[-1] == (26, 26)
+    assert room.views.position("stories").generation == 2
+    await room.log.append("a", [filed(opening())])
+    await room.subscription.catch_up()
+    assert list(room.stories.contents()) == await fresh_contents(room.log)
+
+
+async def test_a_cancelled_rebuild_changes_nothing(room: Newsroom) -> None:
+    """A rebuild that is broken off leaves the live view as it was, and can be run again."""
+    await import_sample(room)
+    await room.subscription.catch_up()
+    before = list(room.stories.contents())
+
+    def stop(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await rebuild(room.log, room.views, room.stories, stop)
+    assert list(room.stories.contents()) == before
+    assert room.views.position("stories").generation == 1
+    await rebuild(room.log, room.views, room.stories, lambda *_: None)
+    assert list(room.stories.contents()) == before
+
+
+async def test_events_filed_during_a_rebuild_are_in_both_views(room: Newsroom) -> None:
+    """The live view goes on during a rebuild, and the new one has caught up when it takes over."""
+    await import_sample(room)
+
+    def meanwhile(done: int, _total: int) -> None:
+        if done == 26:
+            appended.append(asyncio.ensure_future(room.log.append("a", [filed(opening())])))
+
+    appended: list[asyncio.Future[Any]] = []
+    await rebuild(room.log, room.views, room.stories, meanwhile)
+    await asyncio.gather(*appended)
+    await room.subscription.catch_up()
+    assert list(room.stories.contents()) == await fresh_contents(room.log)
+
+
+async def test_a_lost_view_is_made_anew(tmp_path: Path) -> None:
+    """The file of views may be deleted; the next reader makes it again."""
+    url = f"sqlite:///{tmp_path}/news.db"
+    async with newsroom(url) as room:
+        await import_sample(room)
+        before = await room.state(STORY)
+    for name in os.listdir(tmp_path):  # noqa: PTH208 - pathlib would block as well
+        if name.startswith("news.views.db"):
+            os.unlink(tmp_path / name)  # noqa: PTH108 - as above
+    async with newsroom(url) as room:
+        assert orjson.loads(await room.state(STORY)) == orjson.loads(before)
+        with pytest.raises(NotFound):
+            await room.state("no-such-story")
