@@ -58,8 +58,7 @@ def run(arguments: Sequence[str]) -> int:
         printing.complain(f"dateline: the views cannot be used: {error}; safe to retry")
         return UNAVAILABLE
     except (KeyboardInterrupt, typer.Abort, asyncio.CancelledError):
-        printing.complain("dateline: interrupted; what was acknowledged is kept")
-        return INTERRUPTED
+        return _interrupted()
     except BrokenPipeError:
         # Whoever read the output has had enough; Python must not complain when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -68,7 +67,14 @@ def run(arguments: Sequence[str]) -> int:
         what = f"{error.filename}: " if error.filename else ""
         printing.complain(f"dateline: {what}{error.strerror or error}")
         return UNAVAILABLE if error.errno in (errno.ENOSPC, errno.EIO) else REFUSED
+    if found == INTERRUPTED:
+        return _interrupted()
     return found if isinstance(found, int) else DONE
+
+
+def _interrupted() -> int:
+    printing.complain("dateline: interrupted; what was acknowledged is kept")
+    return INTERRUPTED
 
 
 def _wrong_usage(error: typer.TyperException) -> int:
