@@ -1,0 +1,256 @@
+"""What a development brings into its story: claims, figures, a wait, an occasion, mentions."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+from consumers.parts import (
+    Claim,
+    Conflict,
+    Figure,
+    Item,
+    Mention,
+    Occasion,
+    Part,
+    Parts,
+    Response,
+)
+from events.developments import (
+    Development,
+    FigureRevised,
+    Letter,
+    LetterSent,
+    News,
+    Post,
+    PostPublished,
+    Remarks,
+    RemarksDelivered,
+    ResponseAwaited,
+    ResponseDeclined,
+    ResponseReceived,
+)
+from events.developments import Response as Awaited
+from events.editorial import ConflictNoted
+from events.envelope import Recorded
+from events.filing import Claim as Claimed
+from events.filing import Figure as Counted
+from events.release import released
+
+__all__ = ["SAID", "mentioned", "noted", "reported", "revised"]
+
+SAID = ("value", "words", "qualifier")  # what a source says of a figure, and may revise
+
+
+def reported(parts: Mapping[str, Part], event: Recorded, news: News) -> Parts:
+    """A development with all that it brings: claims, figures, a wait, people and places."""
+    item = _item(event, news)
+    made: Parts = {item.ref: item}
+    for claim in news.claims:
+        made[claim.ref] = _claim(claim, item, news)
+    occasion = _occasion_of(news)
+    if occasion is not None:
+        what, fact = occasion
+        content = fact.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"ref"})
+        made[fact.ref] = Occasion(
+            fact.ref, item.ref, what, content, item.position, public=item.public
+        )
+    for figure in news.figures:
+        made[figure.ref] = _figure(figure, item, news)
+    for figure in news.figures:
+        whole = figure.part_of and (made.get(figure.part_of) or parts.get(figure.part_of))
+        if isinstance(whole, Figure):
+            made[whole.ref] = replace(whole, parts=[*whole.parts, figure.ref])
+    match news:
+        case ResponseAwaited(response=response):
+            made[response.ref] = _response(response, item)
+        case LetterSent(response=response) if response is not None:
+            made[response.ref] = _response(response, item)
+        case ResponseReceived(resolves=ref) | ResponseDeclined(resolves=ref):
+            made |= _answered(parts, ref, item)
+        case FigureRevised() if item.public:
+            made |= revised(parts, item, event.recorded_at)
+    return made | mentioned(parts, item, internal=1, public=int(item.public))
+
+
+def _occasion_of(
+    news: News,
+) -> tuple[Literal["remarks", "letter", "post"], Remarks | Letter | Post] | None:
+    match news:
+        case RemarksDelivered(remarks=remarks):
+            return "remarks", remarks
+        case LetterSent(letter=letter):
+            return "letter", letter
+        case PostPublished(post=post):
+            return "post", post
+        case _:
+            return None
+
+
+def _item(event: Recorded, news: News) -> Item:
+    release = released(news, event.recorded_ms)
+    shown = news.model_dump(
+        mode="json",
+        exclude_none=True,
+        include={"occurred", "attribution", "links", "media", "filed_at", "embargo_until"},
+    )
+    response = getattr(news, "response", None)
+    occasion = _occasion_of(news)
+    return Item(
+        ref=news.ref or f"d{event.version}",
+        kind=news.kind,
+        headline=news.headline,
+        status=release.status,
+        corrected=False,
+        version=event.version,
+        position=event.position,
+        recorded_at=event.recorded_at,
+        filed_at=shown.get("filed_at"),
+        occurred=shown["occurred"],
+        attribution=shown.get("attribution"),
+        urgency=news.urgency,
+        body=news.body,
+        claims=[claim.ref for claim in news.claims],
+        figures=[figure.ref for figure in news.figures],
+        response=response.ref if isinstance(response, Awaited) else None,
+        resolves=getattr(news, "resolves", None),
+        people=list(news.people),
+        places=list(news.places),
+        orgs=list(news.orgs),
+        links=shown["links"],
+        media=shown["media"],
+        corrections=[],
+        embargo_until=shown.get("embargo_until"),
+        occasion=occasion[1].ref if occasion else None,
+        revises=_revision(news) if isinstance(news, FigureRevised) else None,
+        release=release,
+        public=release.status == "published",
+    )
+
+
+def _claim(claim: Claimed, item: Item, news: Development) -> Claim:
+    by = news.attribution
+    return Claim(
+        ref=claim.ref,
+        development=item.ref,
+        text=claim.text,
+        speaker=claim.speaker or (by.speaker if by else None),
+        via=claim.via or (by.via if by else None),
+        position_of=claim.position_of,
+        status="attributed",
+        position=item.position,
+        public=item.public,
+    )
+
+
+def _figure(figure: Counted, item: Item, news: Development) -> Figure:
+    source = figure.source
+    if source is None and figure.source_text is None and news.attribution is not None:
+        source = news.attribution.speaker
+    said = figure.model_dump(mode="json", include={"value"})
+    return Figure(
+        ref=figure.ref,
+        development=item.ref,
+        measure=figure.measure,
+        unit=figure.unit,
+        value=said["value"],
+        words=figure.words,
+        qualifier=figure.qualifier,
+        window=figure.window,
+        source=source,
+        source_text=figure.source_text,
+        group=figure.group,
+        part_of=figure.part_of,
+        parts=[],
+        not_comparable_with=[],
+        status="attributed",
+        history=[],
+        position=item.position,
+        public=item.public,
+    )
+
+
+def _response(response: Awaited, item: Item) -> Response:
+    times = response.model_dump(mode="json", include={"asked_at", "due_at"})
+    return Response(
+        ref=response.ref,
+        development=item.ref,
+        awaited_from=response.awaited_from,
+        about=list(response.about),
+        since=times["asked_at"] or item.filed_at or item.recorded_at,
+        asked_at=times["asked_at"],
+        due_at=times["due_at"],
+        note=response.note,
+        by=None,
+        how=None,
+        position=item.position,
+        withdrawn=False,
+        public=item.public,
+    )
+
+
+def _answered(parts: Mapping[str, Part], ref: str, item: Item) -> Parts:
+    part = parts.get(ref)
+    if not isinstance(part, Response):
+        return {}
+    how: Literal["received", "declined"] = (
+        "declined" if item.kind == "response-declined" else "received"
+    )
+    return {ref: replace(part, by=item.ref, how=how, answer_public=item.public)}
+
+
+def _revision(news: FigureRevised) -> dict[str, Any]:
+    return news.model_dump(mode="json", include={"target", "value", "words", "qualifier"})
+
+
+def revised(parts: Mapping[str, Part], item: Item, at: str) -> Parts:
+    """The source's new number, with what it said before kept in the figure's history.
+
+    A revision shows in the figure while it is public itself: one under embargo must not give
+    its number away, and one that is held takes it back.
+    """
+    revision = item.revises or {}
+    figure = parts.get(revision.get("target", ""))
+    if not isinstance(figure, Figure):
+        return {}
+    now = {name: revision[name] for name in SAID} | {
+        "qualifier": revision["qualifier"] or figure.qualifier
+    }
+    before = {name: getattr(figure, name) for name in SAID} | {"until": at, "by": item.ref}
+    return {figure.ref: replace(figure, **now, history=[*figure.history, before])}
+
+
+def mentioned(parts: Mapping[str, Part], item: Item, internal: int, public: int) -> Parts:
+    """Count the people and places of a development in (1) or out (-1)."""
+    changed: Parts = {}
+    for key in dict.fromkeys((*item.people, *item.places)):
+        part = parts.get(key)
+        now = part if isinstance(part, Mention) else Mention(key, 0, 0, item.position)
+        changed[key] = replace(
+            now, times=now.times + internal, public_times=now.public_times + public
+        )
+    return changed
+
+
+def noted(parts: Mapping[str, Part], event: Recorded, note: ConflictNoted) -> Parts:
+    """A conflict that the desk noted; figures not comparable are marked on both sides."""
+    release = released(note, event.recorded_ms)
+    ref = note.ref or f"d{event.version}"
+    between = note.conflict.between
+    made: Parts = {
+        ref: Conflict(
+            ref,
+            note.headline,
+            list(between),
+            note.conflict.nature,
+            event.position,
+            release,
+            release.status == "published",
+        )
+    }
+    if note.conflict.nature == "not-comparable":
+        for name in between:
+            figure = parts.get(name)
+            if isinstance(figure, Figure):
+                apart = sorted({*figure.not_comparable_with, *between} - {name})
+                made[name] = replace(figure, not_comparable_with=apart)
+    return made
