@@ -14,7 +14,7 @@ from filings import filed, gathered, note, opening
 from consumers.rebuild import rebuild
 from consumers.stories import Stories
 from consumers.subscription import TRIES, Subscription
-from consumers.views import Views
+from consumers.views import Position, Views
 from dateline.wiring import Newsroom, newsroom
 from events.envelope import Recorded
 from events.errors import NotFound
@@ -93,6 +93,29 @@ async def test_two_processes_may_keep_one_view(room: Newsroom) -> None:
         await asyncio.gather(*(worker.catch_up() for worker in workers))
     other.close()
     assert list(room.stories.contents()) == await fresh_contents(room.log)
+
+
+async def test_a_checkpoint_is_never_taken_back(room: Newsroom) -> None:
+    """A consumer that was overtaken between reading and writing leaves the checkpoint ahead."""
+    await import_sample(room)
+    other = Views(room.views.path, room.clock)
+
+    class Overtaken(Views):
+        """Views in which another consumer is always faster."""
+
+        def position(self, consumer: str) -> Position:
+            found = super().position(consumer)
+            if not self.connection.in_transaction:
+                quick = Subscription(room.log, other, Stories(other))
+                quick.handle(events[: found.checkpoint + 10])
+            return found
+
+    events = await gathered(room.log.read())
+    slow = Overtaken(room.views.path, room.clock)
+    Subscription(room.log, slow, Stories(slow)).handle(events[:3])
+    assert other.position("stories").checkpoint == 10
+    slow.close()
+    other.close()
 
 
 async def test_a_running_subscription_keeps_up(room: Newsroom) -> None:
