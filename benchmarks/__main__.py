@@ -1,0 +1,63 @@
+"""`python -m benchmarks`: measures, and prints each figure beside what it must reach."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import Final
+
+import orjson
+
+from benchmarks import append_one, append_together, import_batches, replay
+from benchmarks.measuring import Effort, Finding
+
+__all__ = ["main"]
+
+BENCHMARKS: Final[dict[str, Callable[[Effort], list[Finding]]]] = {
+    "append_one": append_one.measure,
+    "append_together": append_together.measure,
+    "import_batches": import_batches.measure,
+    "replay": replay.measure,
+}
+WHOLE = Effort(1.0, 7)
+QUICK = Effort(0.1, 5)
+
+
+def main() -> int:
+    """Run the benchmarks that were asked for; a target that is not reached fails no build."""
+    asked = _arguments()
+    effort = QUICK if asked.quick else WHOLE
+    findings: list[Finding] = []
+    for name in asked.only or BENCHMARKS:
+        print(f"measuring {name} …", file=sys.stderr, flush=True)
+        found = BENCHMARKS[name](effort)
+        findings += found
+        if not asked.json:
+            _print(found)
+    if asked.json:
+        rows = [{**finding._asdict(), "reached": finding.reached} for finding in findings]
+        print(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument(
+        "--quick", action="store_true", help="a tenth of the events: about a minute"
+    )
+    parser.add_argument(
+        "--only", action="append", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS)
+    )
+    return parser.parse_args()
+
+
+def _print(findings: list[Finding]) -> None:
+    print(f"\n{findings[0].benchmark}")
+    for finding in findings:
+        verdict = {True: "reaches", False: "FALLS SHORT OF", None: ""}[finding.reached]
+        bound = "" if finding.target is None else f"{verdict} {finding.target:g} {finding.unit}"
+        print(f"  {finding.what:<66} {finding.figure:>9,.2f} {finding.unit:<9} {bound}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
