@@ -4,7 +4,7 @@ import calendar
 from datetime import UTC, date, datetime, time
 
 from consumers.parts import Parts
-from consumers.state import document, rows_of
+from consumers.state import document, sections_of
 from consumers.story import evolve
 from events.developments import News, StoryOpened
 from events.envelope import Recorded, instant
@@ -83,7 +83,8 @@ async def as_of(
         if occurred_by is None or happened_by(event, occurred_by):
             parts.update(evolve(parts, event))
             last = instant(event.recorded_ms)
-    return document(rows_of(parts), upto, now or last, public=public)
+    sections, lead = sections_of(parts, public=public)
+    return document(sections, lead, upto, now or last, public=public)
 
 
 def happened_by(event: Recorded, limit: datetime) -> bool:

@@ -1,13 +1,14 @@
 """What a story is made of, each part small and on its own, so that an event changes few of them.
 
-A part's fields are what `dateline story --json` shows of it; `public` says whether readers
-without a key may see it. Keys are the refs that people point at parts by.
+A part's fields are what `dateline story --json` shows of it, those with a default only while they
+hold something; `public` says whether readers without a key may see it. Keys are the refs that
+people point at parts by.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal
 
-from events.release import Release, Status
+from events.release import RELEASED, Release, Status
 
 __all__ = [
     "SECTIONS",
@@ -40,18 +41,17 @@ class Heading:
     version: int
     position: int
     recorded_at: str
-    public: bool = False
-    public_version: int = 0
-    public_position: int = 0
-    public_recorded_at: str | None = None
-    public_title: str | None = None
+    public: bool
+    public_version: int
+    public_position: int
+    public_recorded_at: str | None
+    public_title: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A development on the timeline, corrections applied; the opening is one that is not shown."""
+    """A development, corrections applied."""
 
-    section: ClassVar = "timeline"
     ref: str
     kind: str
     headline: str | None
@@ -60,26 +60,31 @@ class Item:
     version: int
     position: int
     recorded_at: str
-    filed_at: str | None
     occurred: dict[str, Any]
     attribution: dict[str, Any] | None
     urgency: int
-    body: str | None
-    claims: list[str]
-    figures: list[str]
-    response: str | None
-    resolves: str | None
-    people: list[str]
-    places: list[str]
-    orgs: list[str]
-    links: list[dict[str, Any]]
-    media: list[dict[str, Any]]
     corrections: list[dict[str, Any]]
-    embargo_until: str | None
-    occasion: str | None
-    revises: dict[str, Any] | None
-    release: Release
     public: bool
+    filed_at: str | None = None
+    body: str | None = None
+    claims: list[str] = field(default_factory=list)
+    figures: list[str] = field(default_factory=list)
+    response: str | None = None
+    resolves: str | None = None
+    people: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    orgs: list[str] = field(default_factory=list)
+    links: list[dict[str, Any]] = field(default_factory=list)
+    media: list[dict[str, Any]] = field(default_factory=list)
+    embargo_until: str | None = None
+    occasion: str | None = None
+    revises: dict[str, Any] | None = None
+    release: Release = RELEASED
+
+    @property
+    def section(self) -> str:
+        """The timeline; the opening of a story has a place of its own."""
+        return "opening" if self.kind == "story-opened" else "timeline"
 
     @property
     def key(self) -> str:
@@ -91,7 +96,7 @@ class Item:
 class Tombstone:
     """What readers see of a development that was public and was withdrawn, at its old place."""
 
-    section: ClassVar = "tombstones"
+    section: ClassVar = "timeline"
     ref: str
     kind: str
     version: int
@@ -100,10 +105,10 @@ class Tombstone:
     withdrawn_at: str
     reason: str
     replacement: str | None
-    status: Literal["withdrawn"] = "withdrawn"
-    headline: None = None
-    corrected: bool = False
-    public: bool = True
+    status: Literal["withdrawn"]
+    headline: None
+    corrected: bool
+    public: bool
 
     @property
     def key(self) -> str:
@@ -147,10 +152,10 @@ class Claim:
     text: str
     speaker: str | None
     via: str | None
-    position_of: str | None
     status: str
     position: int
     public: bool
+    position_of: str | None = None
 
     @property
     def key(self) -> str:
@@ -166,21 +171,21 @@ class Figure:
     ref: str
     development: str
     measure: str
-    unit: str | None
     value: int | str | None
     words: str | None
     qualifier: str | None
-    window: str | None
     source: str | None
-    source_text: str | None
-    group: str | None
-    part_of: str | None
-    parts: list[str]
-    not_comparable_with: list[str]
     status: str
+    parts: list[str]
     history: list[dict[str, Any]]
     position: int
     public: bool
+    unit: str | None = None
+    window: str | None = None
+    source_text: str | None = None
+    group: str | None = None
+    part_of: str | None = None
+    not_comparable_with: list[str] = field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -216,8 +221,8 @@ class Conflict:
     between: list[str]
     nature: str
     position: int
-    release: Release
     public: bool
+    release: Release = RELEASED
 
     @property
     def key(self) -> str:
@@ -300,11 +305,13 @@ Part = (
 Parts = dict[str, Part]
 
 SECTIONS: Final[dict[str, type[Part]]] = {
-    kind.section: kind
+    "opening": Item,
+    "timeline": Item,
+}
+SECTIONS.update(
+    (kind.section, kind)
     for kind in (
         Heading,
-        Item,
-        Tombstone,
         Response,
         Claim,
         Figure,
@@ -314,4 +321,4 @@ SECTIONS: Final[dict[str, type[Part]]] = {
         Alert,
         Mention,
     )
-}
+)

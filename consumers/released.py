@@ -66,6 +66,10 @@ def release(parts: Mapping[str, Part], event: Recorded, act: ReleaseAct) -> Part
             event.recorded_at,
             act.reason,
             act.replacement,
+            status="withdrawn",
+            headline=None,
+            corrected=False,
+            public=True,
         )
         changed[stone.key] = stone
     gone = -1 if after.withdrawn and not target.release.withdrawn else 0

@@ -243,8 +243,8 @@ def noted(parts: Mapping[str, Part], event: Recorded, note: ConflictNoted) -> Pa
             list(between),
             note.conflict.nature,
             event.position,
-            release,
-            release.status == "published",
+            public=release.status == "published",
+            release=release,
         )
     }
     if note.conflict.nature == "not-comparable":

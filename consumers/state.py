@@ -4,14 +4,30 @@ A part is turned into JSON once, when an event changes it; reading a story joins
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import MISSING, fields
+from typing import Any, Final, NamedTuple
 
 import orjson
 
-from consumers.parts import SECTIONS, Item, Part, Parts
+from consumers.parts import SECTIONS, Item, Part, Parts, Tombstone
 from events.release import Release
 
-__all__ = ["Row", "document", "part_of", "row_of", "rows_of"]
+__all__ = [
+    "INTERNAL",
+    "KEYED",
+    "READERS",
+    "Row",
+    "document",
+    "part_of",
+    "row_of",
+    "sections_of",
+]
+
+KEYED: Final = ("claims", "figures", "occasions")
+"""Sections that a state shows as an object, each part under its ref."""
+
+INTERNAL, EVERYBODY, READERS = range(3)
+"""Who sees a part: the newsroom alone, everybody, or readers in place of what they may not see."""
 
 
 class Row(NamedTuple):
@@ -20,131 +36,134 @@ class Row(NamedTuple):
     key: str
     section: str
     place: int
-    public: bool
+    audience: int
     rank: int | None
-    content: bytes
+    content: str
+
+
+# What a part leaves out while it holds nothing: its fields with a default, and that default.
+_EMPTY: Final = {
+    kind: {
+        field.name: field.default if field.default is not MISSING else []
+        for field in fields(kind)
+        if field.default is not MISSING or field.default_factory is not MISSING
+    }
+    for kind in {*SECTIONS.values(), Tombstone}
+}
+_NAMES: Final = {kind: [field.name for field in fields(kind)] for kind in _EMPTY}
+_NOTHING: Final = object()
 
 
 def row_of(part: Part) -> Row:
     """Give the stored form of a part."""
-    rank = None
-    if isinstance(part, Item) and part.status == "published" and part.kind != "story-opened":
-        rank = part.urgency
-    return Row(part.key, part.section, part.position, part.public, rank, orjson.dumps(part))
+    kind = type(part)
+    empty = _EMPTY[kind]
+    shown = {
+        name: value
+        for name in _NAMES[kind]
+        if (value := getattr(part, name)) != empty.get(name, _NOTHING)
+    }
+    rank = part.urgency if isinstance(part, Item) and part.status == "published" else None
+    audience = READERS if isinstance(part, Tombstone) else int(part.public)
+    place = part.position if part.key else 0
+    return Row(part.key, part.section, place, audience, rank, orjson.dumps(shown).decode())
 
 
-def rows_of(parts: Parts) -> list[Row]:
-    """Give the stored form of a whole story, in order."""
-    return sorted((row_of(part) for part in parts.values()), key=lambda row: (row.place, row.key))
-
-
-def part_of(section: str, content: bytes) -> Part:
+def part_of(section: str, content: str) -> Part:
     """Give the part that was stored."""
     found = orjson.loads(content)
     if "release" in found:
         found["release"] = Release(**found["release"])
-    return SECTIONS[section](**found)
+    return Tombstone(**found) if "withdrawn_at" in found else SECTIONS[section](**found)
+
+
+def sections_of(parts: Parts, *, public: bool = False) -> tuple[dict[str, bytes], str | None]:
+    """Join the parts of a story section by section, as `document` takes them, and find the lead."""
+    hidden = INTERNAL if public else READERS
+    rows = [row for row in map(row_of, parts.values()) if row.audience != hidden]
+    rows.sort(key=lambda row: (row.place, row.key))
+    joined: dict[str, list[str]] = {}
+    for row in rows:
+        keyed = f'"{row.key}":{row.content}' if row.section in KEYED else row.content
+        joined.setdefault(row.section, []).append(keyed)
+    leads = [row for row in rows if row.section == "timeline" and row.rank is not None]
+    lead = min(leads, key=lambda row: (row.rank, -row.place), default=None)
+    found = {section: ",".join(contents).encode() for section, contents in joined.items()}
+    return found, lead.content if lead else None
 
 
 def document(
-    rows: Iterable[Row], checkpoint: int, now: str, *, public: bool = False
+    sections: Mapping[str, bytes],
+    lead: str | None,
+    checkpoint: int,
+    now: str,
+    *,
+    public: bool = False,
 ) -> bytes | None:
     """Give the state of a story, VOCABULARY section 3, as JSON.
 
     Args:
-        rows: the story's parts, ordered by place.
+        sections: the story's parts as this reader may see them, joined by commas, by section.
+        lead: the part that leads; of what stands the smallest urgency, the latest of equals.
         checkpoint: position up to which the parts are complete.
         now: the moment by which responses are overdue, RFC 3339 in UTC.
-        public: leave out whatever is not released.
+        public: for readers, who see no more of the heading than what they saw change.
 
     Returns:
         UTF-8 JSON, or None for a story that there is not (for this reader).
     """
-    sections: dict[str, list[Row]] = {name: [] for name in SECTIONS}
-    for row in rows:
-        if row.public or not public:
-            sections[row.section].append(row)
-    if not sections["heading"]:
+    if "heading" not in sections:
         return None
-    heading = orjson.loads(sections["heading"][0].content)
-    pending, resolved = _waits(sections["responses"], now, public=public)
+    heading = orjson.loads(sections["heading"])
+    pending, resolved = _waits(_parsed(sections, "responses"), now, public=public)
+    mentions = _parsed(sections, "mentions")
+    prefix = "public_" if public else ""
     place = {
         "story": heading["story"],
-        "title": heading["public_title"] if public else heading["title"],
+        "title": heading[f"{prefix}title"],
         "status": heading["status"],
-        "version": heading["public_version"] if public else heading["version"],
-        "position": heading["public_position"] if public else heading["position"],
-        "recorded_at": heading["public_recorded_at"] if public else heading["recorded_at"],
-        "lead": _lead(sections["timeline"]),
+        "version": heading[f"{prefix}version"],
+        "position": heading[f"{prefix}position"],
+        "recorded_at": heading[f"{prefix}recorded_at"],
+        "lead": _some(orjson.loads(lead), "ref", "headline") if lead else None,
     }
-    timeline = [row for row in sections["timeline"] if row.key != heading["opening"]]
-    if public:
-        timeline = sorted([*timeline, *sections["tombstones"]], key=lambda row: row.place)
     rest = {
-        "timeline": _list(timeline),
+        "timeline": b"[%b]" % sections.get("timeline", b""),
         "pending": orjson.dumps(pending),
         "resolved": orjson.dumps(resolved),
-        "claims": _keyed(sections["claims"]),
-        "figures": _keyed(sections["figures"]),
-        "occasions": _keyed(sections["occasions"]),
-        "conflicts": _list(sections["conflicts"]),
-        "corrections": _list(sections["corrections"]),
-        "alerts": _list(sections["alerts"]),
-        "people": orjson.dumps(_mentioned(sections["mentions"], "person:", public=public)),
-        "places": orjson.dumps(_mentioned(sections["mentions"], "place:", public=public)),
-        "checkpoint": str(place["position"] if public else checkpoint).encode(),
+        **{name: b"{%b}" % sections.get(name, b"") for name in KEYED},
+        "conflicts": b"[%b]" % sections.get("conflicts", b""),
+        "corrections": b"[%b]" % sections.get("corrections", b""),
+        "alerts": b"[%b]" % sections.get("alerts", b""),
+        "people": orjson.dumps(_mentioned(mentions, "person:", public=public)),
+        "places": orjson.dumps(_mentioned(mentions, "place:", public=public)),
+        "checkpoint": b"%d" % (place["position"] if public else checkpoint),
     }
-    body = b",".join(b'"%b":%b' % (name.encode(), content) for name, content in rest.items())
-    return orjson.dumps(place)[:-1] + b"," + body + b"}"
+    body = b",".join([b'"%b":%b' % (name.encode(), content) for name, content in rest.items()])
+    return b"%b,%b}" % (orjson.dumps(place)[:-1], body)
 
 
-def _list(rows: Iterable[Row]) -> bytes:
-    return b"[" + b",".join([row.content for row in rows]) + b"]"
-
-
-def _keyed(rows: Iterable[Row]) -> bytes:
-    return b"{" + b",".join([b'"%b":%b' % (row.key.encode(), row.content) for row in rows]) + b"}"
-
-
-def _lead(timeline: Iterable[Row]) -> dict[str, Any] | None:
-    """The smallest urgency among what stands; the latest of equals."""
-    best = min(
-        (row for row in timeline if row.rank is not None),
-        key=lambda row: (row.rank, -row.place),
-        default=None,
-    )
-    if best is None:
-        return None
-    item = orjson.loads(best.content)
-    return {"ref": item["ref"], "headline": item["headline"]}
+def _parsed(sections: Mapping[str, bytes], name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = orjson.loads(b"[%b]" % sections.get(name, b""))
+    return found
 
 
 def _waits(
-    rows: Iterable[Row], now: str, *, public: bool
+    waits: Iterable[Mapping[str, Any]], now: str, *, public: bool
 ) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
     """Part the awaited responses into those still open and those that ended."""
     pending: list[Mapping[str, Any]] = []
     resolved: list[Mapping[str, Any]] = []
-    for row in rows:
-        wait = orjson.loads(row.content)
+    for wait in waits:
         if wait["withdrawn"]:
             continue
-        if wait["by"] is not None and (wait["answer_public"] or not public):
+        if wait["by"] is not None and (wait.get("answer_public") or not public):
             resolved.append(_some(wait, "ref", "awaited_from", "by", "how", "development"))
             continue
+        names = ("ref", "awaited_from", "about", "since", "asked_at", "due_at", "note")
         due = wait["due_at"]
-        asked = _some(
-            wait,
-            "ref",
-            "awaited_from",
-            "about",
-            "since",
-            "asked_at",
-            "due_at",
-            "note",
-            "development",
-        )
-        pending.append({**asked, "overdue": due is not None and due < now})
+        overdue = due is not None and due < now
+        pending.append({**_some(wait, *names, "development"), "overdue": overdue})
     return pending, resolved
 
 
@@ -152,10 +171,6 @@ def _some(content: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: content[name] for name in names}
 
 
-def _mentioned(rows: Iterable[Row], prefix: str, *, public: bool) -> list[str]:
+def _mentioned(mentions: Iterable[Mapping[str, Any]], prefix: str, *, public: bool) -> list[str]:
     times = "public_times" if public else "times"
-    return [
-        row.key
-        for row in rows
-        if row.key.startswith(prefix) and orjson.loads(row.content)[times] > 0
-    ]
+    return [m["key"] for m in mentions if m["key"].startswith(prefix) and m[times] > 0]

@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple
 import orjson
 
 from consumers.parts import Part
-from consumers.state import Row, document, part_of, row_of
+from consumers.state import INTERNAL, READERS, Row, document, part_of, row_of
 from consumers.story import evolve, fold
 from consumers.views import Views
 from events.envelope import Recorded
@@ -16,17 +16,40 @@ __all__ = ["Stories", "Summary"]
 
 PARTS_REMEMBERED = 20_000  # parts kept in memory between events, some 20 MB
 
+# In the order in which a state shows its parts, so that reading one is one sweep; the second order
+# finds a part by its key, and the lead without looking at contents.
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS story_parts_{generation} (
-    story   TEXT    NOT NULL,
-    key     TEXT    NOT NULL,
-    section TEXT    NOT NULL,
-    place   INTEGER NOT NULL,
-    public  INTEGER NOT NULL,
-    rank    INTEGER,
-    content BLOB    NOT NULL,
-    PRIMARY KEY (story, key)
-) STRICT, WITHOUT ROWID
+    story    TEXT    NOT NULL,
+    section  TEXT    NOT NULL,
+    place    INTEGER NOT NULL,
+    key      TEXT    NOT NULL,
+    audience INTEGER NOT NULL,
+    rank     INTEGER,
+    content  TEXT    NOT NULL,
+    PRIMARY KEY (story, section, place, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS story_parts_{generation}_by_key
+    ON story_parts_{generation} (story, key, section, rank, place);
+"""
+
+_SECTIONS: Final = """
+SELECT section, CAST(group_concat(
+    CASE WHEN section IN ('claims', 'figures', 'occasions')
+        THEN '"' || key || '":' || content ELSE content END, ',') AS BLOB)
+FROM (
+    SELECT section, key, content FROM story_parts_{generation}
+    WHERE story = ? AND audience <> ? ORDER BY section, place, key
+)
+GROUP BY section
+"""
+
+_LEAD: Final = """
+SELECT content FROM story_parts_{generation} WHERE (story, section, place, key) = (
+    SELECT story, section, place, key FROM story_parts_{generation}
+    WHERE story = ? AND section = 'timeline' AND rank IS NOT NULL
+    ORDER BY rank, place DESC LIMIT 1
+)
 """
 
 
@@ -100,21 +123,24 @@ class Stories:
         try:
             position = self._views.position(self.name)
             self._make(position.generation)
-            rows = connection.execute(
-                "SELECT key, section, place, public, rank, content "
-                f"FROM story_parts_{position.generation} WHERE story = ? ORDER BY place, key",
-                (story,),
-            ).fetchall()
+            sections: dict[str, bytes] = dict(
+                connection.execute(
+                    _SECTIONS.format(generation=position.generation),
+                    (story, INTERNAL if public else READERS),
+                ).fetchall()  # type: ignore[arg-type]  # - two columns
+            )
+            lead = connection.execute(_LEAD.format(generation=position.generation), (story,)).get
         finally:
             connection.execute("COMMIT")
-        return document(map(Row._make, rows), position.checkpoint, now, public=public)
+        return document(sections, lead, position.checkpoint, now, public=public)
 
     def summaries(self, *, public: bool = False) -> list[Summary]:
         """Give all stories, the one that moved last first."""
         generation = self._views.position(self.name).generation
         self._make(generation)
         rows = self._views.connection.execute(
-            f"SELECT content FROM story_parts_{generation} WHERE key = '' AND (public OR ?)",
+            f"SELECT content FROM story_parts_{generation} "
+            "WHERE section = 'heading' AND (audience OR ?)",
             (not public,),
         )
         found = [_summary(orjson.loads(row[0]), public=public) for row in rows]
@@ -133,7 +159,7 @@ class Stories:
             ((story, *_columns(row_of(part))) for part in fold(events).values()),
         )
 
-    def contents(self, generation: int | None = None) -> Iterator[tuple[str, str, bytes]]:
+    def contents(self, generation: int | None = None) -> Iterator[tuple[str, str, str]]:
         """Give every stored part as (story, key, JSON), in order: two views can be compared."""
         if generation is None:
             generation = self._views.position(self.name).generation
@@ -191,8 +217,8 @@ class _Known(Mapping[str, Part]):
         raise NotImplementedError("an event looks at the parts that it names, never at all")
 
 
-def _columns(row: Row) -> tuple[str, str, int, int, int | None, bytes]:
-    return row.key, row.section, row.place, int(row.public), row.rank, row.content
+def _columns(row: Row) -> tuple[str, int, str, int, int | None, str]:
+    return row.section, row.place, row.key, row.audience, row.rank, row.content
 
 
 def _summary(heading: Mapping[str, object], *, public: bool) -> Summary:

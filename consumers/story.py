@@ -119,7 +119,20 @@ def _evolve(parts: Mapping[str, Part], event: Recorded, development: KnownKind) 
 
 
 def _unopened(story: str) -> Heading:
-    return Heading(story, "", "open", None, 0, 0, "")
+    return Heading(
+        story,
+        title="",
+        status="open",
+        opening=None,
+        version=0,
+        position=0,
+        recorded_at="",
+        public=False,
+        public_version=0,
+        public_position=0,
+        public_recorded_at=None,
+        public_title=None,
+    )
 
 
 def _moved(

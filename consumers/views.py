@@ -19,7 +19,7 @@ from events.log import Clock
 __all__ = ["ParkedEvent", "Position", "Views"]
 
 BUSY_SECONDS = 30.0  # how long to wait for another process's transaction on the views
-FORMAT = 1  # `PRAGMA user_version`; views of another format are made anew
+FORMAT = 2  # `PRAGMA user_version`; views of another format are made anew
 
 _TABLES: Final = (Path(__file__).parent / "sql" / "views.sql").read_text()
 

@@ -13,7 +13,7 @@ from events.editorial import (
     Withdrawn,
 )
 
-__all__ = ["Release", "ReleaseAct", "Status", "released"]
+__all__ = ["RELEASED", "Release", "ReleaseAct", "Status", "released"]
 
 Status = Literal["published", "filed", "embargoed", "held", "withdrawn"]
 ReleaseAct = Held | HoldReleased | Withdrawn | Published | EmbargoLifted | EmbargoBroken
@@ -52,6 +52,9 @@ class Release:
                 return replace(self, unapproved=False)
             case EmbargoLifted() | EmbargoBroken():
                 return replace(self, embargoed=False)
+
+
+RELEASED = Release()
 
 
 def released(development: Development, recorded_ms: int) -> Release:

@@ -7,7 +7,7 @@ import orjson
 import uuid_utils
 
 from consumers.parts import Parts
-from consumers.state import document, rows_of
+from consumers.state import document, sections_of
 from consumers.story import evolve as evolve_story
 from events.codec import canonical
 from events.envelope import Filed, Recorded
@@ -70,13 +70,14 @@ class Story:
         self.parts.update(evolve_story(self.parts, event))
 
     def state(self, *, public: bool = False, now: str = "2026-01-01T00:00:00Z") -> dict[str, Any]:
-        found = document(rows_of(self.parts), len(self.events), now, public=public)
+        sections, lead = sections_of(self.parts, public=public)
+        found = document(sections, lead, len(self.events), now, public=public)
         assert found is not None, "there is no such story for this reader"
         shown: dict[str, Any] = orjson.loads(found)
         return shown
 
     def is_public(self) -> bool:
-        return document(rows_of(self.parts), 0, "", public=True) is not None
+        return "heading" in sections_of(self.parts, public=True)[0]
 
 
 def opened(**fields: Any) -> Story:

@@ -285,8 +285,10 @@ async def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
     other = apsw.Connection(str(foreign))
     other.execute("CREATE TABLE theirs (x)")
     other.close()
+    before = foreign.read_bytes()
     with pytest.raises(LogDamaged, match="another program"):
         SqliteLog(foreign)
+    assert foreign.read_bytes() == before
     with pytest.raises(LogUnavailable):
         SqliteLog(tmp_path / "no" / "such" / "folder.db")
 

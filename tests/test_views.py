@@ -36,7 +36,7 @@ async def import_sample(room: Newsroom) -> None:
     await run.run(SAMPLE.read_bytes().splitlines())
 
 
-async def fresh_contents(log: Log) -> list[tuple[str, str, bytes]]:
+async def fresh_contents(log: Log) -> list[tuple[str, str, str]]:
     """What a new view of the whole log holds."""
     views = Views(":memory:", Clock())
     stories = Stories(views)

@@ -1,0 +1,155 @@
+"""What a SQLite log does when something beside it misbehaves."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+import apsw
+import pytest
+from conftest import Clock
+from filings import gathered, note
+
+from events import sqlite_file, sqlite_writer
+from events.errors import LogDamaged, LogError, LogUnavailable
+from events.sqlite_backup import copy_log, restore_log
+from events.sqlite_log import SqliteLog
+
+
+class StoppedClock(Clock):
+    """A clock that gives no time until it is mended."""
+
+    mended = False
+
+    def __call__(self) -> int:
+        if not self.mended:
+            raise OSError("no time to be had")
+        return super().__call__()
+
+
+async def test_an_unforeseen_failure_leaves_nobody_waiting(tmp_path: Path) -> None:
+    """A failure that nobody foresaw is told like any other, and the same ids are taken later."""
+    clock = StoppedClock()
+    log = SqliteLog(tmp_path / "log.db", clock)
+    event = note("1")
+    with pytest.raises(LogUnavailable, match="OSError: no time to be had"):
+        await log.append("a", [event])
+    clock.mended = True
+    assert (await log.append("a", [event])).positions == (1,)
+    await log.close()
+
+
+async def test_more_stories_than_are_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A desk with more stories than fit in memory at once mixes none of them up."""
+    monkeypatch.setattr(sqlite_writer, "STORIES_REMEMBERED", 2)
+    log = SqliteLog(tmp_path / "log.db")
+    stories = "abacadabacad"
+    results = await asyncio.gather(*(log.append(story, [note("x")]) for story in stories))
+    assert [result.positions for result in results] == [(n,) for n in range(1, 13)]
+    assert [result.versions[0] for result in results] == [1, 1, 2, 1, 3, 1, 4, 2, 5, 2, 6, 2]
+    await log.close()
+
+
+def test_an_event_loop_that_ends_early_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """A program that stops in the middle of an append can go on with the same log."""
+    log = SqliteLog(tmp_path / "log.db")
+    stopped = asyncio.new_event_loop()
+
+    async def leave_in_the_middle() -> asyncio.Task[object]:
+        started = asyncio.ensure_future(log.append("a", [note("left")]))
+        await asyncio.sleep(0)
+        return started
+
+    started = stopped.run_until_complete(leave_in_the_middle())
+
+    async def go_on() -> None:
+        await asyncio.wait_for(log.append("a", [note("2")]), 30)
+        await log.close()
+
+    asyncio.run(go_on())
+    assert stopped.run_until_complete(started)
+    stopped.close()
+
+
+def test_many_may_open_a_log_at_once(tmp_path: Path) -> None:
+    """Whoever opens a log in the same moment as others gets it, new or not, and no lock is seen."""
+    start = threading.Barrier(4)
+    complaints: list[LogError] = []
+
+    def come_and_go() -> None:
+        start.wait()
+        for _ in range(60):
+            try:
+                asyncio.run(SqliteLog(tmp_path / "log.db").close())
+            except LogError as error:
+                complaints.append(error)
+
+    visitors = [threading.Thread(target=come_and_go) for _ in range(4)]
+    for visitor in visitors:
+        visitor.start()
+    for visitor in visitors:
+        visitor.join()
+    assert complaints == []
+
+
+async def test_a_log_held_by_another_program_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log that somebody keeps locked is said to be busy, and goes on when it is let go."""
+    monkeypatch.setattr(sqlite_file, "BUSY_SECONDS", 0.05)
+    log = SqliteLog(tmp_path / "log.db")
+    event = note("1")
+    holder = apsw.Connection(str(tmp_path / "log.db"))
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(LogUnavailable, match="another process kept it busy"):
+        await log.append("a", [event])
+    assert await gathered(log.read()) == []
+    holder.execute("ROLLBACK")
+    assert (await log.append("a", [event])).positions == (1,)
+    holder.close()
+    await log.close()
+
+
+async def test_a_restored_log_is_as_good_as_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a log that was restored from a copy readers keep nobody from appending."""
+    monkeypatch.setattr(sqlite_file, "BUSY_SECONDS", 0.5)
+    first = SqliteLog(tmp_path / "first.db")
+    await first.append("a", [note("1")])
+    root = (await first.head()).root
+    copy_log(str(tmp_path / "first.db"), str(tmp_path / "copy.db"), lambda *_: None)
+    await first.close()
+    restore_log(str(tmp_path / "copy.db"), str(tmp_path / "again.db"), lambda *_: None)
+    again = SqliteLog(tmp_path / "again.db")
+    assert (await again.head()).root == root
+    reader = apsw.Connection(str(tmp_path / "again.db"))
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM events").get == 1
+    assert (await again.append("a", [note("2")], 1)).positions == (2,)
+    reader.close()
+    await again.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE tree SET size = 2",
+        "UPDATE tree SET size = 9",
+        "UPDATE tree SET hashes = x'00'",
+        "DELETE FROM tree",
+    ],
+)
+async def test_a_spoilt_tree_is_reported(tmp_path: Path, damage: str) -> None:
+    """A log whose audit tree does not fit its events says so and takes nothing more."""
+    log = SqliteLog(tmp_path / "log.db")
+    await log.append("a", [note("1")])
+    raw = apsw.Connection(str(tmp_path / "log.db"))
+    raw.execute(damage)
+    raw.close()
+    for _ in range(2):
+        with pytest.raises(LogDamaged):
+            await log.append("a", [note("2")])
+    assert len(await gathered(log.read(upto=9))) == 1
+    await log.close()
