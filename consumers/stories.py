@@ -118,6 +118,12 @@ class Stories:
 
     def state(self, story: str, now: str, *, public: bool = False) -> bytes | None:
         """Give the state of a story as JSON, None when there is none for this reader."""
+        with self._views.lock:
+            sections, lead, checkpoint = self._read(story, public=public)
+        return document(sections, lead, checkpoint, now, public=public)
+
+    def _read(self, story: str, *, public: bool) -> tuple[dict[str, bytes], str | None, int]:
+        """Read a story in one transaction, so that it is as of one checkpoint."""
         connection = self._views.connection
         connection.execute("BEGIN")
         try:
@@ -132,7 +138,7 @@ class Stories:
             lead = connection.execute(_LEAD.format(generation=position.generation), (story,)).get
         finally:
             connection.execute("COMMIT")
-        return document(sections, lead, position.checkpoint, now, public=public)
+        return sections, lead, position.checkpoint
 
     def summaries(self, *, public: bool = False) -> list[Summary]:
         """Give all stories, the one that moved last first."""

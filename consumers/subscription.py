@@ -81,6 +81,10 @@ class Subscription:
 
     def handle(self, batch: Sequence[Recorded]) -> None:
         """Handle one batch: together when that works, else one by one."""
+        with self._views.lock:
+            self._handle_locked(batch)
+
+    def _handle_locked(self, batch: Sequence[Recorded]) -> None:
         position = self._views.position(self.consumer)
         batch = [event for event in batch if event.position > position.checkpoint]
         if not batch:

@@ -6,6 +6,7 @@ exactly once. The file may be deleted at any time; the next reader makes it anew
 
 import contextlib
 import random
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +48,7 @@ class ParkedEvent(NamedTuple):
 
 
 class Views:
-    """One connection to the views; used by one thread at a time.
+    """One connection to the views; whoever works with it in a thread holds `lock`.
 
     Args:
         path: the database file, or `:memory:`.
@@ -57,6 +58,7 @@ class Views:
     def __init__(self, path: str, clock: Clock) -> None:
         self.path = path
         self._clock = clock
+        self.lock = threading.RLock()
         self.connection = apsw.Connection(path)
         self.connection.set_busy_handler(_patience)
         if path != ":memory:":

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 import apsw
+import structlog
 import typer
 from pydantic import ValidationError
 
@@ -67,6 +68,13 @@ def run(arguments: Sequence[str]) -> int:
         what = f"{error.filename}: " if error.filename else ""
         printing.complain(f"dateline: {what}{error.strerror or error}")
         return UNAVAILABLE if error.errno in (errno.ENOSPC, errno.EIO) else REFUSED
+    except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches a user
+        structlog.get_logger().debug("fault", exc_info=True)
+        what = f"{type(error).__name__}: {error}"
+        printing.complain(
+            f"dateline: a fault of its own ({what}); DATELINE_LOG_LEVEL=debug tells more"
+        )
+        return REFUSED
     if found == INTERRUPTED:
         return _interrupted()
     return found if isinstance(found, int) else DONE

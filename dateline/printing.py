@@ -193,8 +193,8 @@ def _show_figures(state: Mapping[str, Any]) -> None:
     for ref, figure in state["figures"].items():
         value = figure["words"] if figure["value"] is None else figure["value"]
         more = {"more-than": "> ", "less-than": "< ", "about": "~ "}.get(figure["qualifier"], "")
-        whose = figure["source"] or figure["source_text"] or "no named source"
-        within = f", part of {figure['part_of']}" if figure["part_of"] else ""
+        whose = figure["source"] or figure.get("source_text") or "no named source"
+        within = f", part of {figure['part_of']}" if "part_of" in figure else ""
         line(
             f"figure     {ref:<4} {figure['measure']}: {more}{value} "
             f"({whose}, {figure['status']}{within})",

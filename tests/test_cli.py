@@ -36,6 +36,7 @@ class Desk:
             timeout=120,
         )
         assert "Traceback" not in done.stderr, done.stderr
+        assert "a fault of its own" not in done.stderr, done.stderr
         return done
 
     def json(self, *arguments: str) -> Any:
