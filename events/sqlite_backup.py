@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 
 from events.errors import LogUnavailable, NotFound, Refused
-from events.sqlite_writer import connect, explain
+from events.sqlite_file import connect, explain
 
 __all__ = ["copy_log", "restore_log"]
 

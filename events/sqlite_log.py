@@ -16,8 +16,8 @@ from events.envelope import Entropy, Filed, Recorded, Sealed, prepare
 from events.errors import LogDamaged, LogUnavailable
 from events.log import Appended, Clock, Expect, ExpectedVersion, Head, check_batch
 from events.memory_log import wall_clock
-from events.sqlite_writer import COLUMNS, Pending, Writer, connect, explain
-from events.tree import Frontier
+from events.sqlite_file import connect, explain
+from events.sqlite_writer import COLUMNS, Pending, Writer, read_tree
 
 __all__ = ["SqliteLog"]
 
@@ -53,7 +53,7 @@ class SqliteLog:
         self._path = os.fspath(path)
         self.url = f"sqlite:///{self._path}"
         self._entropy = entropy
-        self._submitted: list[Pending] = []
+        self._submitted: dict[asyncio.AbstractEventLoop, list[Pending]] = {}
         self._followers: set[asyncio.Event] = set()
         self._readers: queue.SimpleQueue[apsw.Connection] = queue.SimpleQueue()
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="dateline-reader")
@@ -72,15 +72,16 @@ class SqliteLog:
         batch = [prepare(story, event, self._entropy) for event in check_batch(events)]
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Appended] = loop.create_future()
-        if not self._submitted:
+        submitted = self._submitted.get(loop)
+        if submitted is None:
             # All appends of this turn of the loop go to the writer together and share a commit.
-            loop.call_soon(self._hand_over)
-        self._submitted.append(Pending(story, batch, expected, future))
+            submitted = self._submitted[loop] = []
+            loop.call_soon(self._hand_over, loop)
+        submitted.append(Pending(story, batch, expected, future))
         return await future
 
-    def _hand_over(self) -> None:
-        submitted, self._submitted = self._submitted, []
-        self._writer.submit(submitted)
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._writer.submit(self._submitted.pop(loop, []))
 
     async def read(
         self, after: int = 0, *, upto: int | None = None, story: str | None = None
@@ -95,7 +96,7 @@ class SqliteLog:
         last = upto if upto is not None else (await self.head()).size
         query = f"{_READ} WHERE position > ? AND position <= ? ORDER BY position LIMIT {PAGE}"
         while after < last:
-            page = await self._run(partial(_typed, query, (after, last)))
+            page = await self._run(partial(_typed, self.url, query, (after, last)))
             for event in page:
                 yield event
             if not page:
@@ -112,7 +113,7 @@ class SqliteLog:
             f"ORDER BY version LIMIT {PAGE}"
         )
         while True:
-            page = await self._run(partial(_typed, query, (story, version, after)))
+            page = await self._run(partial(_typed, self.url, query, (story, version, after)))
             for event in page:
                 yield event
             if len(page) < PAGE:
@@ -156,10 +157,8 @@ class SqliteLog:
 
     async def head(self) -> Head:
         """See `events.log.Log.head`."""
-        size, hashes, recorded_ms = await self._run(
-            lambda c: c.execute("SELECT size, hashes, recorded_ms FROM tree").get
-        )
-        return Head(size, Frontier(size, hashes).root, recorded_ms)
+        tree, recorded_ms = await self._run(partial(read_tree, self.url))
+        return Head(tree.size, tree.root, recorded_ms)
 
     async def find(self, ids: Sequence[str]) -> Mapping[str, Sealed]:
         """See `events.log.Log.find`."""
@@ -192,8 +191,8 @@ class SqliteLog:
         if self._closed:
             return
         self._closed = True
-        if self._submitted:
-            self._hand_over()
+        for loop in list(self._submitted):
+            self._hand_over(loop)
         await asyncio.get_running_loop().run_in_executor(None, self._writer.close)
         self._threads.shutdown()
         while not self._readers.empty():
@@ -240,7 +239,7 @@ def _sealed(query: str, bindings: tuple[int, ...], connection: apsw.Connection) 
 
 
 def _typed(
-    query: str, bindings: tuple[int | str, ...], connection: apsw.Connection
+    url: str, query: str, bindings: tuple[int | str, ...], connection: apsw.Connection
 ) -> list[Recorded]:
     page = []
     for position, story, version, at, envelope, kind, schema, body in connection.execute(
@@ -250,7 +249,7 @@ def _typed(
             development = decode(kind, schema, body)
         except ValueError as error:
             raise LogDamaged(
-                "sqlite", position, f"the body of a {kind}", f"one that is not ({error})"
+                url, position, f"the body of a {kind}", f"one that is not ({error})"
             ) from error
         page.append(Recorded(position, story, version, at, envelope, development))
     return page

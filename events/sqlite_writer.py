@@ -7,33 +7,28 @@ write the same file. Nobody is told of success before the bytes are on the disk.
 
 import asyncio
 import queue
-import random
 import threading
-import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Final, NamedTuple
 
 import apsw
 
 from events.envelope import Prepared, Sealed, seal
-from events.errors import LogDamaged, LogError, LogFull, LogUnavailable
+from events.errors import LogDamaged, LogError, LogUnavailable
 from events.log import Appended, Clock, ExpectedVersion, check_version, repeats
+from events.sqlite_file import connect, explain, patiently
 from events.tree import Frontier
 
-__all__ = ["COLUMNS", "Pending", "Writer", "connect", "explain"]
+__all__ = ["COLUMNS", "Pending", "Writer", "read_tree"]
 
-BUSY_SECONDS = 30.0  # how long to wait for another process's commit; fsync on a tired disk is slow
 MOST_IN_A_COMMIT = 2_000  # events; bounds how long one commit keeps other processes waiting
 WAL_PAGES = 2_000  # pages of 4 KiB before the write-ahead log is moved into the database
 WAL_LIMIT = 64 * 1024 * 1024  # bytes the write-ahead log keeps on disk once it has been moved
 STORIES_REMEMBERED = 50_000  # versions kept in memory, so that a known story costs no look-up
 MOST_ROWS = 128  # rows in one INSERT; twelve values each, below SQLite's bound of 32,766
-APPLICATION_ID = 0x44_4C_4E_45  # "DLNE", marks the file as a Dateline log
-FORMAT = 1  # `PRAGMA user_version` of the tables in sql/schema.sql
 
 COLUMNS: Final = ", ".join(Sealed._fields)
-_SCHEMA: Final = (Path(__file__).parent / "sql" / "schema.sql").read_text()
 _ROW: Final = f"({', '.join('?' * len(Sealed._fields))})"
 # Rows go in by powers of two, so that a batch takes few statements and few are kept prepared.
 _INSERTS: Final = {
@@ -124,6 +119,10 @@ class Writer:
         except LogError as error:
             self._abandon(None)
             return [error] * len(group)
+        except Exception as error:  # noqa: BLE001 - a clock, say; nobody may be left waiting for ever
+            self._abandon(None)
+            why = f"{type(error).__name__}: {error}"
+            return [LogUnavailable(self._url, why)] * len(group)
         self._committed(self._seen)
         return outcomes
 
@@ -131,15 +130,17 @@ class Writer:
         self, connection: apsw.Connection, group: list[Pending]
     ) -> list[Appended | LogError]:
         connection.execute("BEGIN IMMEDIATE")
-        size, hashes, last_ms = connection.execute("SELECT size, hashes, recorded_ms FROM tree").get
+        tree, last_ms = read_tree(self._url, connection)
+        size = tree.size
         if size != self._seen:
             self._catch_up(connection, size)
+        if len(self._versions) >= STORIES_REMEMBERED:  # only here: a group's own are not stored yet
+            self._versions.clear()
         now = max(self._clock(), last_ms)
         rows: list[Sealed] = []
         outcomes = [self._place(connection, append, rows, size, now) for append in group]
         if rows:
             _insert(connection, rows)
-            tree = Frontier(size, hashes)
             tree.extend(row.envelope for row in rows)
             connection.execute(
                 "UPDATE tree SET size = ?, hashes = ?, recorded_ms = ?",
@@ -197,7 +198,7 @@ class Writer:
         self, connection: apsw.Connection, batch: Sequence[Prepared], rows: list[Sealed]
     ) -> dict[bytes, Sealed]:
         """Look up ids; ids are in time order, so one past the newest of all is certainly new."""
-        old = [event.id for event in batch if event.id <= self._newest]
+        old = {event.id for event in batch if event.id <= self._newest}
         if not old:
             return {}
         found = {row.id: row for row in rows if row.id in old} if rows else {}
@@ -217,8 +218,6 @@ class Writer:
                 connection.execute("SELECT max(version) FROM events WHERE story = ?", (story,)).get
                 or 0
             )
-            if len(self._versions) >= STORIES_REMEMBERED:
-                self._versions.clear()
         return version
 
     def _catch_up(self, connection: apsw.Connection, size: int) -> None:
@@ -247,8 +246,8 @@ class Writer:
         try:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-        except apsw.Error:
-            error = error or apsw.IOError()
+        except apsw.Error as worse:  # a transaction that will not end ends with its connection
+            error = worse
         if isinstance(error, apsw.BusyError | apsw.FullError | None):
             return
         self._connection = None
@@ -259,11 +258,17 @@ class Writer:
 
     def _open(self) -> apsw.Connection:
         connection = connect(self._path)
-        connection.pragma("synchronous", "FULL")
-        connection.pragma("journal_size_limit", WAL_LIMIT)
-        connection.wal_autocheckpoint(0)
-        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        connection.set_wal_hook(self._wal_grew)
+        try:
+            # Here rather than where the tables are made: a restored copy comes without it.
+            patiently(partial(connection.pragma, "journal_mode", "wal"))
+            connection.pragma("synchronous", "FULL")
+            connection.pragma("journal_size_limit", WAL_LIMIT)
+            connection.wal_autocheckpoint(0)
+            patiently(partial(connection.wal_checkpoint, mode=apsw.SQLITE_CHECKPOINT_PASSIVE))
+            connection.set_wal_hook(self._wal_grew)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _wal_grew(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
@@ -281,70 +286,18 @@ class Writer:
             self._abandon(error)
 
 
-def connect(path: str) -> apsw.Connection:
-    """Open a log's file, making its tables when it is new.
+def read_tree(url: str, connection: apsw.Connection) -> tuple[Frontier, int]:
+    """Give the audit tree as far as it goes, and the last `recorded_ms`.
 
     Raises:
-        apsw.Error: the file cannot be opened; see `explain`.
-        LogDamaged: it is something else than a log.
+        LogDamaged: what is stored is no tree.
     """
-    connection = apsw.Connection(path)
+    row = connection.execute("SELECT size, hashes, recorded_ms FROM tree").get
     try:
-        deadline = time.monotonic() + BUSY_SECONDS
-        connection.set_busy_handler(_patience)
-        if connection.pragma("application_id") != APPLICATION_ID:
-            _create(connection, path, deadline)
-        _check_format(connection, path)
-        connection.pragma("recursive_triggers", value=True)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _check_format(connection: apsw.Connection, path: str) -> None:
-    found = connection.pragma("user_version")
-    if found != FORMAT:
-        raise LogDamaged(f"sqlite:///{path}", 0, f"log format {FORMAT}", f"format {found}")
-
-
-def _check_empty(connection: apsw.Connection, path: str) -> None:
-    if connection.execute("SELECT count(*) FROM sqlite_schema").get:
-        raise LogDamaged(f"sqlite:///{path}", 0, "a Dateline log", "another program's database")
-
-
-def _create(connection: apsw.Connection, path: str, deadline: float) -> None:
-    """Make the tables, unless another process was faster."""
-    while connection.pragma("journal_mode") != "wal":
-        try:
-            connection.pragma("journal_mode", "wal")
-        except apsw.BusyError:  # SQLite does not call the busy handler for this change
-            if time.monotonic() > deadline:
-                raise
-            _patience(0)
-    connection.pragma("synchronous", "FULL")
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        if connection.pragma("application_id") != APPLICATION_ID:
-            _check_empty(connection, path)
-            connection.execute(_SCHEMA)
-            connection.pragma("user_version", FORMAT)
-            connection.pragma("application_id", APPLICATION_ID)
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-
-
-_waiting = threading.local()
-
-
-def _patience(times: int) -> bool:
-    """Wait a random moment for another process, up to BUSY_SECONDS in all."""
-    if times == 0:
-        _waiting.since = time.monotonic()
-    time.sleep(random.uniform(0.000_2, 0.002))  # noqa: S311 - spreads retries, hides nothing
-    return bool(time.monotonic() - _waiting.since < BUSY_SECONDS)
+        size, hashes, recorded_ms = row
+        return Frontier(size, hashes), recorded_ms
+    except (TypeError, ValueError) as error:
+        raise LogDamaged(url, 0, "an audit tree", str(error)) from error
 
 
 def _insert(connection: apsw.Connection, rows: list[Sealed]) -> None:
@@ -378,18 +331,3 @@ def _resolve(told: list[tuple[Pending, Appended | LogError]]) -> None:
             append.future.set_exception(outcome)
         else:
             append.future.set_result(outcome)
-
-
-def explain(url: str, error: apsw.Error) -> LogError:
-    """Say in the log's own words what SQLite reported."""
-    if isinstance(error, apsw.FullError):
-        return LogFull(url, "the disk is full")
-    if isinstance(error, apsw.BusyError):
-        return LogUnavailable(url, f"another process kept it busy for {BUSY_SECONDS:g} s")
-    if isinstance(error, apsw.NotADBError):
-        return LogDamaged(url, 0, "a Dateline log", "a file that is no database")
-    if isinstance(error, apsw.CorruptError):
-        return LogDamaged(url, 0, "a sound database file", str(error))
-    if isinstance(error, apsw.CantOpenError):
-        return LogUnavailable(url, "the file cannot be opened")
-    return LogUnavailable(url, str(error))

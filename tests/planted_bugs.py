@@ -103,7 +103,9 @@ PLANTED = [
         "test_log_trouble.py::test_more_stories_than_are_remembered",
         "events/sqlite_writer.py",
         "        version = self._versions.get(story)\n",
-        "        if len(self._versions) >= STORIES_REMEMBERED:\n            self._versions.clear()\n        version = self._versions.get(story)\n",
+        "        if len(self._versions) >= STORIES_REMEMBERED:\n"
+        "            self._versions.clear()\n"
+        "        version = self._versions.get(story)\n",
         "versions of the same commit were forgotten",
     ),
     Planted(
@@ -115,8 +117,8 @@ PLANTED = [
         "all loops shared one list of appends",
     ),
     Planted(
-        "Many may open a log in the same moment",
-        "test_log_trouble.py::test_many_may_open_a_log_at_once",
+        "A log opens whatever others do with it at the moment",
+        "test_log_trouble.py::test_a_log_opens_while_another_program_tidies_it",
         "events/sqlite_writer.py",
         "patiently(partial(connection.wal_checkpoint, mode=apsw.SQLITE_CHECKPOINT_PASSIVE))",
         "connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)",

@@ -10,7 +10,7 @@ from conftest import Clock
 from filings import gathered, note
 
 from events import sqlite_file, sqlite_writer
-from events.errors import LogDamaged, LogError, LogUnavailable
+from events.errors import LogDamaged, LogUnavailable
 from events.sqlite_backup import copy_log, restore_log
 from events.sqlite_log import SqliteLog
 
@@ -56,12 +56,9 @@ def test_an_event_loop_that_ends_early_keeps_nobody_waiting(tmp_path: Path) -> N
     log = SqliteLog(tmp_path / "log.db")
     stopped = asyncio.new_event_loop()
 
-    async def leave_in_the_middle() -> asyncio.Task[object]:
-        started = asyncio.ensure_future(log.append("a", [note("left")]))
-        await asyncio.sleep(0)
-        return started
-
-    started = stopped.run_until_complete(leave_in_the_middle())
+    started = stopped.create_task(log.append("a", [note("left")]))
+    stopped.call_soon(stopped.stop)
+    stopped.run_forever()
 
     async def go_on() -> None:
         await asyncio.wait_for(log.append("a", [note("2")]), 30)
@@ -72,25 +69,35 @@ def test_an_event_loop_that_ends_early_keeps_nobody_waiting(tmp_path: Path) -> N
     stopped.close()
 
 
-def test_many_may_open_a_log_at_once(tmp_path: Path) -> None:
-    """Whoever opens a log in the same moment as others gets it, new or not, and no lock is seen."""
-    start = threading.Barrier(4)
-    complaints: list[LogError] = []
+async def test_a_log_opens_while_another_program_tidies_it(tmp_path: Path) -> None:
+    """Whoever opens a log while its file is being tidied up waits a moment, and sees no lock."""
+    path = str(tmp_path / "log.db")
+    log = SqliteLog(path)
+    await log.append("a", [note("1")])
+    reader, tidier = apsw.Connection(path), apsw.Connection(path)
+    reader.execute("BEGIN")
+    for connection in (reader, tidier):
+        assert connection.execute("SELECT count(*) FROM events").get == 1
+    await log.append("a", [note("2")])
+    opened: list[SqliteLog] = []
+    visitor = threading.Thread(target=lambda: opened.append(SqliteLog(path)))
 
-    def come_and_go() -> None:
-        start.wait()
-        for _ in range(60):
-            try:
-                asyncio.run(SqliteLog(tmp_path / "log.db").close())
-            except LogError as error:
-                complaints.append(error)
+    def kept_waiting(times: int) -> bool:
+        """Called while tidying waits for the reader, with the lock that an opening needs."""
+        if not times:
+            visitor.start()
+        visitor.join(0.2)
+        return False
 
-    visitors = [threading.Thread(target=come_and_go) for _ in range(4)]
-    for visitor in visitors:
-        visitor.start()
-    for visitor in visitors:
-        visitor.join()
-    assert complaints == []
+    tidier.set_busy_handler(kept_waiting)
+    with pytest.raises(apsw.BusyError):
+        tidier.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_FULL)
+    visitor.join()
+    assert (await opened[0].append("a", [note("3")], 2)).positions == (3,)
+    for each in (*opened, log):
+        await each.close()
+    reader.close()
+    tidier.close()
 
 
 async def test_a_log_held_by_another_program_says_so(

@@ -1,0 +1,108 @@
+"""The file of a SQLite log: opened the same way by all who write, read or copy it."""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from events.errors import LogDamaged, LogError, LogFull, LogUnavailable
+
+__all__ = ["connect", "explain", "patiently"]
+
+BUSY_SECONDS = 30.0  # how long to wait for another process's commit; fsync on a tired disk is slow
+APPLICATION_ID = 0x44_4C_4E_45  # "DLNE", marks the file as a Dateline log
+FORMAT = 1  # `PRAGMA user_version` of the tables in sql/schema.sql
+
+_SCHEMA: Final = (Path(__file__).parent / "sql" / "schema.sql").read_text()
+
+
+def connect(path: str) -> apsw.Connection:
+    """Open a log's file, making its tables when it is new.
+
+    Raises:
+        apsw.Error: the file cannot be opened; see `explain`.
+        LogDamaged: it is something else than a log.
+    """
+    connection = apsw.Connection(path)
+    try:
+        connection.set_busy_handler(_patience)
+        if connection.pragma("application_id") != APPLICATION_ID:
+            _create(connection, path)
+        _check_format(connection, path)
+        connection.pragma("recursive_triggers", value=True)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_format(connection: apsw.Connection, path: str) -> None:
+    found = connection.pragma("user_version")
+    if found != FORMAT:
+        raise LogDamaged(f"sqlite:///{path}", 0, f"log format {FORMAT}", f"format {found}")
+
+
+def _check_empty(connection: apsw.Connection, path: str) -> None:
+    if connection.execute("SELECT count(*) FROM sqlite_schema").get:
+        raise LogDamaged(f"sqlite:///{path}", 0, "a Dateline log", "another program's database")
+
+
+def _create(connection: apsw.Connection, path: str) -> None:
+    """Make the tables, unless another process was faster."""
+    connection.pragma("synchronous", "FULL")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if connection.pragma("application_id") != APPLICATION_ID:
+            _check_empty(connection, path)
+            connection.execute(_SCHEMA)
+            connection.pragma("user_version", FORMAT)
+            connection.pragma("application_id", APPLICATION_ID)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def patiently(work: Callable[[], object]) -> None:
+    """Do what SQLite calls no busy handler for, again while another process is at it."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            work()
+        except apsw.BusyError:
+            if time.monotonic() > deadline:
+                raise
+            _patience(0)
+        else:
+            return
+
+
+_waiting = threading.local()
+
+
+def _patience(times: int) -> bool:
+    """Wait a random moment for another process, up to BUSY_SECONDS in all."""
+    if times == 0:
+        _waiting.since = time.monotonic()
+    time.sleep(random.uniform(0.000_2, 0.002))  # noqa: S311 - spreads retries, hides nothing
+    return bool(time.monotonic() - _waiting.since < BUSY_SECONDS)
+
+
+def explain(url: str, error: apsw.Error) -> LogError:
+    """Say in the log's own words what SQLite reported."""
+    if isinstance(error, apsw.FullError):
+        return LogFull(url, "the disk is full")
+    if isinstance(error, apsw.BusyError):
+        return LogUnavailable(url, f"another process kept it busy for {BUSY_SECONDS:g} s")
+    if isinstance(error, apsw.NotADBError):
+        return LogDamaged(url, 0, "a Dateline log", "a file that is no database")
+    if isinstance(error, apsw.CorruptError):
+        return LogDamaged(url, 0, "a sound database file", str(error))
+    if isinstance(error, apsw.CantOpenError):
+        return LogUnavailable(url, "the file cannot be opened")
+    return LogUnavailable(url, str(error))
