@@ -93,8 +93,9 @@ def _item(event: Recorded, news: News) -> Item:
         exclude_none=True,
         include={"occurred", "attribution", "links", "media", "filed_at", "embargo_until"},
     )
-    response = getattr(news, "response", None)
     occasion = _occasion_of(news)
+    response = news.response if isinstance(news, ResponseAwaited | LetterSent) else None
+    resolves = news.resolves if isinstance(news, ResponseReceived | ResponseDeclined) else None
     return Item(
         ref=news.ref or f"d{event.version}",
         kind=news.kind,
@@ -111,8 +112,8 @@ def _item(event: Recorded, news: News) -> Item:
         body=news.body,
         claims=[claim.ref for claim in news.claims],
         figures=[figure.ref for figure in news.figures],
-        response=response.ref if isinstance(response, Awaited) else None,
-        resolves=getattr(news, "resolves", None),
+        response=response.ref if response else None,
+        resolves=resolves,
         people=list(news.people),
         places=list(news.places),
         orgs=list(news.orgs),

@@ -5,6 +5,7 @@ A part is turned into JSON once, when an event changes it; reading a story joins
 
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -50,18 +51,25 @@ _EMPTY: Final = {
     }
     for kind in {*SECTIONS.values(), Tombstone}
 }
-_NAMES: Final = {kind: [field.name for field in fields(kind)] for kind in _EMPTY}
 _NOTHING: Final = object()
+# For each kind of part: its fields, how to get all of them at once, and what is left out of each.
+_SHOWN: Final = {
+    kind: (
+        [field.name for field in fields(kind)],
+        attrgetter(*(field.name for field in fields(kind))),
+        [empty.get(field.name, _NOTHING) for field in fields(kind)],
+    )
+    for kind, empty in _EMPTY.items()
+}
 
 
 def row_of(part: Part) -> Row:
     """Give the stored form of a part."""
-    kind = type(part)
-    empty = _EMPTY[kind]
+    names, values, empty = _SHOWN[type(part)]
     shown = {
         name: value
-        for name in _NAMES[kind]
-        if (value := getattr(part, name)) != empty.get(name, _NOTHING)
+        for name, value, left_out in zip(names, values(part), empty, strict=True)
+        if value != left_out
     }
     rank = part.urgency if isinstance(part, Item) and part.status == "published" else None
     audience = READERS if isinstance(part, Tombstone) else int(part.public)
