@@ -1,8 +1,8 @@
 """A program that files without end, or a given number of times, and says what was acknowledged.
 
 Run as `filing_process.py URL STORY COUNT [MODE]`; it prints `POSITION ID` for each event that the
-log acknowledged, and `WRONG` for each that lost a race. MODE `unsynced` takes the log's promise to
-sync away (a planted bug for the power cut); `race` files at the version it saw.
+log acknowledged, and `WRONG` for each that lost a race. MODE `unsynced` leaves out the sync of
+each commit (a planted bug for the power cut); `race` files at the version it saw.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ async def work(url: str, story: str, count: int, mode: str) -> None:
         if mode == "unsynced" and isinstance(room.log, SqliteLog):
             connection = room.log._writer._connection
             assert connection is not None
-            connection.pragma("synchronous", "OFF")
+            connection.pragma("synchronous", "NORMAL")
         actor = Actor("desk:drill")
         if not (await room.publisher.desk(story)).version:
             with contextlib.suppress(Refused):  # another process opened it first

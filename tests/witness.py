@@ -1,5 +1,6 @@
 """What tests of survival ask in the end: is all there that was acknowledged, and sound?"""
 
+import os
 import signal
 import subprocess
 import sys
@@ -45,6 +46,11 @@ class Program:
         """What the program said so far."""
         with self._grown:
             return list(self._lines)
+
+    def stop(self) -> None:
+        """Hold the program still between two calls to the system, and wait until it is."""
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def kill(self) -> None:
         self._process.send_signal(signal.SIGKILL)
