@@ -6,7 +6,16 @@ import time
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-from events.envelope import Entropy, Filed, Prepared, Recorded, Sealed, prepare, recorded, seal
+from events.envelope import (
+    Entropy,
+    Filed,
+    Prepared,
+    Recorded,
+    Sealed,
+    prepare_batch,
+    recorded,
+    seal,
+)
 from events.errors import LogUnavailable
 from events.log import (
     Appended,
@@ -53,7 +62,7 @@ class MemoryLog:
     ) -> Appended:
         """See `events.log.Log.append`."""
         self._check_open()
-        batch = [prepare(story, event, self._entropy) for event in check_batch(events)]
+        batch = prepare_batch(story, check_batch(events), self._entropy)
         places = repeats(story, batch, self._known(batch))
         if places is not None:
             return places

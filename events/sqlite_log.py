@@ -7,12 +7,12 @@ import queue
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import apsw
 
 from events.codec import decode
-from events.envelope import Entropy, Filed, Recorded, Sealed, prepare
+from events.envelope import Entropy, Filed, Recorded, Sealed, prepare_batch
 from events.errors import LogDamaged, LogUnavailable
 from events.log import Appended, Clock, Expect, ExpectedVersion, Head, check_batch
 from events.memory_log import wall_clock
@@ -69,7 +69,7 @@ class SqliteLog:
     ) -> Appended:
         """See `events.log.Log.append`."""
         self._check_open()
-        batch = [prepare(story, event, self._entropy) for event in check_batch(events)]
+        batch = prepare_batch(story, check_batch(events), self._entropy)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Appended] = loop.create_future()
         submitted = self._submitted.get(loop)
@@ -96,12 +96,12 @@ class SqliteLog:
         last = upto if upto is not None else (await self.head()).size
         query = f"{_READ} WHERE position > ? AND position <= ? ORDER BY position LIMIT {PAGE}"
         while after < last:
-            page = await self._run(partial(_typed, self.url, query, (after, last)))
-            for event in page:
-                yield event
+            page = await self._run(partial(_rows, query, (after, last)))
+            for row in page:
+                yield _event(self.url, row)
             if not page:
                 return
-            after = page[-1].position
+            after = page[-1][0]
 
     def read_versions(self, story: str, after: int = 0) -> AsyncIterator[Recorded]:
         """See `events.log.Log.read_versions`."""
@@ -113,12 +113,12 @@ class SqliteLog:
             f"ORDER BY version LIMIT {PAGE}"
         )
         while True:
-            page = await self._run(partial(_typed, self.url, query, (story, version, after)))
-            for event in page:
-                yield event
+            page = await self._run(partial(_rows, query, (story, version, after)))
+            for row in page:
+                yield _event(self.url, row)
             if len(page) < PAGE:
                 return
-            version = page[-1].version
+            version = page[-1][2]
 
     async def read_sealed(
         self, after: int = 0, *, upto: int | None = None
@@ -238,18 +238,19 @@ def _sealed(query: str, bindings: tuple[int, ...], connection: apsw.Connection) 
     return [Sealed._make(row) for row in connection.execute(query, bindings)]
 
 
-def _typed(
-    url: str, query: str, bindings: tuple[int | str, ...], connection: apsw.Connection
-) -> list[Recorded]:
-    page = []
-    for position, story, version, at, envelope, kind, schema, body in connection.execute(
-        query, bindings
-    ):
-        try:
-            development = decode(kind, schema, body)
-        except ValueError as error:
-            raise LogDamaged(
-                url, position, f"the body of a {kind}", f"one that is not ({error})"
-            ) from error
-        page.append(Recorded(position, story, version, at, envelope, development))
-    return page
+def _rows(
+    query: str, bindings: tuple[int | str, ...], connection: apsw.Connection
+) -> list[tuple[Any, ...]]:
+    return connection.execute(query, bindings).fetchall()
+
+
+def _event(url: str, row: tuple[Any, ...]) -> Recorded:
+    """Give a row as an event; made one by one, so that the garbage collector meets few of them."""
+    position, story, version, recorded_ms, envelope, kind, schema, body = row
+    try:
+        development = decode(kind, schema, body)
+    except ValueError as error:
+        raise LogDamaged(
+            url, position, f"the body of a {kind}", f"one that is not ({error})"
+        ) from error
+    return Recorded(position, story, version, recorded_ms, envelope, development)
