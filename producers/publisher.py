@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple, cast
 
 import structlog
@@ -22,8 +22,10 @@ from producers.intake import Filing
 
 __all__ = ["Publisher", "Receipt", "foreseen", "is_recorded_as", "judge"]
 
-TRIES = 8  # times to decide anew when another filer was faster, or the log could not say
+TRIES = 8  # times to send again when the log could not say
+TRIES_OVERTAKEN = 100  # times to decide anew when another filer was faster: somebody always wins
 PAUSE = 0.02  # seconds at most before the second try; doubles, with full jitter
+LONGEST_OVERTAKEN = 0.32  # seconds; who waits longer than the others file is overtaken again
 DESKS: Final = 256  # stories kept at hand, so that the next filing reads only what is new
 
 log = structlog.get_logger()
@@ -54,11 +56,11 @@ class Publisher:
         self,
         to: Log,
         clock: Clock,
-        pause: Callable[[float], "asyncio.Future[None] | asyncio.Task[None]"] | None = None,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._log = to
         self._clock = clock
-        self._pause = pause or asyncio.sleep
+        self._pause = pause
         self._desks: OrderedDict[str, Desk] = OrderedDict()
 
     async def file(
@@ -88,17 +90,21 @@ class Publisher:
     ) -> list[Receipt]:
         """Record filings of one story together: all of them or none; see `file`."""
         story = filings[0].story
-        for attempt in range(1, TRIES + 1):
+        overtaken = unsaid = 0
+        while True:
             try:
-                return await self._try(story, filings, by, expected, correlation)
+                return await self._try(story, filings, by, expected, correlation, again=attempt > 1)
             except WrongVersion:
-                if expected is not Expect.ANY or attempt == TRIES:
+                overtaken += 1
+                if expected is not Expect.ANY or overtaken == TRIES_OVERTAKEN:
                     raise
+                pause = min(PAUSE * 2**overtaken, LONGEST_OVERTAKEN)
             except LogUnavailable:
-                if attempt == TRIES:
+                unsaid += 1
+                if unsaid == TRIES:
                     raise
-            await self._pause(random.uniform(0, PAUSE * 2**attempt))  # noqa: S311 - spreads retries
-        raise AssertionError
+                pause = PAUSE * 2**unsaid
+            await self._pause(random.uniform(0, pause))  # noqa: S311 - spreads retries
 
     async def desk(self, story: str) -> Desk:
         """Give the story as the desk knows it now, reading only what is new."""
@@ -106,7 +112,8 @@ class Publisher:
         if desk is None:
             desk = Desk()
         async for event in self._log.read_versions(story, desk.version):
-            desk.update(evolve(desk, event))
+            if event.version > desk.version:  # else another filing of ours read it meanwhile
+                desk.update(evolve(desk, event))
         self._desks[story] = desk
         self._desks.move_to_end(story)
         if len(self._desks) > DESKS:
@@ -120,8 +127,11 @@ class Publisher:
         by: Actor,
         expected: ExpectedVersion,
         correlation: str | None,
+        *,
+        again: bool,
     ) -> list[Receipt]:
-        known = await self._log.find([filing.id for filing in filings if filing.given_id])
+        # An id made here can only be known when an earlier try got through without an answer.
+        known = await self._log.find([f.id for f in filings if f.given_id or again])
         if len(known) == len(filings):
             return [_again(filing, known[filing.id]) for filing in filings]
         desk = await self.desk(story)

@@ -141,6 +141,22 @@ PLANTED = [
         "a tree larger than its events was believed",
     ),
     Planted(
+        "People who file at once are judged by the same story",
+        "test_publisher.py::test_filing_together_counts_nothing_twice",
+        "producers/publisher.py",
+        "if event.version > desk.version:",
+        "if event.version:",
+        "an event was folded in twice",
+    ),
+    Planted(
+        "A filing that expects nothing is never turned away for being overtaken",
+        "test_publisher.py::test_nobody_who_expects_nothing_is_turned_away",
+        "producers/publisher.py",
+        "overtaken == TRIES_OVERTAKEN",
+        "overtaken == TRIES",
+        "eight tries were thought enough",
+    ),
+    Planted(
         "The tree is that of RFC 6962",
         "test_tree.py::test_published_roots",
         "events/tree.py",

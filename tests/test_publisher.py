@@ -1,0 +1,128 @@
+"""From a filing to the log: overtaken, interrupted or repeated, it lands once."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from conftest import Clock
+from filings import ADA, BEN, gathered
+
+from events.envelope import Filed
+from events.errors import IdReused, LogUnavailable, Refused, WrongVersion
+from events.log import Appended, Expect, ExpectedVersion, Log
+from events.memory_log import MemoryLog
+from producers.case import Actor
+from producers.intake import Filing, take
+from producers.publisher import TRIES, Publisher
+
+EVENT_ID = "01999999-0000-7000-8000-000000000001"
+
+
+def filing(kind: str = "quote-added", **fields: Any) -> Filing:
+    more = {"title": "A story"} if kind == "story-opened" else {}
+    return take({"story": "a", "kind": kind, "headline": "It happens"} | more | fields)
+
+
+async def no_pause(_seconds: float) -> None:
+    """Time passes without being waited for."""
+
+
+def publisher(log: Log) -> Publisher:
+    return Publisher(log, Clock(), no_pause)
+
+
+class Unsure(MemoryLog):
+    """A log that takes an event and then cannot say so, as many times as it is told."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__(Clock())
+        self.failures = failures
+
+    async def append(
+        self, story: str, events: Sequence[Filed], expected: ExpectedVersion = Expect.ANY
+    ) -> Appended:
+        places = await super().append(story, events, expected)
+        if self.failures:
+            self.failures -= 1
+            raise LogUnavailable(self.url, "the answer was lost")
+        return places
+
+
+async def test_filers_overtake_each_other_and_all_get_in(log: Log) -> None:
+    """Two desks filing into one story decide anew when the other was faster; nothing is lost."""
+    first, second = publisher(log), publisher(log)
+    await first.file(filing("story-opened"), ADA)
+    done = await asyncio.gather(
+        *(
+            desk.file(filing(), who)
+            for _ in range(10)
+            for desk, who in ((first, ADA), (second, BEN))
+        ),
+        return_exceptions=True,
+    )
+    refused = [result for result in done if isinstance(result, BaseException)]
+    assert all(isinstance(error, WrongVersion) for error in refused), refused
+    versions = [event.version for event in await gathered(log.read_versions("a"))]
+    assert versions == list(range(1, 22 - len(refused)))
+
+
+async def test_an_unsure_log_is_asked_again_with_the_same_id() -> None:
+    """When the log cannot say whether it took an event, the same id is sent and lands once."""
+    log = Unsure(2)
+    receipt = await publisher(log).file(filing("story-opened", id=EVENT_ID), ADA)
+    assert (receipt.position, receipt.duplicate) == (1, True)
+    assert (await log.head()).size == 1
+
+
+async def test_an_id_made_here_is_repeated_too() -> None:
+    """Also an id that the filer did not choose stays the same over all tries."""
+    log = Unsure(1)
+    receipt = await publisher(log).file(filing("story-opened"), ADA)
+    assert (receipt.version, (await log.head()).size) == (1, 1)
+
+
+async def test_tries_are_bounded() -> None:
+    """A log that never answers is given up on, with the word that repeating is safe."""
+    log = Unsure(10 * TRIES)
+    with pytest.raises(LogUnavailable, match="safe to retry"):
+        await publisher(log).file(filing("story-opened"), ADA)
+    assert log.failures >= 9 * TRIES
+
+
+async def test_a_named_version_is_not_retried(log: Log) -> None:
+    """Who expects a version is told when the story is elsewhere, and nothing is filed."""
+    desk = publisher(log)
+    await desk.file(filing("story-opened"), ADA, 0)
+    with pytest.raises(WrongVersion) as raised:
+        await desk.file(filing(), ADA, 0)
+    assert (raised.value.expected, raised.value.found) == (0, 1)
+    assert (await desk.file(filing(), ADA, 1)).version == 2
+
+
+async def test_the_same_filing_is_answered_as_before(log: Log) -> None:
+    """A repeated filing gets its first receipt, also when the story has closed since."""
+    desk = publisher(log)
+    await desk.file(filing("story-opened"), ADA)
+    first = await desk.file(filing(id=EVENT_ID), Actor(ADA.name, needs_second=True))
+    await desk.file(filing("story-closed", reason="over"), ADA)
+    again = await desk.file(filing(id=EVENT_ID), ADA)
+    assert again == first._replace(duplicate=True)
+    with pytest.raises(IdReused):
+        await desk.file(filing(id=EVENT_ID, urgency=1), ADA)
+
+
+async def test_several_filings_land_together_or_not_at_all(log: Log) -> None:
+    """Filings sent together are judged on top of each other and recorded as one."""
+    desk = publisher(log)
+    wait = {"ref": "P1", "awaited_from": "org:k"}
+    three = [
+        filing("story-opened"),
+        filing("response-awaited", response=wait),
+        filing("response-received", resolves="P1"),
+    ]
+    with pytest.raises(Refused):
+        await desk.file_all([*three, filing("response-received", resolves="P1")], ADA)
+    assert (await log.head()).size == 0
+    receipts = await desk.file_all(three, ADA)
+    assert [receipt.version for receipt in receipts] == [1, 2, 3]
