@@ -93,7 +93,7 @@ class Publisher:
         overtaken = unsaid = 0
         while True:
             try:
-                return await self._try(story, filings, by, expected, correlation, again=attempt > 1)
+                return await self._try(story, filings, by, expected, correlation, again=unsaid > 0)
             except WrongVersion:
                 overtaken += 1
                 if expected is not Expect.ANY or overtaken == TRIES_OVERTAKEN:
