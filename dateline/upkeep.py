@@ -12,6 +12,7 @@ from consumers.audit import Verified, verify
 from dateline import printing
 from dateline.outcomes import DONE, REFUSED
 from dateline.wiring import BadUrl, Newsroom, newsroom, open_log, sqlite_path
+from events.envelope import instant
 from events.errors import DatelineError, NotFound
 from events.sqlite_backup import copy_log, restore_log
 
@@ -82,12 +83,19 @@ def _disk(path: str) -> list[dict[str, Any]]:
 
 async def _work(room: Newsroom) -> list[dict[str, Any]]:
     head = await room.log.head()
-    lag = head.size - room.views.position(room.stories.name).checkpoint
+    position = room.views.position(room.stories.name)
+    lag = head.size - position.checkpoint
+    seconds = (head.recorded_ms - position.recorded_ms) / 1000 if lag and position.checkpoint else 0
+    moved = instant(position.heartbeat_ms) if position.heartbeat_ms else "never"
     parked = len(room.views.parked())
     ahead = head.recorded_ms - room.clock()
     return [
         _finding("events", f"{head.size}, root {head.root.hex()[:16]}…"),
-        _finding("stories", f"{lag} events behind", risk=lag > MOST_LAG),
+        _finding(
+            "stories",
+            f"{lag} events and {seconds:.0f} s behind, last moved {moved}",
+            risk=lag > MOST_LAG,
+        ),
         _finding("parked", f"{parked} events", risk=parked > 0),
         _finding(
             "clock",
