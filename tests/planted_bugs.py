@@ -142,7 +142,7 @@ PLANTED = [
     ),
     Planted(
         "People who file at once are judged by the same story",
-        "test_publisher.py::test_filing_together_counts_nothing_twice",
+        "test_filing_together.py::test_filing_together_counts_nothing_twice",
         "producers/publisher.py",
         "if event.version > desk.version:",
         "if event.version:",
@@ -150,7 +150,7 @@ PLANTED = [
     ),
     Planted(
         "A filing that expects nothing is never turned away for being overtaken",
-        "test_publisher.py::test_nobody_who_expects_nothing_is_turned_away",
+        "test_filing_together.py::test_nobody_who_expects_nothing_is_turned_away",
         "producers/publisher.py",
         "overtaken == TRIES_OVERTAKEN",
         "overtaken == TRIES",
