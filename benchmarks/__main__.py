@@ -7,7 +7,7 @@ from typing import Final
 
 import orjson
 
-from benchmarks import append_one, append_together, import_batches, replay
+from benchmarks import append_one, append_together, import_batches, open_million, rebuild, replay
 from benchmarks.measuring import Effort, Finding
 
 __all__ = ["main"]
@@ -17,6 +17,8 @@ BENCHMARKS: Final[dict[str, Callable[[Effort], list[Finding]]]] = {
     "append_together": append_together.measure,
     "import_batches": import_batches.measure,
     "replay": replay.measure,
+    "rebuild": rebuild.measure,
+    "open_million": open_million.measure,
 }
 WHOLE = Effort(1.0, 7)
 QUICK = Effort(0.1, 5)
