@@ -1,10 +1,12 @@
 """What tests of survival ask in the end: is all there that was acknowledged, and sound?"""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from conftest import Clock
@@ -75,6 +77,23 @@ class Program:
         assert self._process.stderr is not None
         with self._process.stderr as complaints:
             self._complaint = complaints.read()
+
+
+@contextlib.contextmanager
+def programs() -> Iterator[Callable[..., Program]]:
+    """Give a way to start programs, none of which outlives the test, however that ends."""
+    started: list[Program] = []
+
+    def start(name: str, *arguments: str) -> Program:
+        started.append(Program(name, *arguments))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for program in started:
+            program.kill()
+            program.finish()
 
 
 def acknowledged(lines: list[str]) -> dict[str, int]:
