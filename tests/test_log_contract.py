@@ -3,13 +3,16 @@
 import asyncio
 import sys
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
+import uuid_utils
 from conftest import Clock
 from filings import filed, gathered, note, opening, positions
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.envelope import Filed
@@ -313,28 +316,40 @@ Step = st.tuples(
     st.sampled_from(["a", "b"]),
     st.integers(1, 3),
     st.one_of(st.integers(0, 6), st.sampled_from(list(Expect))),
-    st.booleans(),
+    st.sampled_from(["new", "new", "repeat", "reopen"]),
+    st.integers(0, 24),
 )
 
 
-@given(steps=st.lists(Step, max_size=25))
-async def test_any_sequence_of_appends_agrees_with_a_model(steps: list[tuple]) -> None:  # type: ignore[type-arg]  # - hypothesis gives plain tuples
-    """Whatever is appended in whatever order, a log holds what a plain list would."""
-    log = MemoryLog()
+def fits(expected: int | Expect, found: int) -> bool:
+    """Whether a story of `found` events is where an append expects it, by the words alone."""
+    match expected:
+        case Expect.ANY:
+            return True
+        case Expect.MUST_EXIST:
+            return found > 0
+        case Expect.MUST_NOT_EXIST:
+            return found == 0
+        case number:
+            return number == found
+
+
+async def run(log: Log, reopened: Callable[[], SqliteLog] | None, steps: list[Any]) -> Log:
+    """Append to a log and to plain lists beside it, comparing as it goes; returns the log."""
     model: list[str] = []
     versions = {"a": 0, "b": 0}
     earlier: list[tuple[str, list[Filed], tuple[int, ...]]] = []
-    for story, count, expected, repeat in steps:
-        if repeat and earlier:
-            told, batch, places = earlier[0]
-            assert (await log.append(told, batch, expected)).positions == places
+    for story, count, expected, act, which in steps:
+        if act == "reopen" and reopened is not None:
+            await log.close()
+            log = reopened()
+        if act == "repeat" and earlier:
+            told, batch, places = earlier[which % len(earlier)]
+            again = await log.append(told, batch, expected)
+            assert (again.positions, again.duplicate) == (places, True)
             continue
         batch = [note(str(n)) for n in range(count)]
-        found = versions[story]
-        fits = expected is Expect.ANY or expected == found
-        fits = fits or (expected is Expect.MUST_EXIST and found > 0)
-        fits = fits or (expected is Expect.MUST_NOT_EXIST and found == 0)
-        if not fits:
+        if not fits(expected, versions[story]):
             with pytest.raises(WrongVersion):
                 await log.append(story, batch, expected)
             continue
@@ -344,3 +359,19 @@ async def test_any_sequence_of_appends_agrees_with_a_model(steps: list[tuple]) -
         versions[story] += count
         earlier.append((story, batch, places))
     assert [event.provenance["id"] async for event in log.read()] == model
+    return log
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@settings(max_examples=50)
+@given(steps=st.lists(Step, max_size=25))
+async def test_any_sequence_of_appends_agrees_with_a_model(
+    kind: str, tmp_path: Path, steps: list[Any]
+) -> None:
+    """Whatever is appended, repeated and reopened, a log holds what a plain list would."""
+    if kind == "memory":
+        await run(MemoryLog(), None, steps)
+        return
+    path = tmp_path / f"{uuid_utils.uuid7()}.db"
+    log = await run(SqliteLog(path), lambda: SqliteLog(path), steps)
+    await log.close()
