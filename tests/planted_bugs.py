@@ -365,4 +365,12 @@ PLANTED = [
         "            raise\n",
         "an error of the disk ended the writer",
     ),
+    Planted(
+        "After a failed sync nothing is acknowledged before the file was opened anew",
+        "test_survives_faults.py::test_after_a_failed_sync_the_file_is_opened_anew",
+        "events/sqlite_writer.py",
+        "if isinstance(error, apsw.BusyError | apsw.FullError | None):",
+        "if connection:",
+        "the connection was used again as if nothing had been",
+    ),
 ]

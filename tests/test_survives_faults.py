@@ -151,3 +151,22 @@ async def test_a_filing_survives_any_fault_of_the_disk(every: int, tmp_path: Pat
             shutil.rmtree(folder)
             tried += 1
     assert tried >= POINTS // every, f"only {tried} points"
+
+
+@needs_strace
+async def test_after_a_failed_sync_the_file_is_opened_anew(tmp_path: Path) -> None:
+    """After a sync that failed nothing is acknowledged before the log was opened and read again."""
+    log = await prepare(tmp_path / "disk", NEXT)
+    files = (f"-P{log}", f"-P{log}-wal")
+    fault = ("-etrace=openat,pwrite64,fdatasync", "-einject=fdatasync:error=EIO:when=2")
+    done = traced(NEXT, log, *files, *fault)
+    if "PTRACE" in done.stderr:
+        pytest.skip(f"strace may not trace on this machine: {done.stderr}")
+    assert done.returncode == 0, done.stderr
+    lines = Path(f"{log.parent}.trace").read_text().splitlines()
+    failed = next(n for n, line in enumerate(lines) if "INJECTED" in line)
+    writer = lines[failed].split()[0]
+    after = [line for line in lines[failed + 1 :] if line.startswith(f"{writer} ")]
+    # SQLite itself keeps the database open while others of the process read it.
+    assert re.match(r"\d+ +openat\(.*log\.db-wal\"", after[0]), "\n".join(after)
+    assert await check_file(log, {EVENT_ID: NEXT.position}) == NEXT.position
