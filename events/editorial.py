@@ -83,13 +83,17 @@ class ConflictNoted(Act):
 
 
 class Corrected(Act):
-    """Our error, put right and labelled as such; `old` must match what stood there."""
+    """Our error, put right and labelled as such; `old` must match what stood there.
+
+    Null stands for a field that holds nothing. The bytes of an event leave nulls out, so both may
+    be missing here; a rule of the desk sees to it that both are filed.
+    """
 
     kind: Literal["corrected"] = "corrected"
     target: Ref
     field: FieldPath
-    old: Content
-    new: Content
+    old: Content = None
+    new: Content = None
     note: Phrase
 
 

@@ -85,6 +85,9 @@ def corrections_match(case: Case) -> None:
     correction = case.development
     if not isinstance(correction, Corrected):
         return
+    for field in ("old", "new"):
+        if field not in correction.model_fields_set:
+            raise Refused("complete", field, "a value, or null for nothing", "no such field")
     ref, path = locate(correction.target, correction.field)
     fact, path = _fact(case, ref, path)
     if isinstance(fact, Development) and path.partition(".")[0] in _NOT_CORRECTABLE:

@@ -9,9 +9,9 @@ import uuid_utils
 from consumers.parts import Parts
 from consumers.state import document, sections_of
 from consumers.story import evolve as evolve_story
-from events.codec import canonical
+from events.codec import canonical, decode, encode
 from events.envelope import Filed, Recorded
-from events.vocabulary import KINDS, AnyDevelopment, KnownKind
+from events.vocabulary import KINDS, SCHEMAS, AnyDevelopment, KnownKind
 from producers.case import Actor
 from producers.decide import decide
 from producers.desk import Desk, evolve
@@ -58,7 +58,10 @@ class Story:
             fields.setdefault("headline", f"A {kind} happens")
         filing = take({"story": "a-story", "kind": kind, **fields})
         decided: Any = decide("a-story", filing.development, self.desk, by, self.now)
-        self.record(decided, by.name)
+        # As it comes back from a log, so that nothing is accepted that cannot be read again.
+        recorded = decode(kind, SCHEMAS[kind], encode(decided))
+        assert recorded == decided, f"{recorded!r} was read where {decided!r} was filed"
+        self.record(recorded, by.name)
         return str(decided.ref)
 
     def record(self, happening: Any, by: str = "desk:ada") -> None:

@@ -196,6 +196,22 @@ def test_a_correction_names_what_stood_there() -> None:
     assert len(state["timeline"][0]["corrections"]) == 2
 
 
+def test_a_correction_may_empty_a_field() -> None:
+    """Null is what a field without content holds; a correction that forgets a side is refused."""
+    story = opened()
+    story.file("development-reported", ref="D", label="note", headline="One", body="Too much")
+
+    def correct(**fields: Any) -> str:
+        return story.file("corrected", target="D", field="body", note="unfounded", **fields)
+
+    refused("complete", lambda: correct(old="Too much"))
+    refused("complete", lambda: correct(new="Just enough"))
+    correct(old="Too much", new=None)
+    assert "body" not in story.state()["timeline"][0]
+    correct(old=None, new="Just enough")
+    assert story.state()["timeline"][0]["body"] == "Just enough"
+
+
 def test_a_number_is_never_a_refile() -> None:
     """Refiling mends typography; numbers in digits or words stay what they were."""
     story = opened()
