@@ -21,7 +21,7 @@ OURS, LIMIT = "ours", "limit: rows read and validated by pydantic"
 def measure(effort: Effort) -> list[Finding]:
     """Hold it against the peer's typed replay and against rows validated by the kind's model."""
     count = effort.events(EVENTS)
-    peers = [manner.name for manner in MANNERS]
+    typed = [manner.name for manner in MANNERS if manner.typed]
     times = alternate(
         {
             OURS: partial(_ours, count),
@@ -30,7 +30,7 @@ def measure(effort: Effort) -> list[Finding]:
         },
         effort.rounds,
     )
-    peer = best(times, peers)
+    peer = best(times, typed)
     return [
         Finding(NAME, f"ours ÷ {peer}", ratio(times, OURS, peer), "x", 2.0),
         Finding(NAME, f"ours ÷ {LIMIT}", ratio(times, OURS, LIMIT), "x", 0.8),
