@@ -65,7 +65,10 @@ class Filed(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """An event encoded and committed to, lacking only what the log assigns."""
+    """An event encoded and committed to, lacking only what the log assigns.
+
+    `contents` are `body`, `body_nonce`, `private` and `private_nonce` of `Sealed`.
+    """
 
     id: bytes
     kind: str
@@ -73,10 +76,17 @@ class Prepared(NamedTuple):
     before_position: bytes
     before_time: bytes
     before_version: bytes
-    body: bytes
-    body_nonce: bytes
-    private: bytes
-    private_nonce: bytes
+    contents: tuple[bytes, bytes, bytes, bytes]
+
+    @property
+    def body(self) -> bytes:
+        """The canonical bytes of the development."""
+        return self.contents[0]
+
+    @property
+    def private(self) -> bytes:
+        """The canonical bytes of the private part; empty when there is none."""
+        return self.contents[2]
 
 
 class Sealed(NamedTuple):
@@ -122,11 +132,15 @@ class Recorded(NamedTuple):
         return found
 
 
-@lru_cache(maxsize=64)
 def instant(milliseconds: int) -> str:
     """Write milliseconds since 1970 as RFC 3339 in UTC with three decimals."""
-    moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+    seconds, thousandths = divmod(milliseconds, 1000)
+    return f"{_second(seconds)}.{thousandths:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 # All of `Occurred` but its words.
@@ -190,10 +204,7 @@ def prepare_batch(story: str, batch: Sequence[Filed], entropy: Entropy) -> list[
                 _before_position(filed, to_body),
                 f',"private":"{to_private}","recorded_at":"'.encode(),
                 before_version,
-                body,
-                nonces[start:middle],
-                private,
-                nonces[middle:end],
+                (body, nonces[start:middle], private, nonces[middle:end]),
             )
         )
     return prepared

@@ -152,8 +152,5 @@ def _stored(story: str, event: Prepared, position: int, version: int, now: int) 
         event.schema,
         now,
         seal(event, position, version, now),
-        event.body,
-        event.body_nonce,
-        event.private,
-        event.private_nonce,
+        *event.contents,
     )

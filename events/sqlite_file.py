@@ -11,7 +11,7 @@ import apsw
 
 from events.errors import LogDamaged, LogError, LogFull, LogUnavailable
 
-__all__ = ["connect", "explain", "patiently"]
+__all__ = ["connect", "explain", "patience", "patiently"]
 
 BUSY_SECONDS = 30.0  # how long to wait for another process's commit; fsync on a tired disk is slow
 APPLICATION_ID = 0x44_4C_4E_45  # "DLNE", marks the file as a Dateline log
@@ -29,7 +29,7 @@ def connect(path: str) -> apsw.Connection:
     """
     connection = apsw.Connection(path)
     try:
-        connection.set_busy_handler(_patience)
+        connection.set_busy_handler(patience)
         if connection.pragma("application_id") != APPLICATION_ID:
             _create(connection, path)
         _check_format(connection, path)
@@ -77,7 +77,7 @@ def patiently(work: Callable[[], object]) -> None:
         except apsw.BusyError:
             if time.monotonic() > deadline:
                 raise
-            _patience(0)
+            patience(0)
         else:
             return
 
@@ -85,7 +85,7 @@ def patiently(work: Callable[[], object]) -> None:
 _waiting = threading.local()
 
 
-def _patience(times: int) -> bool:
+def patience(times: int) -> bool:
     """Wait a random moment for another process, up to BUSY_SECONDS in all."""
     if times == 0:
         _waiting.since = time.monotonic()

@@ -22,6 +22,7 @@ from events.sqlite_writer import COLUMNS, Pending, Writer, read_tree
 __all__ = ["SqliteLog"]
 
 PAGE = 512  # events read at a time: a megabyte at most times, and little waiting for the first
+FEW = 8  # events of a lone append that the event loop may commit itself
 READERS = 4  # connections that read at the same time
 LOOK_AGAIN = 0.02  # seconds between looks for what other processes appended; ours need no look
 
@@ -81,7 +82,10 @@ class SqliteLog:
         return await future
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._writer.submit(self._submitted.pop(loop, []))
+        appends = self._submitted.pop(loop, [])
+        lone = len(appends) == 1 and len(appends[0].batch) <= FEW
+        if not (lone and self._writer.commit_now(appends[0])):
+            self._writer.submit(appends)
 
     async def read(
         self, after: int = 0, *, upto: int | None = None, story: str | None = None

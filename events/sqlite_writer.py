@@ -8,7 +8,8 @@ write the same file. Nobody is told of success before the bytes are on the disk.
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -17,7 +18,7 @@ import apsw
 from events.envelope import Prepared, Sealed, seal
 from events.errors import LogDamaged, LogError, LogUnavailable
 from events.log import Appended, Clock, ExpectedVersion, check_version, repeats
-from events.sqlite_file import connect, explain, patiently
+from events.sqlite_file import connect, explain, patience, patiently
 from events.tree import Frontier
 
 __all__ = ["COLUMNS", "Pending", "Writer", "read_tree"]
@@ -26,15 +27,20 @@ MOST_IN_A_COMMIT = 2_000  # events; bounds how long one commit keeps other proce
 WAL_PAGES = 2_000  # pages of 4 KiB before the write-ahead log is moved into the database
 WAL_LIMIT = 64 * 1024 * 1024  # bytes the write-ahead log keeps on disk once it has been moved
 STORIES_REMEMBERED = 50_000  # versions kept in memory, so that a known story costs no look-up
+QUICK = 0.002  # seconds; while commits take no longer, a lone append is not handed over
 MOST_ROWS = 128  # rows in one INSERT; twelve values each, below SQLite's bound of 32,766
 
 COLUMNS: Final = ", ".join(Sealed._fields)
-_ROW: Final = f"({', '.join('?' * len(Sealed._fields))})"
+WIDTH: Final = len(Sealed._fields)
+_ROW: Final = f"({', '.join('?' * WIDTH)})"
 # Rows go in by powers of two, so that a batch takes few statements and few are kept prepared.
 _INSERTS: Final = {
     rows: f"INSERT INTO events ({COLUMNS}) VALUES {', '.join([_ROW] * rows)}"
     for rows in (1 << power for power in range(MOST_ROWS.bit_length()))
 }
+
+Value = int | str | bytes
+"""What a column of an event holds when it is written."""
 
 
 class Pending(NamedTuple):
@@ -63,10 +69,14 @@ class Writer:
         self._committed = committed
         self._queue: queue.SimpleQueue[list[Pending] | None] = queue.SimpleQueue()
         self._connection: apsw.Connection | None = None
-        self._seen = -1
+        self._seen = -1  # SQLite's data version after our last commit; -1 before a look
+        self._tree = Frontier()
+        self._recorded_ms = 0
         self._newest = b""
         self._versions: dict[str, int] = {}
         self._wal_pages = 0
+        self._took = 0.0
+        self._turn = threading.Lock()  # held by whichever thread works with the connection
         self._connection = self._open()
         self._thread = threading.Thread(target=self._run, name="dateline-writer", daemon=True)
         self._thread.start()
@@ -74,6 +84,26 @@ class Writer:
     def submit(self, appends: list[Pending]) -> None:
         """Hand over appends of one event loop; each future is resolved in that loop."""
         self._queue.put(appends)
+
+    def commit_now(self, append: Pending) -> bool:
+        """Commit a lone append in the calling thread, if nobody is at it and the disk is quick.
+
+        Handing over to another thread and back costs as much as the sync of a quick disk. False
+        means that nothing was done: submit it.
+        """
+        if self._took > QUICK or not self._turn.acquire(blocking=False):
+            return False
+        try:
+            connection = self._connection
+            if connection is None or not _begin_at_once(connection):
+                return False
+            outcomes = self._attempt([append])
+        finally:
+            self._turn.release()
+        _resolve([(append, outcomes[0])])
+        if self._wal_pages >= WAL_PAGES:
+            self._queue.put([])  # the thread tends it
+        return True
 
     def close(self) -> None:
         """Finish what was submitted, then let go of the file."""
@@ -85,11 +115,14 @@ class Writer:
         closing = False
         while not closing:
             group, closing = self._collect()
-            if group:
-                _tell(group, self._attempt(group))
+            with self._turn:
+                if group:
+                    _tell(group, self._attempt(group))
                 self._tend_wal()
-        if self._connection is not None:
-            self._connection.close()
+        with self._turn:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
 
     def _collect(self) -> tuple[list[Pending], bool]:
         """Wait for appends, then take all that wait, up to the bound of a commit."""
@@ -109,6 +142,7 @@ class Writer:
 
     def _attempt(self, group: list[Pending]) -> list[Appended | LogError]:
         """Commit a group; any failure of the disk is everybody's, and nobody is told of success."""
+        started = time.perf_counter()
         try:
             if self._connection is None:
                 self._connection = self._open()
@@ -123,85 +157,67 @@ class Writer:
             self._abandon(None)
             why = f"{type(error).__name__}: {error}"
             return [LogUnavailable(self._url, why)] * len(group)
-        self._committed(self._seen)
+        self._took = time.perf_counter() - started
+        self._committed(self._tree.size)
         return outcomes
 
     def _commit(
         self, connection: apsw.Connection, group: list[Pending]
     ) -> list[Appended | LogError]:
-        connection.execute("BEGIN IMMEDIATE")
-        tree, last_ms = read_tree(self._url, connection)
-        size = tree.size
-        if size != self._seen:
-            self._catch_up(connection, size)
+        if not connection.in_transaction:
+            connection.execute("BEGIN IMMEDIATE")
+        if connection.data_version() != self._seen:
+            self._catch_up(connection)
+        tree, size = self._tree, self._tree.size
         if len(self._versions) >= STORIES_REMEMBERED:  # only here: a group's own are not stored yet
             self._versions.clear()
-        now = max(self._clock(), last_ms)
-        rows: list[Sealed] = []
-        outcomes = [self._place(connection, append, rows, size, now) for append in group]
-        if rows:
-            _insert(connection, rows)
-            tree.extend(row.envelope for row in rows)
+        now = max(self._clock(), self._recorded_ms)
+        rows = _Rows(size, now)
+        outcomes = [self._place(connection, append, rows) for append in group]
+        if rows.envelopes:
+            _insert(connection, rows.values)
+            tree.extend(rows.envelopes)
             connection.execute(
                 "UPDATE tree SET size = ?, hashes = ?, recorded_ms = ?",
                 (tree.size, tree.hashes, now),
             )
         connection.execute("COMMIT")
-        self._seen = size + len(rows)
+        self._seen = connection.data_version()
+        self._recorded_ms = now
         return outcomes
 
     def _place(
-        self,
-        connection: apsw.Connection,
-        append: Pending,
-        rows: list[Sealed],
-        size: int,
-        now: int,
+        self, connection: apsw.Connection, append: Pending, rows: "_Rows"
     ) -> Appended | LogError:
         """Give an append its places behind `rows`, or say why it gets none."""
         story, batch = append.story, append.batch
+        ids = [event.id for event in batch]
+        newest = max(ids)
         try:
-            again = repeats(story, batch, self._known(connection, batch, rows))
-            if again is not None:
-                return again
+            # Ids are in time order: past the newest of all, and each once, they are new.
+            if min(ids) <= self._newest or len(set(ids)) < len(ids):
+                again = repeats(story, batch, self._known(connection, ids, rows))
+                if again is not None:
+                    return again
             version = self._version(connection, story)
             check_version(story, append.expected, version)
         except LogError as error:
             return error
-        position = size + len(rows)
-        rows += [
-            Sealed(
-                position + n,
-                story,
-                version + n,
-                event.id,
-                event.kind,
-                event.schema,
-                now,
-                seal(event, position + n, version + n, now),
-                event.body,
-                event.body_nonce,
-                event.private,
-                event.private_nonce,
-            )
-            for n, event in enumerate(batch, 1)
-        ]
+        self._newest = max(self._newest, newest)
         count = len(batch)
         self._versions[story] = version + count
-        self._newest = max(self._newest, *(event.id for event in batch))
+        position = rows.add(story, version, batch)
         return Appended(
             tuple(range(position + 1, position + count + 1)),
             tuple(range(version + 1, version + count + 1)),
         )
 
     def _known(
-        self, connection: apsw.Connection, batch: Sequence[Prepared], rows: list[Sealed]
+        self, connection: apsw.Connection, ids: list[bytes], rows: "_Rows"
     ) -> dict[bytes, Sealed]:
-        """Look up ids; ids are in time order, so one past the newest of all is certainly new."""
-        old = {event.id for event in batch if event.id <= self._newest}
-        if not old:
-            return {}
-        found = {row.id: row for row in rows if row.id in old} if rows else {}
+        """Look up ids, among what this commit adds as well."""
+        old = {event_id for event_id in ids if event_id <= self._newest}
+        found = {row.id: row for row in rows.sealed() if row.id in old} if old else {}
         for event_id in old:
             row = connection.execute(
                 f"SELECT {COLUMNS} FROM events WHERE id = ?",
@@ -220,16 +236,17 @@ class Writer:
             )
         return version
 
-    def _catch_up(self, connection: apsw.Connection, size: int) -> None:
-        """Another process wrote since our last commit, or the file was just opened."""
+    def _catch_up(self, connection: apsw.Connection) -> None:
+        """Another connection wrote since our last commit, or the file was just opened."""
         self._versions.clear()
+        self._tree, self._recorded_ms = read_tree(self._url, connection)
+        size = self._tree.size
         last, newest = connection.execute("SELECT max(position), max(id) FROM events").get
         if (last or 0) != size:
             raise LogDamaged(
                 self._url, last or 0, f"{size} events, as the tree has", f"{last or 0}"
             )
         self._newest = newest or b""
-        self._seen = size
 
     def _abandon(self, error: apsw.Error | None) -> None:
         """Give up the transaction; after an error of the disk, the connection as well.
@@ -286,6 +303,18 @@ class Writer:
             self._abandon(error)
 
 
+def _begin_at_once(connection: apsw.Connection) -> bool:
+    """Begin to write unless another process does; no event loop is kept waiting for its lock."""
+    connection.set_busy_handler(None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except apsw.Error:  # whatever it is, the writer's thread meets it too and deals with it
+        return False
+    finally:
+        connection.set_busy_handler(patience)
+    return True
+
+
 def read_tree(url: str, connection: apsw.Connection) -> tuple[Frontier, int]:
     """Give the audit tree as far as it goes, and the last `recorded_ms`.
 
@@ -300,15 +329,47 @@ def read_tree(url: str, connection: apsw.Connection) -> tuple[Frontier, int]:
         raise LogDamaged(url, 0, "an audit tree", str(error)) from error
 
 
-def _insert(connection: apsw.Connection, rows: list[Sealed]) -> None:
-    done = 0
-    while done < len(rows):
-        left = len(rows) - done
-        count = min(MOST_ROWS, 1 << (left.bit_length() - 1))
-        connection.execute(
-            _INSERTS[count], [value for row in rows[done : done + count] for value in row]
-        )
-        done += count
+class _Rows:
+    """What one commit adds, as the flat list of values that SQLite is given.
+
+    Args:
+        size: of the log before.
+        now: milliseconds since 1970 UTC, the time of recording.
+    """
+
+    def __init__(self, size: int, now: int) -> None:
+        self._size = size
+        self._now = now
+        self.values: list[Value] = []
+        self.envelopes: list[bytes] = []
+
+    def add(self, story: str, version: int, batch: Sequence[Prepared]) -> int:
+        """Place a batch after a version of its story; gives the position it stands behind."""
+        values, envelopes, now = self.values, self.envelopes, self._now
+        before = position = self._size + len(envelopes)
+        for event in batch:
+            position += 1
+            version += 1
+            envelope = seal(event, position, version, now)
+            envelopes.append(envelope)
+            values += (
+                *(position, story, version, event.id, event.kind, event.schema, now, envelope),
+                *event.contents,
+            )
+        return before
+
+    def sealed(self) -> Iterator[Sealed]:
+        """Give what was added as events."""
+        for start in range(0, len(self.values), WIDTH):
+            yield Sealed._make(self.values[start : start + WIDTH])
+
+
+def _insert(connection: apsw.Connection, values: list[Value]) -> None:
+    done, end = 0, len(values)
+    while done < end:
+        rows = min(MOST_ROWS, 1 << ((end - done) // WIDTH).bit_length() - 1)
+        connection.execute(_INSERTS[rows], values[done : done + rows * WIDTH])
+        done += rows * WIDTH
 
 
 def _tell(group: list[Pending], outcomes: list[Appended | LogError]) -> None:

@@ -37,19 +37,20 @@ class Frontier:
 
     def append(self, leaf: bytes) -> None:
         """Add one leaf; costs two hashes on average."""
-        node = sha256(b"\x00" + leaf).digest()
-        size = self.size
-        hashes = self._hashes
-        while size & 1:
-            node = sha256(b"\x01" + hashes.pop() + node).digest()
-            size >>= 1
-        hashes.append(node)
-        self.size += 1
+        self.extend((leaf,))
 
     def extend(self, leaves: Iterable[bytes]) -> None:
         """Add leaves in order."""
+        size, hashes = self.size, self._hashes
         for leaf in leaves:
-            self.append(leaf)
+            node = sha256(b"\x00" + leaf).digest()
+            complete = size
+            while complete & 1:
+                node = sha256(b"\x01" + hashes.pop() + node).digest()
+                complete >>= 1
+            hashes.append(node)
+            size += 1
+        self.size = size
 
     @property
     def hashes(self) -> bytes:

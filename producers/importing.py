@@ -30,7 +30,7 @@ from producers.publisher import Publisher, foreseen, is_recorded_as
 __all__ = ["BadLine", "Import", "Imported"]
 
 BATCH = 100  # events of one story in one append
-IN_FLIGHT = 128  # appends under way at once; they share commits and keep their order
+IN_FLIGHT = 8  # appends under way at once; one is prepared while another is committed
 LOOK_UP = 500  # ids looked up at a time
 
 _STAGE: Final = """

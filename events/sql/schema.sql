@@ -1,7 +1,7 @@
 -- The log. One row is one event for ever; only its contents may be erased, and only whole.
 
 CREATE TABLE events (
-    position      INTEGER PRIMARY KEY AUTOINCREMENT, -- 1..n; AUTOINCREMENT never gives one out twice
+    position      INTEGER PRIMARY KEY,               -- 1..n
     story         TEXT    NOT NULL,
     version       INTEGER NOT NULL,
     id            BLOB    NOT NULL UNIQUE,           -- UUIDv7, 16 bytes, in time order
