@@ -27,6 +27,9 @@ __all__ = [
 KEYED: Final = ("claims", "figures", "occasions")
 """Sections that a state shows as an object, each part under its ref."""
 
+LISTED: Final = ("conflicts", "corrections", "alerts")
+"""Sections that a state shows as a list, behind those that are shown by their refs."""
+
 INTERNAL, EVERYBODY, READERS = range(3)
 """Who sees a part: the newsroom alone, everybody, or readers in place of what they may not see."""
 
@@ -135,20 +138,23 @@ def document(
         "recorded_at": heading[f"{prefix}recorded_at"],
         "lead": _some(orjson.loads(lead), "ref", "headline") if lead else None,
     }
-    rest = {
-        "timeline": b"[%b]" % sections.get("timeline", b""),
-        "pending": orjson.dumps(pending),
-        "resolved": orjson.dumps(resolved),
-        **{name: b"{%b}" % sections.get(name, b"") for name in KEYED},
-        "conflicts": b"[%b]" % sections.get("conflicts", b""),
-        "corrections": b"[%b]" % sections.get("corrections", b""),
-        "alerts": b"[%b]" % sections.get("alerts", b""),
-        "people": orjson.dumps(_mentioned(mentions, "person:", public=public)),
-        "places": orjson.dumps(_mentioned(mentions, "place:", public=public)),
-        "checkpoint": b"%d" % (place["position"] if public else checkpoint),
+    people, places = (_mentioned(mentions, kind, public=public) for kind in ("person:", "place:"))
+    rest: dict[str, tuple[bytes, ...]] = {
+        "timeline": (b"[", sections.get("timeline", b""), b"]"),
+        "pending": (orjson.dumps(pending),),
+        "resolved": (orjson.dumps(resolved),),
+        **{name: (b"{", sections.get(name, b""), b"}") for name in KEYED},
+        **{name: (b"[", sections.get(name, b""), b"]") for name in LISTED},
+        "people": (orjson.dumps(people),),
+        "places": (orjson.dumps(places),),
+        "checkpoint": (b"%d" % (place["position"] if public else checkpoint),),
     }
-    body = b",".join([b'"%b":%b' % (name.encode(), content) for name, content in rest.items()])
-    return b"%b,%b}" % (orjson.dumps(place)[:-1], body)
+    # Joined once: a long story has megabytes, and a copy of them costs as much as reading them.
+    pieces = [orjson.dumps(place)[:-1]]
+    for name, content in rest.items():
+        pieces += (b',"%b":' % name.encode(), *content)
+    pieces.append(b"}")
+    return b"".join(pieces)
 
 
 def _parsed(sections: Mapping[str, bytes], name: str) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from events.log import Clock
 __all__ = ["ParkedEvent", "Position", "Views"]
 
 BUSY_SECONDS = 30.0  # how long to wait for another process's transaction on the views
+MAPPED = 1 << 30  # bytes read straight from the page cache; a long story has many pages
 FORMAT = 2  # `PRAGMA user_version`; views of another format are made anew
 
 _TABLES: Final = (Path(__file__).parent / "sql" / "views.sql").read_text()
@@ -63,6 +64,7 @@ class Views:
         self.connection.set_busy_handler(_patience)
         if path != ":memory:":
             _into_wal(self.connection)
+        self.connection.pragma("mmap_size", MAPPED)
         # Views can be made again, so they need no fsync; WAL keeps them whole all the same.
         self.connection.pragma("synchronous", "NORMAL")
         with self.transaction():
