@@ -14,6 +14,8 @@ from events.log import Log
 
 __all__ = ["as_of", "at", "happened_by", "moment"]
 
+POSITION_DIGITS = 18  # no log is longer
+
 
 def moment(text: str, now: datetime) -> int | datetime:
     """Read a moment as people type it.
@@ -29,22 +31,24 @@ def moment(text: str, now: datetime) -> int | datetime:
     Raises:
         Refused: it is none of these.
     """
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.isdigit() and len(text) <= POSITION_DIGITS:
         return int(text)
     try:
-        if len(text) <= len("14:05:00") and ":" in text:
-            return datetime.combine(now.astimezone(UTC).date(), time.fromisoformat(text), UTC)
+        if text[2:3] == ":":
+            clock = time.fromisoformat(text)
+            today = now.astimezone(clock.tzinfo or UTC).date()
+            text = datetime.combine(today, clock).isoformat()
         if "T" not in text and " " not in text:
             return datetime.combine(date.fromisoformat(text), time.max, UTC)
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise Refused(
             "moment",
             "as_of",
             "a position, a time such as 2025-10-10T14:05:00Z, or 14:05",
             repr(text),
         ) from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 async def at(log: Log, when: int | datetime) -> int:

@@ -2,6 +2,7 @@
 
 import gzip
 import sys
+import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -119,7 +120,7 @@ def _lines(file: str) -> Iterator[bytes]:
     with opened as lines:
         try:
             yield from lines
-        except (EOFError, gzip.BadGzipFile) as error:
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise Refused("gzip", "file", "a whole gzip file", str(error)) from error
 
 

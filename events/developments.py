@@ -205,7 +205,8 @@ class Plan(Fact):
     """What is to come, and how much of it."""
 
     horizon: Phrase | None = None
-    quantity: Phrase | Amount | None = None
+    # From left to right, in Python as in JSON: "12" in quotes is the number 12 wherever it is read.
+    quantity: Annotated[Amount | Phrase | None, Field(union_mode="left_to_right")] = None
 
 
 class PlanAnnounced(News):

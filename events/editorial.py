@@ -9,6 +9,7 @@ from events.filing import (
     BODY_LENGTH,
     LIST_LENGTH,
     Fact,
+    FieldPath,
     Phrase,
     Ref,
     Verification,
@@ -50,7 +51,6 @@ Content = Annotated[
     | None,
     BeforeValidator(_no_float),
 ]
-FieldPath = Annotated[str, Field(pattern=r"^[a-z_]+(?:\.[A-Za-z0-9._-]+)*$", max_length=120)]
 
 
 class Act(Development):
@@ -86,7 +86,7 @@ class Corrected(Act):
     """Our error, put right and labelled as such; `old` must match what stood there.
 
     Null stands for a field that holds nothing. The bytes of an event leave nulls out, so both may
-    be missing here; a rule of the desk sees to it that both are filed.
+    be missing here; in a filing both are there.
     """
 
     kind: Literal["corrected"] = "corrected"

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -29,6 +29,7 @@ __all__ = [
     "Occurred",
     "Private",
     "Verification",
+    "described",
 ]
 
 HEADLINE_LENGTH = 280  # characters; what a push alert and a wire slug still show whole
@@ -59,6 +60,9 @@ Measure = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,80}$")]
 Speaker = Annotated[
     str, StringConstraints(pattern=r"^(?:(?:person|org):[a-z0-9][a-z0-9-]{0,79}|outlet)$")
 ]
+FieldPath = Annotated[
+    str, StringConstraints(max_length=120, pattern=r"^[a-z_]+(?:\.[A-Za-z0-9._-]+)*$")
+]
 Person = Annotated[str, StringConstraints(pattern=r"^person:[a-z0-9][a-z0-9-]{0,79}$")]
 Place = Annotated[str, StringConstraints(pattern=r"^place:[a-z0-9][a-z0-9-]{0,79}$")]
 Org = Annotated[str, StringConstraints(pattern=r"^org:[a-z0-9][a-z0-9-]{0,79}$")]
@@ -69,20 +73,53 @@ Duration = Annotated[
     str,
     StringConstraints(
         max_length=40,
-        pattern=r"^P(?:\d+W|(?:\d+Y)?(?:\d+M)?(?:\d+D)?(?:T(?:\d+H)?(?:\d+M)?(?:\d+S)?)?)$",
+        pattern=(
+            r"^P(?:[0-9]+W|(?:[0-9]+Y)?(?:[0-9]+M)?(?:[0-9]+D)?"
+            r"(?:T(?:[0-9]+H)?(?:[0-9]+M)?(?:[0-9]+S)?)?)$"
+        ),
     ),
     AfterValidator(_whole_duration),
 ]
+# What the patterns above ask for, in words: nobody who files reads regular expressions.
+_FORMS: Final = {
+    Slug: "1 to 80 of a-z, 0-9 and -",
+    Ref: "1 to 40 letters, digits or . _ -",
+    Headline: "one line of text, without control characters",
+    Body: "text without control characters",
+    Measure: "1 to 80 of a-z, 0-9 and -, such as children-returned",
+    Speaker: "person:NAME, org:NAME or outlet, NAME in a-z, 0-9 and -",
+    FieldPath: "a field such as headline or figures.F1.value",
+    Person: "person:NAME, NAME in a-z, 0-9 and -",
+    Place: "place:NAME, NAME in a-z, 0-9 and -",
+    Org: "org:NAME, NAME in a-z, 0-9 and -",
+    Url: "a URL that begins with http:// or https://",
+    Duration: "an ISO 8601 duration such as PT24H or P3D",
+}
+
+
+def described(pattern: str) -> str:
+    """Say in words what a pattern of this vocabulary asks for."""
+    for form, words in _FORMS.items():
+        constraints = get_args(form)[1]
+        if constraints.pattern == pattern:
+            return words
+    return f"text of the form {pattern}"
+
+
 Urgency = Annotated[int, Field(ge=1, le=9, strict=True)]
 
 
 def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        msg = "a time whose UTC lies in the years 1 to 9999"
+        raise ValueError(msg) from None
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
 
-_PARTIAL = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+_PARTIAL = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
 
 
 def _partial_date(text: str) -> str:
@@ -112,35 +149,41 @@ Moment = Annotated[str, StringConstraints(max_length=40), AfterValidator(_moment
 
 def _amount(value: Any) -> Any:  # noqa: ANN401 - raw input of any JSON type arrives here
     """Turn a JSON number or a decimal in quotes into an exact number; no float goes on."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+    if isinstance(value, float):
+        value = Decimal(repr(value))
+    elif isinstance(value, str) and _DECIMAL.fullmatch(value):
+        value = Decimal(value)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
         msg = 'a number, or a decimal in quotes such as "3.5"'
         raise ValueError(msg)  # noqa: TRY004 - pydantic reports ValueError as a field error
-    try:
-        number = Decimal(repr(value) if isinstance(value, float) else str(value))
-    except ArithmeticError:
-        msg = 'a number, or a decimal in quotes such as "3.5"'
-        raise ValueError(msg) from None
-    if not number.is_finite() or abs(number) >= 10**FIGURE_DIGITS:
+    if isinstance(value, Decimal):
+        if not value.is_finite() or abs(value.adjusted()) > FIGURE_DIGITS:
+            msg = f"a finite number below 10 to the power of {FIGURE_DIGITS}"
+            raise ValueError(msg)
+        value = int(value) if value == value.to_integral_value() else value.normalize()
+    if abs(value) >= 10**FIGURE_DIGITS:
         msg = f"a finite number below 10 to the power of {FIGURE_DIGITS}"
         raise ValueError(msg)
-    if number == number.to_integral_value():
-        return int(number)
-    if len(number.as_tuple().digits) > FIGURE_DIGITS:
+    if isinstance(value, Decimal) and (
+        len(value.as_tuple().digits) > FIGURE_DIGITS or not _DECIMAL.fullmatch(format(value, "f"))
+    ):
         msg = f"at most {FIGURE_DIGITS} digits"
         raise ValueError(msg)
-    return number.normalize()
+    return value
 
 
 def _exact(value: int | Decimal) -> int | str:
     return value if isinstance(value, int) else format(value, "f")
 
 
+_DECIMAL = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
+
 Amount = Annotated[
     int | Decimal,
     BeforeValidator(_amount),
     PlainSerializer(_exact, return_type=int | str),
     WithJsonSchema(
-        {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^-?\d{1,15}(\.\d{1,15})?$"}]}
+        {"anyOf": [{"type": "number"}, {"type": "string", "pattern": rf"^{_DECIMAL.pattern}$"}]}
     ),
 ]
 

@@ -9,8 +9,15 @@ from pydantic import ValidationError
 
 from events.alerts import AlertCorrected, AlertDecision, AlertRetracted
 from events.corrections import content_of, corrected, locate
-from events.developments import Development, ResponseDeclined, ResponseReceived, StoryOpened
+from events.developments import (
+    Development,
+    Response,
+    ResponseDeclined,
+    ResponseReceived,
+    StoryOpened,
+)
 from events.editorial import (
+    Act,
     Corrected,
     EmbargoBroken,
     EmbargoLifted,
@@ -25,10 +32,11 @@ from events.editorial import (
     Withdrawn,
 )
 from events.errors import Refused
-from events.filing import Fact
+from events.filing import Claim, Fact, Figure
 from producers.case import Case
 from producers.desk import Alerted, Answer, Claimed, Counted, Named, Standing
 from producers.intake import refusal
+from producers.rules import figures_have_owners, parts_fit_the_whole, refs_are_known
 
 __all__ = ["ACT_RULES"]
 
@@ -85,31 +93,59 @@ def corrections_match(case: Case) -> None:
     correction = case.development
     if not isinstance(correction, Corrected):
         return
-    for field in ("old", "new"):
-        if field not in correction.model_fields_set:
-            raise Refused("complete", field, "a value, or null for nothing", "no such field")
-    ref, path = locate(correction.target, correction.field)
-    fact, path = _fact(case, ref, path)
-    if isinstance(fact, Development) and path.partition(".")[0] in _NOT_CORRECTABLE:
-        raise Refused(
-            "correctable",
-            "field",
-            "a field that can be corrected",
-            _NOT_CORRECTABLE[path.partition(".")[0]],
-        )
-    try:
-        found = content_of(fact, path)
-    except KeyError:
-        names = ", ".join(sorted(type(fact).model_fields))
-        raise Refused("correctable", "field", f"one of {names}", path) from None
+    fact, path, found = _standing_there(case, correction.target, correction.field, "field")
     if _plain(correction.old) != _plain(found):
         raise Refused("old-matches", "old", f"{found!r}, which stands there", f"{correction.old!r}")
     if _plain(correction.new) == _plain(found):
         raise Refused("correction-changes", "new", f"something else than {found!r}", "the same")
     try:
-        corrected(fact, path, correction.new)
+        put_right = corrected(fact, path, correction.new)
     except ValidationError as error:
         raise refusal(error, "new") from None
+    changed = _within(case, locate(correction.target, correction.field)[0], put_right)
+    if isinstance(changed, ResponseReceived | ResponseDeclined) and path == "resolves":
+        answers_end_one_wait(case._replace(development=changed))
+    for rule in CORRECTED_RULES:
+        try:
+            rule(case._replace(development=changed))
+        except Refused as refused:
+            raise Refused(refused.rule, "new", refused.expected, refused.found) from None
+
+
+def _standing_there(case: Case, target: str, field: str, named: str) -> tuple[Fact, str, Any]:
+    """Give the fact that a path leads to, the path within it, and what stands there."""
+    fact, path = _fact(case, *locate(target, field))
+    first = path.partition(".")[0]
+    refused = _NOT_CORRECTABLE.get(first)
+    if not isinstance(fact, Development) and first != "ref":
+        refused = None
+    response = getattr(fact, "response", None)
+    if first == "response" and isinstance(response, Response):
+        refused = f"a response; name it as the target, {response.ref}"
+    if refused is not None:
+        raise Refused("correctable", named, "a field that can be corrected", refused)
+    try:
+        return fact, path, content_of(fact, path)
+    except KeyError:
+        names = ", ".join(sorted(type(fact).model_fields))
+        raise Refused("correctable", named, f"one of {names}", path) from None
+
+
+def _within(case: Case, ref: str, put_right: Fact) -> Development:
+    """Give the development that a corrected fact is or belongs to, as it reads from now on."""
+    part = case.desk.get(ref)
+    if isinstance(put_right, Development):
+        return put_right
+    owner = case.standing(getattr(part, "owner", ref)).development
+    match put_right:
+        case Claim():
+            claims = (put_right if claim.ref == ref else claim for claim in owner.claims)
+            return owner.model_copy(update={"claims": tuple(claims)})
+        case Figure():
+            figures = (put_right if figure.ref == ref else figure for figure in owner.figures)
+            return owner.model_copy(update={"figures": tuple(figures)})
+        case _:
+            return owner.model_copy(update={"response": put_right})
 
 
 def _fact(case: Case, ref: str, path: str) -> tuple[Fact, str]:
@@ -257,9 +293,13 @@ def holds_block_erasure(case: Case) -> None:
     """Nothing under a legal hold is erased, and a hold is placed or lifted once."""
     act = case.development
     match act:
-        case Redacted(target=ref):
+        case Redacted(target=ref, fields=paths):
             if case.standing(ref).legal_hold or _story_held(case):
                 raise Refused("legal-hold", "target", "no legal hold", f"one on {ref}")
+            for n, path in enumerate(paths):
+                found = _standing_there(case, ref, path, f"fields.{n}")[2]
+                if not isinstance(found, str | None):
+                    raise Refused("redactable", f"fields.{n}", "a text", f"{found!r}"[:120])
         case LegalHoldPlaced(target=target) | LegalHoldLifted(target=target):
             placed = _story_held(case) if target is None else case.standing(target).legal_hold
             if placed is isinstance(act, LegalHoldPlaced):
@@ -277,7 +317,26 @@ def _story_held(case: Case) -> bool:
     return bool(case.desk.story and case.desk.story.legal_hold)
 
 
+def acts_take_effect_at_once(case: Case) -> None:
+    """What the desk does about developments is neither embargoed nor approved, nor reports."""
+    act = case.development
+    if not isinstance(act, Act):
+        return
+    for field in ("embargo_until", "needs_approval", "claims", "figures"):
+        if getattr(act, field):
+            raise Refused(
+                "act-at-once",
+                field,
+                f"none on {act.kind}, which takes effect at once",
+                "one" if field != "needs_approval" else "true",
+            )
+
+
+# What must hold of a development when it was filed holds when it was corrected.
+CORRECTED_RULES: Final = (refs_are_known, figures_have_owners, parts_fit_the_whole)
+
 ACT_RULES: Final[tuple[Callable[[Case], None], ...]] = (
+    acts_take_effect_at_once,
     answers_end_one_wait,
     corrections_match,
     refiles_change_no_number,

@@ -3,7 +3,7 @@
 Every story is taken or left as a whole. Lines are put in the order in which they were first
 published (`filed_at`, then line number), ids are derived where left out, and what the log holds
 already is passed over; so an import that was cut short is simply run again and ends as if it had
-never been cut.
+never been cut. A line that does not say whose it is might belong to any story: then none goes in.
 """
 
 import asyncio
@@ -126,7 +126,11 @@ class Import:
             filing = take(content)
             self._put(number, filing)
         except Refused as error:
-            self._bad.append(BadLine(number, story if isinstance(story, str) else None, str(error)))
+            if isinstance(story, str):
+                self._bad.append(BadLine(number, story, str(error)))
+            else:
+                why = f"{error}; as it names no story, it may belong to any, and none is imported"
+                self._bad.append(BadLine(number, None, why))
 
     def _put(self, number: int, filing: Filing) -> None:
         """Stage a line; the same filing a second time is passed over."""
@@ -151,10 +155,11 @@ class Import:
     async def _judge(self) -> int:
         """Decide every story as a whole; returns how many events the log holds already."""
         spoilt = {bad.story for bad in self._bad}
+        any_story = None in spoilt
         stories = [row[0] for row in self._stage.execute("SELECT DISTINCT story FROM lines")]
         known = 0
         for done, story in enumerate(stories, 1):
-            known += await self._judge_story(story, spoilt=story in spoilt)
+            known += await self._judge_story(story, spoilt=any_story or story in spoilt)
             self._progress("judge", done, len(stories))
         return known
 
@@ -253,7 +258,8 @@ def derived_id(filing: Filing, filed_ms: int) -> str:
     """
     name = filing.development.ref or encode(filing.development).decode()
     digest = hashlib.sha256(f"{filing.story}\x00{name}".encode()).digest()
-    number = int.from_bytes(filed_ms.to_bytes(6, "big") + digest[:10], "big")
+    # A UUIDv7 counts from 1970; what is older stands at its beginning.
+    number = int.from_bytes(max(0, filed_ms).to_bytes(6, "big") + digest[:10], "big")
     number = number & ~(0xF << 76) | (0x7 << 76)
     number = number & ~(0x3 << 62) | (0x2 << 62)
     text = f"{number:032x}"

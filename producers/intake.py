@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from events.developments import Development
 from events.envelope import EVENT_ID, SLUG
 from events.errors import Refused
-from events.filing import Private
+from events.filing import Private, described
 from events.vocabulary import KINDS
 
 __all__ = ["Filing", "parse", "take"]
@@ -85,11 +85,22 @@ def take(content: Any) -> Filing:  # noqa: ANN401 - any JSON value may have been
         raise Refused("kind", "kind", hint, _shown(kind))
     if isinstance(public.get("body"), str):
         public["body"] = clean(public["body"]) or None
+    if kind == "corrected":
+        _take_correction(public)
     try:
         development = KINDS[kind].model_validate(public)
     except ValidationError as error:
         raise refusal(error) from None
     return Filing(story, given or str(uuid_utils.uuid7()), development, private, given is not None)
+
+
+def _take_correction(public: dict[str, Any]) -> None:
+    """Null empties a field, so a side that was forgotten is no null; and a body is a body."""
+    for side in ("old", "new"):
+        if side not in public:
+            raise Refused("shape", side, "a value, or null for none", "no such field")
+    if public.get("field") == "body" and isinstance(public["new"], str):
+        public["new"] = clean(public["new"]) or None
 
 
 def clean(body: str) -> str:
@@ -99,13 +110,15 @@ def clean(body: str) -> str:
 
 def refusal(error: ValidationError, within: str = "") -> Refused:
     """Say in one sentence what is wrong with the first field that is."""
-    first = error.errors(include_url=False, include_context=False)[0]
+    first = error.errors(include_url=False)[0]
     field = ".".join((*((within,) if within else ()), *map(str, first["loc"]))) or "filing"
     if first["type"] == "missing":
         return Refused("shape", field, "a value", "nothing")
     if first["type"] == "extra_forbidden":
         return Refused("shape", field, "no field of this name", "one")
     wanted = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "string_pattern_mismatch":
+        wanted = described(first["ctx"]["pattern"])
     for opening in ("Input should be ", "String should ", "Input should "):
         wanted = wanted.removeprefix(opening)
     found = "something else" if within == "private" else _shown(first["input"])

@@ -4,6 +4,7 @@ Each rule is a function that looks at a case and refuses it or lets it pass; `RU
 in which they are asked.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Final
@@ -119,9 +120,30 @@ def refs_are_free(case: Case) -> None:
 def refs_are_known(case: Case) -> None:
     """What a filing points at is in the story, or in the filing itself."""
     own = {ref for ref, _ in named_in(case.development)}
+    itself = _itself(case.development)
     for field, ref in pointed_at(case.development):
+        if (field.partition(".")[0], ref) in itself:
+            raise Refused("ref-other", field, "a ref of something else", f"{ref} again")
         if ref not in own and ref not in case.desk:
             raise Refused("ref-known", field, "a ref of this story", f"{ref}, which names nothing")
+
+
+def _itself(development: Development) -> set[tuple[str, str | None]]:
+    """Give what a part of a filing may not point at, with the field that may not: itself."""
+    match development:
+        case ResponseAwaited(response=response):
+            return {("response", response.ref)}
+        case LetterSent(response=response) if response is not None:
+            return {("response", response.ref)}
+        case Withdrawn(target=target):
+            return {("replacement", target)}
+        case AlertDecision(alert=alert, ref=ref):
+            return {("alert", alert.ref), ("alert", ref)}
+        case ConflictNoted(conflict=conflict):
+            counts = Counter(conflict.between)
+            return {("conflict", ref) for ref, times in counts.items() if times > 1}
+        case _:
+            return set()
 
 
 def pointed_at(development: Development) -> Iterator[tuple[str, str]]:
@@ -208,7 +230,7 @@ def parts_fit_the_whole(case: Case) -> None:
         if figure.part_of is None:
             continue
         field = f"figures.{n}.part_of"
-        _no_circle(field, figure, given)
+        _no_circle(case, field, figure, given)
         whole = _counted(case, figure.part_of, given, field)
         if (figure.measure, figure.unit) != (whole.figure.measure, whole.figure.unit):
             raise Refused(
@@ -227,21 +249,28 @@ def _counted(case: Case, ref: str, given: dict[str, Figure], field: str) -> Coun
     return case.part(field, ref, Counted, "a figure")
 
 
-def _no_circle(field: str, figure: Figure, given: dict[str, Figure]) -> None:
+def _figure(case: Case, ref: str) -> Figure | None:
+    part = case.desk.get(ref)
+    return part.figure if isinstance(part, Counted) else None
+
+
+def _no_circle(case: Case, field: str, figure: Figure, given: dict[str, Figure]) -> None:
     seen = {figure.ref}
     step: Figure | None = figure
     while step is not None and step.part_of is not None:
         if step.part_of in seen:
             raise Refused("part-circle", field, "a whole that is not part of this", step.part_of)
         seen.add(step.part_of)
-        step = given.get(step.part_of)
+        step = given.get(step.part_of) or _figure(case, step.part_of)
 
 
 def _no_excess(case: Case, field: str, ref: str, whole: Counted, given: dict[str, Figure]) -> None:
     """Add up the exact parts of one whole, those in the story and those in the filing."""
     here = [f for f in given.values() if f.part_of == ref]
     parts = [Counted(f, "", source_of(f, case.development)) for f in here]
-    parts += [p for r in whole.parts if isinstance(p := case.desk.get(r), Counted)]
+    parts += [
+        p for r in whole.parts if r not in given and isinstance(p := case.desk.get(r), Counted)
+    ]
     limit = _exact(whole)
     amounts = [
         amount

@@ -204,12 +204,96 @@ def test_a_correction_may_empty_a_field() -> None:
     def correct(**fields: Any) -> str:
         return story.file("corrected", target="D", field="body", note="unfounded", **fields)
 
-    refused("complete", lambda: correct(old="Too much"))
-    refused("complete", lambda: correct(new="Just enough"))
+    refused("shape", lambda: correct(old="Too much"))
+    refused("shape", lambda: correct(new="Just enough"))
     correct(old="Too much", new=None)
     assert "body" not in story.state()["timeline"][0]
     correct(old=None, new="Just enough")
     assert story.state()["timeline"][0]["body"] == "Just enough"
+
+
+def test_a_correction_keeps_the_rules_of_filing() -> None:
+    """What could not have been filed cannot be corrected into a story either."""
+    story = opened()
+    story.file("figure-reported", ref="D", headline="Eight", figures=[FIGURE])
+    part = FIGURE | {"ref": "F2", "value": 5, "part_of": "F1"}
+    story.file("figure-reported", ref="E", headline="Five of them", figures=[part])
+    asked = {"ref": "P1", "awaited_from": "org:a"}
+    story.file("response-awaited", ref="Q", headline="Asked", response=asked)
+
+    def correct(target: str, field: str, old: Any, new: Any) -> str:
+        return story.file("corrected", target=target, field=field, old=old, new=new, note="n")
+
+    refused("part-circle", lambda: correct("F1", "part_of", None, "F1"))
+    refused("part-circle", lambda: correct("F1", "part_of", None, "F2"))
+    refused("ref-known", lambda: correct("F1", "part_of", None, "F9"))
+    refused("parts-exceed-whole", lambda: correct("F2", "value", 5, 99))
+    refused("figure-says", lambda: correct("F1", "value", 8, None))
+    refused("ref-known", lambda: correct("P1", "about", [], ["F9"]))
+    refused("correctable", lambda: correct("F1", "ref", "F1", "F3"))
+    refused("correctable", lambda: correct("Q", "response.note", None, "x"))
+    story.file("response-received", ref="R", headline="Answered", resolves="P1")
+    refused("ref-known", lambda: correct("R", "resolves", "P1", "F1"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("embargo_until", SOON),
+        ("needs_approval", True),
+        ("claims", [{"ref": "C1", "text": "a claim"}]),
+    ],
+)
+def test_acts_take_effect_at_once(field: str, value: Any) -> None:
+    """An embargo that an act would not keep is refused, as is what nobody would be shown."""
+    story = opened()
+    fixed: dict[str, Any] = {
+        "target": "E1",
+        "field": "headline",
+        "old": "A story-opened happens",
+        "new": "B",
+    }
+    refused("act-at-once", lambda: story.file("corrected", **fixed, note="n", **{field: value}))
+
+
+def test_only_texts_are_redacted() -> None:
+    """A redaction names texts; what holds a story together cannot be erased under it."""
+    story = opened()
+    law: dict[str, Any] = {
+        "reason_code": "privacy",
+        "legal_basis": "a court",
+        "ordered_by": "person:a",
+    }
+
+    def redact(field: str) -> str:
+        return story.file("redacted", target="E1", fields=[field], **law)
+
+    for field in ("ref", "kind", "position", "public", "claims"):
+        refused("correctable", partial(redact, field))
+    for field in ("people", "urgency"):
+        refused("redactable", partial(redact, field))
+    redact("headline")
+
+
+def test_nothing_points_at_itself() -> None:
+    """A conflict has two sides, a replacement is another one, a response is not about itself."""
+    story = opened()
+    story.file("statement-issued", ref="D", headline="h", claims=[{"ref": "C1", "text": "t"}])
+    twice = {"between": ["C1", "C1"], "nature": "quantity"}
+    refused("ref-other", lambda: story.file("conflict-noted", conflict=twice))
+    same: dict[str, Any] = {"target": "D", "replacement": "D", "reason": "error"}
+    refused("ref-other", lambda: story.file("withdrawn", **same))
+    asked = {"ref": "P1", "awaited_from": "org:a", "about": ["P1"]}
+    refused("ref-other", lambda: story.file("response-awaited", headline="h", response=asked))
+
+
+def test_a_corrected_body_is_a_body() -> None:
+    """The HTML that a body may not hold does not get in through a correction."""
+    story = opened()
+    story.file("quote-added", ref="D")
+    fixed: dict[str, Any] = {"target": "D", "field": "body", "old": None, "note": "n"}
+    story.file("corrected", **fixed, new="<b>bold</b><script>alert(1)</script>")
+    assert story.state()["timeline"][0]["body"] == "<b>bold</b>"
 
 
 def test_a_number_is_never_a_refile() -> None:

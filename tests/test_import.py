@@ -113,7 +113,7 @@ async def test_an_import_cut_anywhere_ends_the_same(cuts: Iterable[int]) -> None
 
 
 async def test_a_bad_line_is_named_and_its_story_left_whole() -> None:
-    """A line that breaks a rule is named by number; nothing of its story goes in, others do."""
+    """Nothing of a story with a bad line goes in, others do; a line of no story might be any's."""
     lines = [
         filing("good", "E1", "story-opened"),
         filing("bad", "E1", "story-opened"),
@@ -133,8 +133,34 @@ async def test_a_bad_line_is_named_and_its_story_left_whole() -> None:
     ]
     assert done.appended == 0
     lines.pop()
+    assert (await run(log, lines)).appended == 0
+    lines.remove(b"{not json")
     assert (await run(log, lines)).appended == 2
     assert {event.story for event in await gathered(log.read())} == {"good"}
+
+
+async def test_history_older_than_the_clock_of_ids_is_imported() -> None:
+    """Archives from before 1970 are imported, in their order and repeatably."""
+    lines = [
+        filing("old", "E2", filed_at="1969-07-21T02:56:00Z"),
+        filing("old", "E1", "story-opened", filed_at="1961-05-25T00:00:00Z"),
+    ]
+    log = MemoryLog()
+    assert (await run(log, lines)).appended == 2
+    assert (await run(log, lines)).known == 2
+    refs = [event.development.ref for event in await gathered(log.read())]
+    assert refs == ["E1", "E2"]
+
+
+async def test_a_correction_to_nothing_is_imported() -> None:
+    """Null as an old or new value survives the way through an import."""
+    fixed = {"target": "E1", "field": "body", "note": "n"}
+    lines = [
+        filing("a", "E1", "story-opened"),
+        filing("a", "E2", "corrected", old=None, new="Text", **fixed),
+        filing("a", "E3", "corrected", old="Text", new=None, **fixed),
+    ]
+    assert (await run(MemoryLog(), lines)).appended == 3
 
 
 async def test_a_changed_line_is_not_taken_for_the_recorded_one() -> None:

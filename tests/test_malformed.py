@@ -6,9 +6,11 @@ from typing import Any
 import orjson
 import pytest
 from conftest import SAMPLE, Clock
+from filings import gathered
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from events.codec import encode
 from events.errors import Conflict, DatelineError, Refused
 from events.memory_log import MemoryLog
 from events.vocabulary import KINDS
@@ -64,9 +66,22 @@ NAUGHTY: list[Any] = [
     "2025-10-10T25:00:00Z",
     "2025-10-10T18:00:00",
     "yesterday",
+    -0.0,
+    1e300,
+    1e-300,
+    10**15,
+    0.1,
     "P",
     "PT",
     "1e5",
+    "1e9999999",
+    "1e-9999999",
+    "007",
+    " 1_0 ",
+    "٣",
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-14:00",
+    "1e999",
     "NaN",
     "Infinity",
     "--1",
@@ -138,6 +153,11 @@ async def test_a_spoilt_filing_is_refused_with_a_sentence_or_recorded_whole(coun
             assert (await log.head()).size == before
         else:
             assert (await log.head()).size == before + 1
+            [event], [sealed] = (
+                await gathered(log.read(before)),
+                await gathered(log.read_sealed(before)),
+            )
+            assert encode(event.development) == sealed.body, "it reads as something else"
     assert refused > count * 0.8, f"{refused} of {count} refused"
 
 

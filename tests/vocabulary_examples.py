@@ -188,7 +188,7 @@ _KNOWN: dict[Any, st.SearchStrategy[Any]] = {
     filing.PartialDate: _partial,
     filing.Amount: _amounts,
     filing.Urgency: st.integers(1, 9),
-    editorial.FieldPath: st.sampled_from(["headline", "figures.F1.value"]),
+    filing.FieldPath: st.sampled_from(["headline", "figures.F1.value"]),
     editorial.Content: st.none() | st.integers(-(10**9), 10**9) | _words,
 }
 
