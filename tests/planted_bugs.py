@@ -338,7 +338,7 @@ PLANTED = [
         "test_survives_full_disk.py::test_a_full_disk_loses_nothing",
         "events/sqlite_writer.py",
         '        connection.execute("COMMIT")\n',
-        '        _tell(group, list(outcomes))\n        connection.execute("COMMIT")\n',
+        '        threading.Timer(0.05, connection.execute, ("COMMIT",)).start()\n',
         "appends were acknowledged before the commit",
     ),
     Planted(
@@ -346,7 +346,7 @@ PLANTED = [
         "test_survives_kill.py::test_killed_at_random_moments[4]",
         "events/sqlite_writer.py",
         '        connection.execute("COMMIT")\n',
-        '        _tell(group, list(outcomes))\n        connection.execute("COMMIT")\n',
+        '        threading.Timer(0.05, connection.execute, ("COMMIT",)).start()\n',
         "appends were acknowledged before the commit",
     ),
     Planted(

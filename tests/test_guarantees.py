@@ -63,6 +63,7 @@ def test_each_planted_bug_is_caught(planted: Planted, tmp_path: Path) -> None:
             "-p",
             "no:cacheprovider",
             "--timeout=30",
+            f"--basetemp={tmp_path / 'base'}",
             f"tests/{planted.test}",
         ],
         cwd=copy,
