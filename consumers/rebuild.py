@@ -21,12 +21,21 @@ async def rebuild(source: Log, views: Views, stories: Stories, progress: Progres
 
     Returns:
         The position that the new view is good for.
+
+    Raises:
+        RebuildUnderWay: another one is being made.
     """
+    with views.alone():
+        return await _rebuild(source, views, stories, progress)
+
+
+async def _rebuild(source: Log, views: Views, stories: Stories, progress: Progress) -> int:
     shadow = f"{stories.name} (rebuilding)"
-    live = views.position(stories.name)
-    generation = live.generation + 1
     with views.transaction():
-        stories.drop(generation)
+        # What an earlier one left behind, and a view that began anew since, may have either number.
+        left, live = views.position(shadow).generation, views.position(stories.name).generation
+        stories.drop(left if left != live else live + 1)
+        generation = max(left, live) + 1
         views.forget(shadow)
         views.move(shadow, Position(generation))
     subscription = Subscription(source, views, stories, shadow)
@@ -39,11 +48,12 @@ async def rebuild(source: Log, views: Views, stories: Stories, progress: Progres
             size = (await source.head()).size
     with views.transaction() as connection:
         built = views.position(shadow)
+        live = views.position(stories.name).generation
         views.move(stories.name, built)
         connection.execute("DELETE FROM parked WHERE consumer = ?", (stories.name,))
         connection.execute(
             "UPDATE parked SET consumer = ? WHERE consumer = ?", (stories.name, shadow)
         )
         views.forget(shadow)
-        stories.drop(live.generation)
+        stories.drop(live)
     return built.checkpoint

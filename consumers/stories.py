@@ -78,7 +78,6 @@ class Stories:
         self._views = views
         self._remembered: OrderedDict[tuple[str, str], Part | None] = OrderedDict()
         self._good_for = (0, -1)
-        self._made: set[int] = set()
 
     def project(self, generation: int, events: Sequence[Recorded]) -> None:
         """See `consumers.subscription.Projection.project`."""
@@ -176,13 +175,11 @@ class Stories:
 
     def drop(self, generation: int) -> None:
         """Remove a generation of the view, inside a transaction."""
-        self._made.discard(generation)
         self._views.connection.execute(f"DROP TABLE IF EXISTS story_parts_{generation}")
 
     def _make(self, generation: int) -> None:
-        if generation not in self._made:
-            self._views.connection.execute(_TABLE.format(generation=generation))
-            self._made.add(generation)
+        # Each time: a table made in a transaction that was rolled back is not there.
+        self._views.connection.execute(_TABLE.format(generation=generation))
 
     def _remember(self, key: tuple[str, str], part: Part | None) -> None:
         self._remembered[key] = part

@@ -2,18 +2,21 @@
 
 A batch is handled in one transaction together with the checkpoint. When it fails, its events are
 handled one by one; each try is counted for good before it is made, and an event that keeps
-failing is parked with the reason while the others go on.
+failing is parked with the reason while the others go on. What the disk does wrong is no fault of
+an event: it ends the work, which goes on where it was when it is called again.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import structlog
 
-from consumers.views import Position, Views
+from consumers.views import STORAGE, Position, Views
 from events.envelope import Recorded
 from events.log import Log
+from events.tree import leaf_hash
 from events.vocabulary import Unknown
 
 __all__ = ["BATCH", "Projection", "Subscription"]
@@ -35,6 +38,10 @@ class Projection(Protocol):
         """Bring the view of a generation up to the last of `events`, inside a transaction."""
         ...
 
+    def drop(self, generation: int) -> None:
+        """Remove a generation of the view, inside a transaction."""
+        ...
+
 
 class Subscription:
     """A projection at work on a log.
@@ -53,12 +60,13 @@ class Subscription:
         self._views = views
         self._projection = projection
         self.consumer = consumer or projection.name
+        self._placed_before = False
 
     async def catch_up(self, upto: int | None = None) -> int:
         """Handle all that the log holds by now, or up to a position; returns the checkpoint."""
         target = upto if upto is not None else (await self._log.head()).size
         batch: list[Recorded] = []
-        position = self._views.position(self.consumer)
+        position = await self._placed(target)
         async for event in self._log.read(position.checkpoint, upto=target):
             batch.append(event)
             if len(batch) == BATCH:
@@ -67,6 +75,32 @@ class Subscription:
         if batch:
             await self._handle(batch)
         return self._views.position(self.consumer).checkpoint
+
+    async def _placed(self, size: int) -> Position:
+        """Give the position, at the start when the view was made of another history than this.
+
+        A log that was put back from a copy, or another one in its place, has another event at the
+        checkpoint, or none.
+        """
+        position = self._views.position(self.consumer)
+        if self._placed_before and position.checkpoint <= size:
+            return position
+        self._placed_before = True
+        if not position.checkpoint or await self._is_of_this_history(position):
+            return position
+        log.warning(
+            "view of another history", consumer=self.consumer, checkpoint=position.checkpoint
+        )
+        with self._views.lock, self._views.transaction():
+            if self._views.position(self.consumer) == position:
+                self._projection.drop(position.generation)
+                self._views.forget(self.consumer)
+                self._views.move(self.consumer, Position(position.generation + 1))
+            return self._views.position(self.consumer)
+
+    async def _is_of_this_history(self, position: Position) -> bool:
+        here = self._log.read(position.checkpoint - 1, upto=position.checkpoint)
+        return [leaf_hash(event.envelope) async for event in here] == [position.event]
 
     async def run(self) -> None:
         """Handle what is there and then each new event as it comes, until cancelled."""
@@ -96,6 +130,8 @@ class Subscription:
                 self._views.move(self.consumer, position._replace(in_hand=batch[-1].position))
             try:
                 self._together(batch)
+            except STORAGE:
+                raise
             except Exception as error:  # noqa: BLE001 - whatever a bad event raises, it is found below
                 log.warning("batch failed", consumer=self.consumer, error=type(error).__name__)
             else:
@@ -113,7 +149,7 @@ class Subscription:
             self._project(position, left)
             self._views.move(
                 self.consumer,
-                Position(position.generation, left[-1].position, left[-1].recorded_ms),
+                _at(position.generation, left[-1]),
             )
 
     def _project(self, position: Position, events: Sequence[Recorded]) -> None:
@@ -140,6 +176,10 @@ class Subscription:
                 return
             try:
                 self._together([event])
+            except STORAGE:
+                with contextlib.suppress(*STORAGE):
+                    self._views.discount_attempt(self.consumer, event.position)
+                raise
             except Exception as error:  # noqa: BLE001 - whatever a bad event raises, it is parked for
                 reason = f"{type(error).__name__}: {error}"
                 self._views.note_failure(self.consumer, event.position, reason)
@@ -155,9 +195,7 @@ class Subscription:
                 return
             self._views.park(self.consumer, event, reason)
             self._views.clear_attempts(self.consumer, event.position)
-            self._views.move(
-                self.consumer, Position(position.generation, event.position, event.recorded_ms)
-            )
+            self._views.move(self.consumer, _at(position.generation, event))
         log.error(
             "parked",
             consumer=self.consumer,
@@ -165,3 +203,7 @@ class Subscription:
             story=event.story,
             reason=reason,
         )
+
+
+def _at(generation: int, event: Recorded) -> Position:
+    return Position(generation, event.position, event.recorded_ms, leaf_hash(event.envelope))

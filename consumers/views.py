@@ -5,6 +5,8 @@ exactly once. The file may be deleted at any time; the next reader makes it anew
 """
 
 import contextlib
+import fcntl
+import os
 import random
 import threading
 import time
@@ -13,25 +15,49 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import apsw
+import structlog
 
 from events.envelope import Recorded
+from events.errors import RebuildUnderWay, ViewsUnavailable
 from events.log import Clock
 
-__all__ = ["ParkedEvent", "Position", "Views"]
+__all__ = ["DAMAGE", "STORAGE", "ParkedEvent", "Position", "Views", "set_aside"]
+
+log = structlog.get_logger()
 
 BUSY_SECONDS = 30.0  # how long to wait for another process's transaction on the views
-MAPPED = 1 << 30  # bytes read straight from the page cache; a long story has many pages
-FORMAT = 2  # `PRAGMA user_version`; views of another format are made anew
+APPLICATION_ID = 0x44_4C_56_57  # "DLVW", marks the file as views of Dateline
+FORMAT = 3  # `PRAGMA user_version`; views of another format are made anew
 
 _TABLES: Final = (Path(__file__).parent / "sql" / "views.sql").read_text()
 
 
+STORAGE: Final = (
+    apsw.FullError,
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.IOError,
+    apsw.CantOpenError,
+    apsw.ReadOnlyError,
+    apsw.NoMemError,
+    apsw.CorruptError,
+    apsw.NotADBError,
+)
+"""What the disk or another process is to blame for, and no event."""
+
+DAMAGE: Final = (apsw.CorruptError, apsw.NotADBError)
+
+
 class Position(NamedTuple):
-    """How far a consumer is: `generation` of its view, `checkpoint`, and its batch in hand."""
+    """How far a consumer is: `generation` of its view, `checkpoint`, and its batch in hand.
+
+    `event` is the leaf hash of the event at the checkpoint; it says of which history this is true.
+    """
 
     generation: int = 1
     checkpoint: int = 0
     recorded_ms: int = 0
+    event: bytes = b""
     in_hand: int = 0
     heartbeat_ms: int = 0
 
@@ -54,35 +80,58 @@ class Views:
     Args:
         path: the database file, or `:memory:`.
         clock: time for heartbeats, milliseconds since 1970 UTC.
+
+    A file that is damaged is set aside and views are begun anew, for they can be made again.
+
+    Raises:
+        ViewsUnavailable: the file is another program's.
     """
 
     def __init__(self, path: str, clock: Clock) -> None:
         self.path = path
         self._clock = clock
         self.lock = threading.RLock()
-        self.connection = apsw.Connection(path)
-        self.connection.set_busy_handler(_patience)
-        if path != ":memory:":
-            _into_wal(self.connection)
-        self.connection.pragma("mmap_size", MAPPED)
-        # Views can be made again, so they need no fsync; WAL keeps them whole all the same.
-        self.connection.pragma("synchronous", "NORMAL")
-        with self.transaction():
-            self._make()
+        try:
+            self._open()
+        except DAMAGE as error:
+            set_aside(path, error)
+            self._open()
+
+    def _open(self) -> None:
+        self.connection = apsw.Connection(self.path)
+        try:
+            self.connection.set_busy_handler(_patience)
+            self._check_own()
+            if self.path != ":memory:":
+                _into_wal(self.connection)
+            # Views can be made again, so they need no fsync; WAL keeps them whole all the same.
+            self.connection.pragma("synchronous", "NORMAL")
+            if (
+                self.connection.pragma("application_id") != APPLICATION_ID
+                or self.connection.pragma("user_version") != FORMAT
+            ):
+                with self.transaction():
+                    self._make()
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def _check_own(self) -> None:
+        tables = self.connection.execute("SELECT count(*) FROM sqlite_schema").get
+        if tables and self.connection.pragma("application_id") != APPLICATION_ID:
+            raise ViewsUnavailable(
+                self.path, "expected views or no file; found another program's database"
+            )
 
     def _make(self) -> None:
-        found = self.connection.pragma("user_version")
-        if found not in (0, FORMAT):
-            names = [
-                row[0]
-                for row in self.connection.execute(
-                    "SELECT name FROM sqlite_schema "
-                    "WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
-                )
-            ]
-            for name in names:
+        if self.connection.pragma("user_version") not in (0, FORMAT):
+            tables = self.connection.execute(
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+            ).fetchall()
+            for (name,) in tables:
                 self.connection.execute(f'DROP TABLE "{name}"')
         self.connection.execute(_TABLES)
+        self.connection.pragma("application_id", APPLICATION_ID)
         self.connection.pragma("user_version", FORMAT)
 
     @contextlib.contextmanager
@@ -99,7 +148,7 @@ class Views:
     def position(self, consumer: str) -> Position:
         """Give how far a consumer is; a new one is at the start."""
         row = self.connection.execute(
-            "SELECT generation, checkpoint, recorded_ms, in_hand, heartbeat_ms "
+            "SELECT generation, checkpoint, recorded_ms, event, in_hand, heartbeat_ms "
             "FROM subscriptions WHERE consumer = ?",
             (consumer,),
         ).get
@@ -108,7 +157,7 @@ class Views:
     def move(self, consumer: str, position: Position) -> None:
         """Write how far a consumer is, within the transaction of its view."""
         self.connection.execute(
-            "INSERT OR REPLACE INTO subscriptions VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO subscriptions VALUES (?, ?, ?, ?, ?, ?, ?)",
             (consumer, *position._replace(heartbeat_ms=self._clock())),
         )
 
@@ -126,6 +175,13 @@ class Views:
                 (consumer, position),
             ).get
         return times
+
+    def discount_attempt(self, consumer: str, position: int) -> None:
+        """Take back a try that failed for no fault of the event."""
+        self.connection.execute(
+            "UPDATE attempts SET times = times - 1 WHERE consumer = ? AND position = ?",
+            (consumer, position),
+        )
 
     def note_failure(self, consumer: str, position: int, reason: str) -> None:
         """Keep why a try failed, for the day that the event is parked."""
@@ -184,9 +240,48 @@ class Views:
         ).get
         return bool(found)
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the right to rebuild, which nobody else has meanwhile and which dies with us.
+
+        Raises:
+            RebuildUnderWay: another process has it.
+        """
+        if self.path == ":memory:":
+            yield
+            return
+        path = f"{self.path}.rebuilding"
+        with Path(path).open("w") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RebuildUnderWay(self.path) from None
+            # Removed while held; who opened it before that finds that it is no longer the one.
+            if not _is_still(path, held.fileno()):
+                raise RebuildUnderWay(self.path)
+            try:
+                yield
+            finally:
+                Path(path).unlink(missing_ok=True)
+
     def close(self) -> None:
         """Let go of the file."""
         self.connection.close()
+
+
+def set_aside(path: str, error: apsw.Error) -> None:
+    """Move a damaged file out of the way, where somebody may still look at it."""
+    log.warning("damaged views set aside", path=path, error=str(error))
+    for suffix in ("-wal", "-shm"):
+        Path(path + suffix).unlink(missing_ok=True)
+    Path(path).replace(f"{path}.damaged")
+
+
+def _is_still(path: str, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))  # noqa: PTH116 - as fstat
+    except FileNotFoundError:
+        return False
 
 
 def _into_wal(connection: apsw.Connection) -> None:

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
-import apsw
 import structlog
 import typer
 from pydantic import ValidationError
@@ -55,9 +54,6 @@ def run(arguments: Sequence[str]) -> int:
     except (BadUrl, ValidationError) as error:
         printing.complain(f"dateline: {_setting(error)}")
         return USAGE
-    except apsw.Error as error:
-        printing.complain(f"dateline: the views cannot be used: {error}; safe to retry")
-        return UNAVAILABLE
     except (KeyboardInterrupt, typer.Abort, asyncio.CancelledError):
         return _interrupted()
     except BrokenPipeError:

@@ -10,6 +10,7 @@ from events.errors import (
     LogUnavailable,
     NotFound,
     Refused,
+    ViewsUnavailable,
 )
 
 __all__ = ["DONE", "INTERRUPTED", "OUTCOMES", "REFUSED", "UNAVAILABLE", "USAGE", "exit_code"]
@@ -28,6 +29,7 @@ OUTCOMES: Final[dict[type[DatelineError], tuple[int, int]]] = {
     LogFull: (UNAVAILABLE, 507),
     LogUnavailable: (UNAVAILABLE, 503),
     LogDamaged: (REFUSED, 500),
+    ViewsUnavailable: (UNAVAILABLE, 503),
     DatelineError: (REFUSED, 500),
 }
 

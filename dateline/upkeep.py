@@ -31,14 +31,14 @@ async def backup(url: str, file: str, *, json: bool) -> int:
 
 
 async def restore(url: str, file: str, *, json: bool) -> int:
-    """Verify the copy, then put it where the log is to be."""
+    """Verify the copy, put it where the log is to be, and verify what is there now."""
     target = _file(url)
     if not await asyncio.to_thread(os.path.isfile, file):
         raise NotFound("backup", file)
-    proved = await _verified(file)
+    await _verified(file)
     with printing.progress("restore") as told:
         await asyncio.to_thread(restore_log, file, target, told)
-    return _say("restored to", target, proved, json=json)
+    return _say("restored to", target, await _verified(target), json=json)
 
 
 async def doctor(url: str, *, json: bool) -> int:

@@ -4,16 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import NamedTuple
+from functools import cached_property
+from typing import Final
 
 import apsw
+import structlog
 
+from consumers.moments import as_of
 from consumers.stories import Stories
 from consumers.subscription import Subscription
-from consumers.views import Views
+from consumers.views import DAMAGE, Views, set_aside
 from events.envelope import instant
-from events.errors import LogUnavailable, NotFound
+from events.errors import NotFound, ViewsUnavailable
 from events.log import Clock, Log
 from events.memory_log import MemoryLog, wall_clock
 from events.sqlite_log import SqliteLog
@@ -22,6 +24,9 @@ from producers.publisher import Publisher
 __all__ = ["BadUrl", "Newsroom", "newsroom", "open_log", "sqlite_path"]
 
 SQLITE = "sqlite:///"
+NO_ROOM: Final = (apsw.FullError, apsw.ReadOnlyError, apsw.CantOpenError, apsw.IOError)
+
+telemetry = structlog.get_logger()
 
 
 class BadUrl(ValueError):
@@ -31,15 +36,35 @@ class BadUrl(ValueError):
         super().__init__(f"expected a log as sqlite:///FILE or memory:; found {url!r}")
 
 
-class Newsroom(NamedTuple):
-    """A log with all that works on it."""
+class Newsroom:
+    """A log with all that works on it. Views are opened when something first looks at them.
 
-    log: Log
-    publisher: Publisher
-    views: Views
-    stories: Stories
-    subscription: Subscription
-    clock: Clock
+    Args:
+        log: the log.
+        clock: milliseconds since 1970 UTC.
+        views: the file that views live in.
+    """
+
+    def __init__(self, log: Log, clock: Clock, views: str) -> None:
+        self.log = log
+        self.clock = clock
+        self.publisher = Publisher(log, clock)
+        self.views_file = views
+
+    @cached_property
+    def views(self) -> Views:
+        """The database of views."""
+        return Views(self.views_file, self.clock)
+
+    @cached_property
+    def stories(self) -> Stories:
+        """The projection of stories."""
+        return Stories(self.views)
+
+    @cached_property
+    def subscription(self) -> Subscription:
+        """The projection of stories at work."""
+        return Subscription(self.log, self.views, self.stories)
 
     def now(self) -> datetime:
         """Give the time by the newsroom's clock."""
@@ -48,16 +73,27 @@ class Newsroom(NamedTuple):
     async def state(self, story: str, *, public: bool = False) -> bytes:
         """Give the current state of a story, all that was recorded before included.
 
+        Where views cannot be written, the story is told from the log, which takes longer.
+
         Raises:
             NotFound: there is no such story, or none for this reader.
         """
-        await self.subscription.catch_up()
-        found = await asyncio.to_thread(
-            self.stories.state, story, instant(self.clock()), public=public
-        )
+        now = instant(self.clock())
+        try:
+            await self.subscription.catch_up()
+            found = await asyncio.to_thread(self.stories.state, story, now, public=public)
+        except NO_ROOM as error:
+            telemetry.warning("told from the log", story=story, reason=str(error))
+            size = (await self.log.head()).size
+            found = await as_of(self.log, story, size, now=now, public=public)
         if found is None:
             raise NotFound("story", story)
         return found
+
+    def close_views(self) -> None:
+        """Let go of the views, if anything looked at them."""
+        if "views" in self.__dict__:
+            self.views.close()
 
 
 def sqlite_path(url: str) -> str | None:
@@ -84,7 +120,7 @@ def open_log(url: str, clock: Clock = wall_clock) -> Log:
 def views_path(url: str) -> str:
     """Give the file that the views of a log live in: beside the log, so that they move together."""
     path = sqlite_path(url)
-    return f"{Path(path).with_suffix('')}.views.db" if path is not None else ":memory:"
+    return f"{path.removesuffix('.db')}.views.db" if path is not None else ":memory:"
 
 
 @asynccontextmanager
@@ -93,19 +129,20 @@ async def newsroom(url: str, clock: Clock = wall_clock) -> AsyncIterator[Newsroo
 
     Raises:
         BadUrl: the URL has no known form.
-        LogError: the log, or its views, cannot be opened.
+        LogError: the log cannot be opened.
+        ViewsUnavailable: views are needed and cannot be used.
     """
     log = open_log(url, clock)
+    room = Newsroom(log, clock, views_path(url))
     try:
-        try:
-            views = Views(views_path(url), clock)
-        except apsw.Error as error:
-            raise LogUnavailable(url, f"its views cannot be opened ({error})") from error
-        try:
-            stories = Stories(views)
-            subscription = Subscription(log, views, stories)
-            yield Newsroom(log, Publisher(log, clock), views, stories, subscription, clock)
-        finally:
-            views.close()
+        yield room
+    except DAMAGE as error:
+        room.close_views()
+        set_aside(room.views_file, error)
+        why = "they were damaged and have been set aside, to be made anew"
+        raise ViewsUnavailable(room.views_file, why) from error
+    except apsw.Error as error:
+        raise ViewsUnavailable(room.views_file, str(error)) from error
     finally:
+        room.close_views()
         await log.close()

@@ -3,6 +3,8 @@
     DatelineError
     ├── Refused             a filing breaks a rule; nothing was appended
     ├── NotFound            no such story, development or position
+    ├── ViewsUnavailable    what is made of the log cannot be kept just now; the log is as it was
+    │   └── RebuildUnderWay
     └── LogError
         ├── Conflict        the log's own facts speak against the append; nothing was appended
         │   ├── WrongVersion
@@ -26,7 +28,9 @@ __all__ = [
     "LogUnavailable",
     "NotFound",
     "PartlyRepeated",
+    "RebuildUnderWay",
     "Refused",
+    "ViewsUnavailable",
     "WrongVersion",
 ]
 
@@ -80,6 +84,26 @@ class NotFound(DatelineError):
         self.name = name
 
 
+class ViewsUnavailable(DatelineError):
+    """Views of the log cannot be read or written just now; they can always be made again.
+
+    Args:
+        path: their file.
+        why: what stands in the way.
+    """
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"views unavailable: {path}: {why}; the log is as it was, try again")
+        self.path = path
+
+
+class RebuildUnderWay(ViewsUnavailable):
+    """Another process makes the same view anew."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, "expected to rebuild alone; found another rebuild under way")
+
+
 class LogError(DatelineError):
     """The log could not do what was asked."""
 
@@ -118,13 +142,21 @@ class PartlyRepeated(Conflict):
 
 
 class LogUnavailable(LogError):
-    """It is unknown whether the append took place; retrying with the same ids is safe."""
+    """It is unknown whether the append took place; retrying with the same ids is safe.
 
-    def __init__(self, log: str, why: str) -> None:
-        super().__init__(
-            f"log unavailable: {log}: {why}; unknown whether anything was appended, "
-            "safe to retry with the same ids"
+    Args:
+        log: the log's URL.
+        why: what stands in the way.
+        reading: nothing was to be appended, so nothing is unknown.
+    """
+
+    def __init__(self, log: str, why: str, *, reading: bool = False) -> None:
+        rest = (
+            "nothing was read, try again"
+            if reading
+            else "unknown whether anything was appended, safe to retry with the same ids"
         )
+        super().__init__(f"log unavailable: {log}: {why}; {rest}")
         self.log = log
         self.why = why
 

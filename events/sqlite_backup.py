@@ -39,10 +39,12 @@ def copy_log(source: str, target: str, progress: Progress) -> None:
         Path(part).unlink(missing_ok=True)
         _copy(source, part, progress)
         _sync(part)
-        Path(part).rename(target)
+        os.link(part, target)  # which fails where somebody else made the file meanwhile
         _sync(str(Path(target).parent))
     except apsw.Error as error:
         raise explain(f"sqlite:///{source}", error) from error
+    except FileExistsError:
+        raise Refused("backup-new", "file", "a file that does not exist yet", target) from None
     except OSError as error:
         raise LogUnavailable(target, error.strerror or "cannot be written") from error
     finally:
@@ -58,10 +60,11 @@ def restore_log(copy: str, target: str, progress: Progress) -> None:
         Refused: the target exists.
         LogUnavailable: reading or writing failed.
     """
-    if Path(target).exists():
-        raise Refused(
-            "restore-new", "log", "a log that does not exist yet (move the old one away)", target
-        )
+    for file in (target, f"{target}-wal", f"{target}-shm", f"{target}-journal"):
+        if Path(file).exists():
+            raise Refused(
+                "restore-new", "log", "no file of a log yet (move the old one away, whole)", file
+            )
     copy_log(copy, target, progress)
 
 

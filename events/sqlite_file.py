@@ -1,6 +1,7 @@
 """The file of a SQLite log: opened the same way by all who write, read or copy it."""
 
 import random
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,8 @@ __all__ = ["connect", "explain", "patience", "patiently"]
 BUSY_SECONDS = 30.0  # how long to wait for another process's commit; fsync on a tired disk is slow
 APPLICATION_ID = 0x44_4C_4E_45  # "DLNE", marks the file as a Dateline log
 FORMAT = 1  # `PRAGMA user_version` of the tables in sql/schema.sql
+
+SHARED_MEMORY = 32 * 1024  # bytes of the -shm file, without which a log is not even read
 
 _SCHEMA: Final = (Path(__file__).parent / "sql" / "schema.sql").read_text()
 
@@ -93,16 +96,23 @@ def patience(times: int) -> bool:
     return bool(time.monotonic() - _waiting.since < BUSY_SECONDS)
 
 
-def explain(url: str, error: apsw.Error) -> LogError:
+def explain(url: str, error: apsw.Error, *, reading: bool = False) -> LogError:
     """Say in the log's own words what SQLite reported."""
-    if isinstance(error, apsw.FullError):
-        return LogFull(url, "the disk is full")
+    if isinstance(error, apsw.FullError) or (isinstance(error, apsw.IOError) and _is_full(url)):
+        return LogFull(url, "the disk is full", reading=reading)
     if isinstance(error, apsw.BusyError):
-        return LogUnavailable(url, f"another process kept it busy for {BUSY_SECONDS:g} s")
+        why = f"another process kept it busy for {BUSY_SECONDS:g} s"
+        return LogUnavailable(url, why, reading=reading)
     if isinstance(error, apsw.NotADBError):
         return LogDamaged(url, 0, "a Dateline log", "a file that is no database")
     if isinstance(error, apsw.CorruptError):
         return LogDamaged(url, 0, "a sound database file", str(error))
     if isinstance(error, apsw.CantOpenError):
-        return LogUnavailable(url, "the file cannot be opened")
-    return LogUnavailable(url, str(error))
+        return LogUnavailable(url, "the file cannot be opened", reading=reading)
+    return LogUnavailable(url, str(error), reading=reading)
+
+
+def _is_full(url: str) -> bool:
+    """Whether there is no room for the memory that SQLite shares between readers of a file."""
+    folder = Path(url.removeprefix("sqlite:///")).absolute().parent
+    return folder.is_dir() and shutil.disk_usage(folder).free < SHARED_MEMORY

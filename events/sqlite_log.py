@@ -231,7 +231,7 @@ class SqliteLog:
             finally:
                 self._readers.put(connection)
         except apsw.Error as error:
-            raise explain(self.url, error) from error
+            raise explain(self.url, error, reading=True) from error
 
     def _check_open(self) -> None:
         if self._closed:
@@ -253,7 +253,7 @@ def _event(url: str, row: tuple[Any, ...]) -> Recorded:
     position, story, version, recorded_ms, envelope, kind, schema, body = row
     try:
         development = decode(kind, schema, body)
-    except ValueError as error:
+    except (ValueError, ArithmeticError) as error:
         raise LogDamaged(
             url, position, f"the body of a {kind}", f"one that is not ({error})"
         ) from error

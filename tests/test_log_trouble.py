@@ -10,7 +10,7 @@ from conftest import Clock
 from filings import gathered, note
 
 from events import sqlite_file, sqlite_writer
-from events.errors import LogDamaged, LogUnavailable
+from events.errors import LogDamaged, LogUnavailable, Refused
 from events.sqlite_backup import copy_log, restore_log
 from events.sqlite_log import SqliteLog
 
@@ -137,6 +137,38 @@ async def test_a_restored_log_is_as_good_as_the_first(
     assert (await again.append("a", [note("2")], 1)).positions == (2,)
     reader.close()
     await again.close()
+
+
+@pytest.mark.parametrize("left", ["-wal", "-shm", "-journal"])
+async def test_nothing_of_an_old_log_gets_into_a_restored_one(tmp_path: Path, left: str) -> None:
+    """Files of an old log beside the place of a restored one are named, and nothing is done."""
+    log = SqliteLog(tmp_path / "log.db")
+    await log.append("a", [note("1")])
+    copy_log(str(tmp_path / "log.db"), str(tmp_path / "copy.db"), lambda *_: None)
+    await log.append("a", [note("2")])
+    (tmp_path / "wal").write_bytes((tmp_path / "log.db-wal").read_bytes())
+    await log.close()
+    (tmp_path / "log.db").unlink()
+    (tmp_path / "wal").rename(tmp_path / f"log.db{left}")
+    with pytest.raises(Refused, match=left):
+        restore_log(str(tmp_path / "copy.db"), str(tmp_path / "log.db"), lambda *_: None)
+    assert not (tmp_path / "log.db").exists()
+
+
+async def test_a_restore_overwrites_no_log_made_meanwhile(tmp_path: Path) -> None:
+    """A log that is made while a copy is put back stays, and the copy is refused."""
+    log = SqliteLog(tmp_path / "log.db")
+    await log.append("a", [note("1")])
+    copy_log(str(tmp_path / "log.db"), str(tmp_path / "copy.db"), lambda *_: None)
+    await log.close()
+
+    def meanwhile(_done: int, _size: int) -> None:
+        (tmp_path / "again.db").write_text("somebody's")
+
+    with pytest.raises(Refused, match="does not exist yet"):
+        restore_log(str(tmp_path / "copy.db"), str(tmp_path / "again.db"), meanwhile)
+    assert (tmp_path / "again.db").read_text() == "somebody's"
+    assert not list(tmp_path.glob("*.part*"))
 
 
 @pytest.mark.parametrize(

@@ -1,37 +1,15 @@
 """A disk without room: a clear error, reading goes on, and filing resumes when there is room."""
 
-import contextlib
-import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from disks import needs_root, small_disk
 from filings import development, filed, gathered
 from witness import check
 
 from events.envelope import Filed
 from events.errors import LogFull, LogUnavailable
 from events.sqlite_log import SqliteLog
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
-
-
-@contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A tmpfs of 4 MB."""
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)],
-        check=False,
-        capture_output=True,
-    )
-    if mounted.returncode:
-        pytest.skip("this machine mounts no tmpfs")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def batch() -> list[Filed]:

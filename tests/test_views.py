@@ -1,7 +1,9 @@
 """Views of the log: each event once, bad ones put aside, made anew beside the live one."""
 
 import asyncio
+import contextlib
 import os
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -9,15 +11,16 @@ from typing import Any, Literal
 import orjson
 import pytest
 from conftest import SAMPLE, STORY, Clock
-from filings import filed, gathered, note, opening
+from disks import needs_root, small_disk
+from filings import development, filed, gathered, note, opening
 
 from consumers.rebuild import rebuild
 from consumers.stories import Stories
 from consumers.subscription import TRIES, Subscription
 from consumers.views import Position, Views
-from dateline.wiring import Newsroom, newsroom
+from dateline.wiring import Newsroom, newsroom, views_path
 from events.envelope import Recorded
-from events.errors import NotFound
+from events.errors import NotFound, RebuildUnderWay, ViewsUnavailable
 from events.log import Log
 from events.vocabulary import KINDS
 from producers.case import Actor
@@ -149,6 +152,9 @@ class Picky:
             if headline == "poison":
                 raise ValueError(f"cannot stand {headline}")
 
+    def drop(self, generation: int) -> None:
+        raise NotImplementedError(generation)
+
     def seen(self) -> list[int]:
         return [row[0] for row in self._views.connection.execute("SELECT position FROM seen")]
 
@@ -272,3 +278,129 @@ async def test_a_lost_view_is_made_anew(tmp_path: Path) -> None:
         assert orjson.loads(await room.state(STORY)) == orjson.loads(before)
         with pytest.raises(NotFound):
             await room.state("no-such-story")
+
+
+async def test_a_poisoned_first_batch_parks_one_event(room: Newsroom) -> None:
+    """A bad event among the first of all takes no other with it into the parking place."""
+    await import_sample(room)
+    stories = room.stories
+    ordinary = stories.project
+
+    def poisoned(generation: int, events: Sequence[Recorded]) -> None:
+        ordinary(generation, events)
+        if any(event.position == 8 for event in events):
+            raise ValueError("poison")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stories, "project", poisoned)
+        assert await room.subscription.catch_up() == 26
+    assert [parked.position for parked in room.views.parked()] == [8]
+    assert (await gathered(room.log.read()))[7].development.kind
+    assert orjson.loads(await room.state(STORY))["checkpoint"] == 26
+
+
+async def file_some(url: str, clock: Clock, story: str, count: int) -> None:
+    async with newsroom(url, clock) as room:
+        await room.log.append(story, [filed(opening()), *(note(str(n)) for n in range(1, count))])
+        await room.state(story)
+
+
+async def test_views_know_their_log(tmp_path: Path, clock: Clock) -> None:
+    """Another log in the place of the first is shown as it is, shorter or longer than the first."""
+    url, other = f"sqlite:///{tmp_path}/news.db", tmp_path / "elsewhere"
+    await file_some(url, clock, "first", 5)
+    for story, count in (("shorter", 2), ("longer", 9)):
+        other.mkdir()
+        for file in tmp_path.glob("news.db*"):
+            file.rename(other / file.name)
+        shutil.rmtree(other)
+        await file_some(url, clock, story, count)
+        async with newsroom(url, clock) as room:
+            assert [summary.story for summary in room.stories.summaries()] == [story]
+            assert orjson.loads(await room.state(story))["version"] == count
+            assert list(room.stories.contents()) == await fresh_contents(room.log)
+
+
+@pytest.mark.parametrize("name", ["desk.2025", "desk.2026", "desk", "desk.db"])
+def test_each_log_has_views_of_its_own(name: str) -> None:
+    """Logs whose names differ behind a dot do not share their views."""
+    views = {views_path(f"sqlite:///{n}") for n in ("desk.2025", "desk.2026", "desk.db", "a.b.db")}
+    assert len(views) == 4
+    assert views_path(f"sqlite:///{name}").endswith(".views.db")
+
+
+async def test_what_is_no_view_is_left_alone(tmp_path: Path, clock: Clock) -> None:
+    """A log that lies where the views of another belong is refused as such and not touched."""
+    async with newsroom(f"sqlite:///{tmp_path}/x.views.db", clock) as room:
+        await room.log.append("a", [filed(opening())])
+    async with newsroom(f"sqlite:///{tmp_path}/x.db", clock) as room:
+        await room.log.append("b", [filed(opening())])
+        with pytest.raises(ViewsUnavailable, match="another program's database"):
+            await room.state("b")
+    async with newsroom(f"sqlite:///{tmp_path}/x.views.db", clock) as room:
+        assert (await room.log.head()).size == 1
+
+
+@pytest.mark.parametrize("damage", ["torn", "noise", "inner"])
+async def test_damaged_views_are_set_aside(tmp_path: Path, clock: Clock, damage: str) -> None:
+    """Views that are torn or overwritten are put aside and made anew; filing never needs them."""
+    url, views = f"sqlite:///{tmp_path}/news.db", tmp_path / "news.views.db"
+    await file_some(url, clock, "a", 400)
+    good = views.read_bytes()
+    bad = {
+        "torn": good[:100],
+        "noise": bytes(range(256)) * 64,
+        "inner": good[:8192] + bytes(b ^ 0x5A for b in good[8192:]),
+    }
+    views.write_bytes(bad[damage])
+    async with newsroom(url, clock) as room:
+        await room.log.append("a", [note("filed all the same")])
+    with contextlib.suppress(ViewsUnavailable):
+        async with newsroom(url, clock) as room:
+            await room.state("a")
+    async with newsroom(url, clock) as room:
+        assert orjson.loads(await room.state("a"))["version"] == 401
+        assert not room.views.parked()
+    assert (tmp_path / "news.views.db.damaged").exists()
+
+
+async def test_two_rebuilds_do_not_meet(room: Newsroom, clock: Clock) -> None:
+    """A second rebuild beside the first is refused; the view is whole, and may be rebuilt after."""
+    await import_sample(room)
+    refused = []
+
+    async with newsroom(room.log.url, clock) as second:
+
+        def meanwhile(_done: int, _size: int) -> None:
+            with pytest.raises(RebuildUnderWay) as raised, second.views.alone():
+                pass
+            refused.append(raised.value)
+
+        await rebuild(room.log, room.views, room.stories, meanwhile)
+        assert refused
+        await rebuild(second.log, second.views, second.stories, lambda *_: None)
+        assert list(second.stories.contents()) == await fresh_contents(room.log)
+
+
+@needs_root
+async def test_a_full_disk_parks_nothing(tmp_path: Path, clock: Clock) -> None:
+    """With no room for views, stories are told from the log; with room again nothing is missing."""
+    with small_disk(tmp_path / "disk") as disk:
+        async with newsroom(f"sqlite:///{disk}/news.db", clock) as room:
+            words = "A drill that fills the disk. " * 600
+            await room.log.append("a", [filed(opening())])
+            await room.log.append("a", [note(str(n)) for n in range(9)])
+            await room.state("a")
+            for _ in range(20):
+                long = development("development-reported", label="drill", body=words)
+                await room.log.append("a", [filed(long)])
+            ballast = disk / "ballast"
+            with ballast.open("wb", buffering=0) as heavy, contextlib.suppress(OSError):
+                while heavy.write(bytes(4096)):
+                    pass
+            for _ in range(TRIES + 2):
+                assert orjson.loads(await room.state("a"))["version"] == 30
+            ballast.unlink()
+            assert orjson.loads(await room.state("a"))["version"] == 30
+            assert not room.views.parked()
+            assert list(room.stories.contents()) == await fresh_contents(room.log)

@@ -7,6 +7,7 @@ CREATE TABLE IF NOT EXISTS subscriptions (
     generation   INTEGER NOT NULL,
     checkpoint   INTEGER NOT NULL,
     recorded_ms  INTEGER NOT NULL,
+    event        BLOB    NOT NULL, -- leaf hash of the event at the checkpoint: which history this is
     in_hand      INTEGER NOT NULL,
     heartbeat_ms INTEGER NOT NULL
 ) STRICT;
