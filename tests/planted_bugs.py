@@ -440,11 +440,11 @@ PLANTED = [
     ),
     Planted(
         "What is accepted can be read again",
-        "test_malformed.py::test_a_spoilt_filing_is_refused_with_a_sentence_or_recorded_whole[1500]",
-        "events/developments.py",
-        'Field(union_mode="left_to_right")',
-        'Field(union_mode="smart")',
-        "text and number were told apart differently when filed and when read",
+        "test_desk.py::test_a_correction_may_empty_a_field",
+        "events/editorial.py",
+        "    old: Content = None\n",
+        "    old: Content\n",
+        "a null that was filed was missing when it was read",
     ),
     Planted(
         "A correction keeps the rules of filing",

@@ -18,8 +18,10 @@ from events import upcasters
 from events.codec import canonical, decode, encode, encode_private
 from events.developments import Development
 from events.envelope import Filed, prepare, seal
+from events.errors import Refused
 from events.filing import Private
 from events.vocabulary import KINDS, SCHEMAS, Erased, KnownKind, Unknown
+from producers.intake import take
 
 GOLDEN = Path(__file__).parent / "golden"
 VOCABULARY = """
@@ -67,6 +69,39 @@ def test_golden_bodies_read_for_ever(kind: str) -> None:
         if schema == SCHEMAS[kind]:
             assert encode(found) == golden
             assert encode(KINDS[kind].model_validate(full(kind))) == golden
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *(
+            "007",
+            "12",
+            " 1_0 ",
+            "1e9",
+            "1e9999999",
+            "1e-9999999",
+            "٣",
+            "-0",
+            "3.50",
+            "0.00000000001",
+        ),
+        *(12, -0.0, 3.5, 1e-300, 1e300, 10**14, 10**15, 0.1, 123456789.123456),
+    ],
+)
+def test_a_number_reads_as_it_was_filed(number: Any) -> None:
+    """A quantity or a value is refused, or is the same when it is filed and when it is read."""
+    figure = {"ref": "F1", "measure": "m", "value": number, "source_text": "the desk"}
+    for filing in (
+        {"kind": "plan-announced", "plan": {"quantity": number}},
+        {"kind": "figure-reported", "figures": [figure]},
+    ):
+        try:
+            taken = take({"story": "s", "headline": "h", **filing}).development
+        except Refused as error:
+            assert "expected" in str(error)
+        else:
+            assert decode(taken.kind, 1, encode(taken)) == taken
 
 
 def test_golden_files_never_change() -> None:

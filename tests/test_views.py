@@ -398,8 +398,14 @@ async def test_a_full_disk_parks_nothing(tmp_path: Path, clock: Clock) -> None:
             with ballast.open("wb", buffering=0) as heavy, contextlib.suppress(OSError):
                 while heavy.write(bytes(4096)):
                     pass
-            for _ in range(TRIES + 2):
-                assert orjson.loads(await room.state("a"))["version"] == 30
+            # First no room at all, then enough to count tries and too little for what is tried.
+            for room_left in (0, 64, 96, 128, 160):
+                os.truncate(ballast, ballast.stat().st_size - room_left * 1024)
+                for _ in range(TRIES + 2):
+                    assert orjson.loads(await room.state("a"))["version"] == 30
+                with ballast.open("ab", buffering=0) as heavy, contextlib.suppress(OSError):
+                    while heavy.write(bytes(4096)):
+                        pass
             ballast.unlink()
             assert orjson.loads(await room.state("a"))["version"] == 30
             assert not room.views.parked()
