@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import queue
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -101,8 +101,8 @@ class SqliteLog:
         query = f"{_READ} WHERE position > ? AND position <= ? ORDER BY position LIMIT {PAGE}"
         while after < last:
             page = await self._run(partial(_rows, query, (after, last)))
-            for row in page:
-                yield _event(self.url, row)
+            for event in _events(self.url, page):
+                yield event
             if not page:
                 return
             after = page[-1][0]
@@ -118,8 +118,8 @@ class SqliteLog:
         )
         while True:
             page = await self._run(partial(_rows, query, (story, version, after)))
-            for row in page:
-                yield _event(self.url, row)
+            for event in _events(self.url, page):
+                yield event
             if len(page) < PAGE:
                 return
             version = page[-1][2]
@@ -248,13 +248,13 @@ def _rows(
     return connection.execute(query, bindings).fetchall()
 
 
-def _event(url: str, row: tuple[Any, ...]) -> Recorded:
-    """Give a row as an event; made one by one, so that the garbage collector meets few of them."""
-    position, story, version, recorded_ms, envelope, kind, schema, body = row
-    try:
-        development = decode(kind, schema, body)
-    except (ValueError, ArithmeticError) as error:
-        raise LogDamaged(
-            url, position, f"the body of a {kind}", f"one that is not ({error})"
-        ) from error
-    return Recorded(position, story, version, recorded_ms, envelope, development)
+def _events(url: str, page: Iterable[tuple[Any, ...]]) -> Iterator[Recorded]:
+    """Give rows as events; made one by one, so that the garbage collector meets few of them."""
+    for position, story, version, recorded_ms, envelope, kind, schema, body in page:
+        try:
+            development = decode(kind, schema, body)
+        except (ValueError, ArithmeticError) as error:
+            raise LogDamaged(
+                url, position, f"the body of a {kind}", f"one that is not ({error})"
+            ) from error
+        yield Recorded(position, story, version, recorded_ms, envelope, development)
