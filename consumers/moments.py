@@ -1,9 +1,10 @@
 """A moment of the log, given as a position or as a time, and the story as it stood then."""
 
 import calendar
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 
-from consumers.parts import Parts
+from consumers.parts import Item, Part, Parts
 from consumers.state import document, sections_of
 from consumers.story import evolve
 from events.developments import News, StoryOpened
@@ -81,27 +82,40 @@ async def as_of(
     Returns:
         The state as JSON, None when there was no such story.
     """
-    parts: Parts = {}
+    known: Parts = {}
     last = ""
     async for event in log.read(upto=upto, story=story):
-        if occurred_by is None or happened_by(event, occurred_by):
-            parts.update(evolve(parts, event))
-            last = instant(event.recorded_ms)
+        known.update(evolve(known, event))
+        last = instant(event.recorded_ms)
+    parts = known
+    if occurred_by is not None:
+        parts, last = {}, ""
+        async for event in log.read(upto=upto, story=story):
+            if happened_by(event, known, occurred_by):
+                parts.update(evolve(parts, event))
+                last = instant(event.recorded_ms)
     sections, lead = sections_of(parts, public=public)
     return document(sections, lead, upto, now or last, public=public)
 
 
-def happened_by(event: Recorded, limit: datetime) -> bool:
-    """Whether what an event tells had certainly happened by a moment.
+def happened_by(event: Recorded, known: Mapping[str, Part], limit: datetime) -> bool:
+    """Whether what an event tells had certainly happened by a moment, as far as is known.
 
     What happened "in August" had certainly happened by the end of August; nothing happens after
     it was filed. Acts of the desk are about developments and are no happenings of their own.
+
+    Args:
+        event: one of a story's events.
+        known: the story's parts, corrections applied.
+        limit: the moment.
     """
     news = event.development
     if not isinstance(news, News) or isinstance(news, StoryOpened):
         return True
     filed = news.filed_at or datetime.fromtimestamp(event.recorded_ms / 1000, UTC)
-    stated = _latest(news.occurred)
+    item = known.get(news.ref or f"d{event.version}")
+    occurred = Occurred(**(item.occurred or {})) if isinstance(item, Item) else news.occurred
+    stated = _latest(occurred)
     return (min(filed, stated) if stated else filed) <= limit
 
 

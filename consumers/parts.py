@@ -5,6 +5,7 @@ hold something; `public` says whether readers without a key may see it. Keys are
 people point at parts by.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal
 
@@ -13,10 +14,12 @@ from events.release import RELEASED, Release, Status
 __all__ = [
     "SECTIONS",
     "Alert",
+    "Changes",
     "Claim",
     "Conflict",
     "Correction",
     "Figure",
+    "Find",
     "Heading",
     "Item",
     "Mention",
@@ -25,6 +28,8 @@ __all__ = [
     "Parts",
     "Response",
     "Tombstone",
+    "Touched",
+    "touched",
 ]
 
 
@@ -222,6 +227,8 @@ class Conflict:
     nature: str
     position: int
     public: bool
+    corrected: bool = False
+    corrections: list[dict[str, Any]] = field(default_factory=list)
     release: Release = RELEASED
 
     @property
@@ -289,6 +296,27 @@ class Mention:
         return self.public_times > 0
 
 
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What revises a figure or notes a conflict about it, released or not; shown to nobody."""
+
+    section: ClassVar = "touched"
+    ref: str
+    by: list[str]
+    position: int
+    public: ClassVar = False
+
+    @property
+    def key(self) -> str:
+        """The ref of what is touched, marked; a ref cannot hold a slash."""
+        return touched(self.ref)
+
+
+def touched(ref: str) -> str:
+    """Give the key under which it is kept what touches a part."""
+    return f"{ref}/touched"
+
+
 Part = (
     Heading
     | Item
@@ -301,8 +329,11 @@ Part = (
     | Correction
     | Alert
     | Mention
+    | Touched
 )
 Parts = dict[str, Part]
+Find = Callable[[str], Part | None]  # gives a part as the event has changed it so far
+Changes = Iterator[Parts]  # each seen by `Find` before the next is made
 
 SECTIONS: Final[dict[str, type[Part]]] = {
     "opening": Item,
@@ -320,5 +351,6 @@ SECTIONS.update(
         Correction,
         Alert,
         Mention,
+        Touched,
     )
 )

@@ -1,93 +1,89 @@
 """How holding, releasing and withdrawing show: on the development and on all that it brought."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from consumers.parts import (
+    Changes,
     Claim,
     Conflict,
     Correction,
     Figure,
+    Find,
     Item,
     Occasion,
-    Part,
     Parts,
     Response,
     Tombstone,
+    Touched,
+    touched,
 )
-from consumers.reported import SAID, mentioned, revised
+from consumers.standing import counted_out, led_to, noted_anew
 from events.editorial import Withdrawn
 from events.envelope import Recorded
-from events.release import Release, ReleaseAct
+from events.release import ReleaseAct
 
 __all__ = ["release"]
 
 
-def release(parts: Mapping[str, Part], event: Recorded, act: ReleaseAct) -> Parts:
+def release(find: Find, event: Recorded, act: ReleaseAct) -> Changes:
     """A development is held, let go, published or withdrawn, and all that it brought with it."""
-    target = parts.get(act.target)
+    target = find(act.target)
     if not isinstance(target, Item | Conflict):
-        return {}
-    after: Release = target.release.after(act)
-    public = after.status == "published"
+        return
+    after = target.release.after(act)
     if isinstance(target, Conflict):
-        return {target.ref: replace(target, release=after, public=public)}
+        note = replace(target, release=after)
+        yield {note.ref: note}
+        yield from led_to(find, target, note, event.recorded_at)
+        return
+    public = after.status == "published"
     item = replace(target, release=after, status=after.status, public=public)
-    changed: Parts = {item.ref: item}
+    yield {item.ref: item} | _brought(find, item)
+    if isinstance(act, Withdrawn):
+        if target.public:
+            yield _tombstone(item, event, act)
+        for name in item.figures:
+            figure = find(name)
+            if isinstance(figure, Figure):
+                yield counted_out(find, name, figure.part_of)
+    yield from led_to(find, target, item, event.recorded_at)
+    for ref in (item.ref, *item.claims, *item.figures, item.response, item.occasion):
+        notes = find(touched(ref)) if ref else None
+        for note_ref in notes.by if isinstance(notes, Touched) else ():
+            yield noted_anew(find, note_ref)
+
+
+def _brought(find: Find, item: Item) -> Parts:
+    """All that a development brought is seen with it and withdrawn with it."""
+    changed: Parts = {}
     brought = (*item.claims, *item.figures, item.response, item.occasion)
     for ref in (*brought, *(str(correction["ref"]) for correction in item.corrections)):
-        part = parts.get(ref or "")
+        part = find(ref or "")
         match part:
             case Response():
-                changed[part.ref] = replace(part, public=public, withdrawn=after.withdrawn)
+                withdrawn = item.release.withdrawn
+                changed[part.ref] = replace(part, public=item.public, withdrawn=withdrawn)
             case Claim() | Figure():
-                status = "withdrawn" if after.withdrawn else part.status
-                changed[part.ref] = replace(part, public=public, status=status)
+                status = "withdrawn" if item.release.withdrawn else part.status
+                changed[part.ref] = replace(part, public=item.public, status=status)
             case Correction() | Occasion():
-                changed[part.ref] = replace(part, public=public)
-    answer = parts.get(item.resolves or "")
-    if isinstance(answer, Response) and answer.by == item.ref:
-        changed[answer.ref] = (
-            replace(answer, by=None, how=None, answer_public=False)
-            if after.withdrawn
-            else replace(answer, answer_public=public)
-        )
-    if public and not target.public:
-        changed |= revised(parts, item, event.recorded_at)
-    elif target.public and not public:
-        changed |= _unrevised(parts, item)
-    if isinstance(act, Withdrawn) and target.public:
-        stone = Tombstone(
-            item.ref,
-            item.kind,
-            item.version,
-            item.position,
-            item.recorded_at,
-            event.recorded_at,
-            act.reason,
-            act.replacement,
-            status="withdrawn",
-            headline=None,
-            corrected=False,
-            public=True,
-        )
-        changed[stone.key] = stone
-    gone = -1 if after.withdrawn and not target.release.withdrawn else 0
-    return changed | mentioned(parts, item, gone, int(public) - int(target.public))
+                changed[part.ref] = replace(part, public=item.public)
+    return changed
 
 
-def _unrevised(parts: Mapping[str, Part], item: Item) -> Parts:
-    """The figure as if the revision had not been made; later revisions stay."""
-    figure = parts.get((item.revises or {}).get("target", ""))
-    if not isinstance(figure, Figure):
-        return {}
-    at = next((n for n, old in enumerate(figure.history) if old["by"] == item.ref), None)
-    if at is None:
-        return {}
-    said = {name: figure.history[at][name] for name in SAID}
-    history = [dict(old) for old in figure.history]
-    del history[at]
-    if at < len(history):
-        history[at] |= said
-        return {figure.ref: replace(figure, history=history)}
-    return {figure.ref: replace(figure, **said, history=history)}
+def _tombstone(item: Item, event: Recorded, act: Withdrawn) -> Parts:
+    stone = Tombstone(
+        item.ref,
+        item.kind,
+        item.version,
+        item.position,
+        item.recorded_at,
+        event.recorded_at,
+        act.reason,
+        act.replacement,
+        status="withdrawn",
+        headline=None,
+        corrected=False,
+        public=True,
+    )
+    return {stone.key: stone}

@@ -1,20 +1,19 @@
-"""What a development brings into its story: claims, figures, a wait, an occasion, mentions."""
+"""What a development brings into its story: claims, figures, a wait, an occasion."""
 
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Literal
 
 from consumers.parts import (
+    Changes,
     Claim,
     Conflict,
     Figure,
+    Find,
     Item,
-    Mention,
     Occasion,
-    Part,
     Parts,
     Response,
 )
+from consumers.standing import SAID, counted_in, led_to
 from events.developments import (
     Development,
     FigureRevised,
@@ -36,12 +35,10 @@ from events.filing import Claim as Claimed
 from events.filing import Figure as Counted
 from events.release import released
 
-__all__ = ["SAID", "mentioned", "noted", "reported", "revised"]
-
-SAID = ("value", "words", "qualifier")  # what a source says of a figure, and may revise
+__all__ = ["noted", "reported"]
 
 
-def reported(parts: Mapping[str, Part], event: Recorded, news: News) -> Parts:
+def reported(find: Find, event: Recorded, news: News) -> Changes:
     """A development with all that it brings: claims, figures, a wait, people and places."""
     item = _item(event, news)
     made: Parts = {item.ref: item}
@@ -56,20 +53,15 @@ def reported(parts: Mapping[str, Part], event: Recorded, news: News) -> Parts:
         )
     for figure in news.figures:
         made[figure.ref] = _figure(figure, item, news)
-    for figure in news.figures:
-        whole = figure.part_of and (made.get(figure.part_of) or parts.get(figure.part_of))
-        if isinstance(whole, Figure):
-            made[whole.ref] = replace(whole, parts=[*whole.parts, figure.ref])
     match news:
         case ResponseAwaited(response=response):
             made[response.ref] = _response(response, item)
         case LetterSent(response=response) if response is not None:
             made[response.ref] = _response(response, item)
-        case ResponseReceived(resolves=ref) | ResponseDeclined(resolves=ref):
-            made |= _answered(parts, ref, item)
-        case FigureRevised() if item.public:
-            made |= revised(parts, item, event.recorded_at)
-    return made | mentioned(parts, item, internal=1, public=int(item.public))
+    yield made
+    for figure in news.figures:
+        yield counted_in(find, figure.ref, figure.part_of)
+    yield from led_to(find, None, item, event.recorded_at)
 
 
 def _occasion_of(
@@ -189,69 +181,20 @@ def _response(response: Awaited, item: Item) -> Response:
     )
 
 
-def _answered(parts: Mapping[str, Part], ref: str, item: Item) -> Parts:
-    part = parts.get(ref)
-    if not isinstance(part, Response):
-        return {}
-    how: Literal["received", "declined"] = (
-        "declined" if item.kind == "response-declined" else "received"
-    )
-    return {ref: replace(part, by=item.ref, how=how, answer_public=item.public)}
-
-
 def _revision(news: FigureRevised) -> dict[str, Any]:
-    return news.model_dump(mode="json", include={"target", "value", "words", "qualifier"})
+    return news.model_dump(mode="json", include={"target", *SAID})
 
 
-def revised(parts: Mapping[str, Part], item: Item, at: str) -> Parts:
-    """The source's new number, with what it said before kept in the figure's history.
-
-    A revision shows in the figure while it is public itself: one under embargo must not give
-    its number away, and one that is held takes it back.
-    """
-    revision = item.revises or {}
-    figure = parts.get(revision.get("target", ""))
-    if not isinstance(figure, Figure):
-        return {}
-    now = {name: revision[name] for name in SAID} | {
-        "qualifier": revision["qualifier"] or figure.qualifier
-    }
-    before = {name: getattr(figure, name) for name in SAID} | {"until": at, "by": item.ref}
-    return {figure.ref: replace(figure, **now, history=[*figure.history, before])}
-
-
-def mentioned(parts: Mapping[str, Part], item: Item, internal: int, public: int) -> Parts:
-    """Count the people and places of a development in (1) or out (-1)."""
-    changed: Parts = {}
-    for key in dict.fromkeys((*item.people, *item.places)):
-        part = parts.get(key)
-        now = part if isinstance(part, Mention) else Mention(key, 0, 0, item.position)
-        changed[key] = replace(
-            now, times=now.times + internal, public_times=now.public_times + public
-        )
-    return changed
-
-
-def noted(parts: Mapping[str, Part], event: Recorded, note: ConflictNoted) -> Parts:
+def noted(find: Find, event: Recorded, note: ConflictNoted) -> Changes:
     """A conflict that the desk noted; figures not comparable are marked on both sides."""
-    release = released(note, event.recorded_ms)
-    ref = note.ref or f"d{event.version}"
-    between = note.conflict.between
-    made: Parts = {
-        ref: Conflict(
-            ref,
-            note.headline,
-            list(between),
-            note.conflict.nature,
-            event.position,
-            public=release.status == "published",
-            release=release,
-        )
-    }
-    if note.conflict.nature == "not-comparable":
-        for name in between:
-            figure = parts.get(name)
-            if isinstance(figure, Figure):
-                apart = sorted({*figure.not_comparable_with, *between} - {name})
-                made[name] = replace(figure, not_comparable_with=apart)
-    return made
+    made = Conflict(
+        note.ref or f"d{event.version}",
+        note.headline,
+        list(note.conflict.between),
+        note.conflict.nature,
+        event.position,
+        public=False,
+        release=released(note, event.recorded_ms),
+    )
+    yield {made.ref: made}
+    yield from led_to(find, None, made, event.recorded_at)

@@ -3,14 +3,16 @@
 A part is turned into JSON once, when an event changes it; reading a story joins those bytes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import MISSING, fields
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import orjson
 
+from consumers.named import named_by, without
 from consumers.parts import SECTIONS, Item, Part, Parts, Tombstone
+from consumers.standing import in_sight
 from events.release import Release
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "READERS",
     "Row",
     "document",
+    "for_readers",
     "part_of",
     "row_of",
     "sections_of",
@@ -35,7 +38,11 @@ INTERNAL, EVERYBODY, READERS = range(3)
 
 
 class Row(NamedTuple):
-    """A part as stored: `place` orders its section, `rank` is the urgency of what may lead."""
+    """A part as stored.
+
+    `place` orders its section, `rank` is the urgency of what may lead, `names` the refs of others
+    that it names, a JSON list.
+    """
 
     key: str
     section: str
@@ -43,6 +50,7 @@ class Row(NamedTuple):
     audience: int
     rank: int | None
     content: str
+    names: str | None
 
 
 # What a part leaves out while it holds nothing: its fields with a default, and that default.
@@ -77,7 +85,10 @@ def row_of(part: Part) -> Row:
     rank = part.urgency if isinstance(part, Item) and part.status == "published" else None
     audience = READERS if isinstance(part, Tombstone) else int(part.public)
     place = part.position if part.key else 0
-    return Row(part.key, part.section, place, audience, rank, orjson.dumps(shown).decode())
+    content = orjson.dumps(shown).decode()
+    named = named_by(part)
+    naming = orjson.dumps(named).decode() if named else None
+    return Row(part.key, part.section, place, audience, rank, content, naming)
 
 
 def part_of(section: str, content: str) -> Part:
@@ -88,10 +99,17 @@ def part_of(section: str, content: str) -> Part:
     return Tombstone(**found) if "withdrawn_at" in found else SECTIONS[section](**found)
 
 
+def for_readers(section: str, content: str, hidden: Container[str]) -> str:
+    """Give what was stored of a part as it is for those who may not know of some refs."""
+    return row_of(without(part_of(section, content), hidden)).content
+
+
 def sections_of(parts: Parts, *, public: bool = False) -> tuple[dict[str, bytes], str | None]:
     """Join the parts of a story section by section, as `document` takes them, and find the lead."""
     hidden = INTERNAL if public else READERS
     rows = [row for row in map(row_of, parts.values()) if row.audience != hidden]
+    if public:
+        rows = [_scrubbed(row, parts) for row in rows]
     rows.sort(key=lambda row: (row.place, row.key))
     joined: dict[str, list[str]] = {}
     for row in rows:
@@ -101,6 +119,12 @@ def sections_of(parts: Parts, *, public: bool = False) -> tuple[dict[str, bytes]
     lead = min(leads, key=lambda row: (row.rank, -row.place), default=None)
     found = {section: ",".join(contents).encode() for section, contents in joined.items()}
     return found, lead.content if lead else None
+
+
+def _scrubbed(row: Row, parts: Parts) -> Row:
+    named = orjson.loads(row.names) if row.names else ()
+    hidden = {ref for ref in named if not in_sight(parts.get, ref)}
+    return row._replace(content=for_readers(row.section, row.content, hidden)) if hidden else row
 
 
 def document(

@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple
 import orjson
 
 from consumers.parts import Part
-from consumers.state import INTERNAL, READERS, Row, document, part_of, row_of
+from consumers.state import INTERNAL, READERS, Row, document, for_readers, part_of, row_of
 from consumers.story import evolve, fold
 from consumers.views import Views
 from events.envelope import Recorded
@@ -17,7 +17,7 @@ __all__ = ["Stories", "Summary"]
 PARTS_REMEMBERED = 20_000  # parts kept in memory between events, some 20 MB
 
 # In the order in which a state shows its parts, so that reading one is one sweep; the second order
-# finds a part by its key, and the lead without looking at contents.
+# finds a part by its key, and the lead without looking at contents; the third what names others.
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS story_parts_{generation} (
     story    TEXT    NOT NULL,
@@ -27,10 +27,13 @@ CREATE TABLE IF NOT EXISTS story_parts_{generation} (
     audience INTEGER NOT NULL,
     rank     INTEGER,
     content  TEXT    NOT NULL,
+    names    TEXT,
     PRIMARY KEY (story, section, place, key)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS story_parts_{generation}_by_key
     ON story_parts_{generation} (story, key, section, rank, place);
+CREATE INDEX IF NOT EXISTS story_parts_{generation}_naming
+    ON story_parts_{generation} (story) WHERE names IS NOT NULL;
 """
 
 _SECTIONS: Final = """
@@ -50,6 +53,21 @@ SELECT content FROM story_parts_{generation} WHERE (story, section, place, key) 
     WHERE story = ? AND section = 'timeline' AND rank IS NOT NULL
     ORDER BY rank, place DESC LIMIT 1
 )
+"""
+
+_NAMING: Final = """
+SELECT section, content, (
+    SELECT json_group_array(value) FROM json_each(names)
+    WHERE EXISTS (
+        SELECT 1 FROM story_parts_{generation} AS part
+        WHERE part.story = naming.story AND part.key = value AND part.audience = 0
+    ) AND NOT EXISTS (
+        SELECT 1 FROM story_parts_{generation} AS stone
+        WHERE stone.story = naming.story AND stone.key = value || '/withdrawn'
+    )
+) AS hidden
+FROM story_parts_{generation} AS naming
+WHERE story = ? AND names IS NOT NULL AND audience <> 0 AND hidden <> '[]'
 """
 
 
@@ -94,7 +112,7 @@ class Stories:
                 changed[event.story, key] = part
         rows = ((story, row_of(part)) for (story, _), part in changed.items())
         connection.executemany(
-            f"INSERT OR REPLACE INTO story_parts_{generation} VALUES (?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT OR REPLACE INTO story_parts_{generation} VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             ((story, *_columns(row)) for story, row in rows),
         )
         for name, part in changed.items():
@@ -134,10 +152,20 @@ class Stories:
                     (story, INTERNAL if public else READERS),
                 ).fetchall()  # type: ignore[arg-type]  # - two columns
             )
+            if public:
+                self._scrub(sections, story, position.generation)
             lead = connection.execute(_LEAD.format(generation=position.generation), (story,)).get
         finally:
             connection.execute("COMMIT")
         return sections, lead, position.checkpoint
+
+    def _scrub(self, sections: dict[str, bytes], story: str, generation: int) -> None:
+        """Take the refs that readers may not know of out of what was read."""
+        naming = self._views.connection.execute(_NAMING.format(generation=generation), (story,))
+        for section, content, hidden in naming:
+            seen = for_readers(section, content, orjson.loads(hidden))
+            # Every part tells its own ref, so that no two are alike.
+            sections[section] = sections[section].replace(content.encode(), seen.encode(), 1)
 
     def summaries(self, *, public: bool = False) -> list[Summary]:
         """Give all stories, the one that moved last first."""
@@ -160,7 +188,7 @@ class Stories:
         table = f"story_parts_{generation}"
         connection.execute(f"DELETE FROM {table} WHERE story = ?", (story,))
         connection.executemany(
-            f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             ((story, *_columns(row_of(part))) for part in fold(events).values()),
         )
 
@@ -220,8 +248,8 @@ class _Known(Mapping[str, Part]):
         raise NotImplementedError("an event looks at the parts that it names, never at all")
 
 
-def _columns(row: Row) -> tuple[str, int, str, int, int | None, str]:
-    return row.section, row.place, row.key, row.audience, row.rank, row.content
+def _columns(row: Row) -> tuple[str, int, str, int, int | None, str, str | None]:
+    return row.section, row.place, row.key, row.audience, row.rank, row.content, row.names
 
 
 def _summary(heading: Mapping[str, object], *, public: bool) -> Summary:

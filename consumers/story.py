@@ -12,8 +12,10 @@ from typing import assert_never
 from consumers.corrected import correct, redact, refile
 from consumers.parts import (
     Alert,
+    Changes,
     Claim,
     Figure,
+    Find,
     Heading,
     Item,
     Part,
@@ -84,36 +86,47 @@ def evolve(parts: Mapping[str, Part], event: Recorded) -> Parts:
     before = parts.get("")
     heading = before if isinstance(before, Heading) else _unopened(event.story)
     changed: Parts = {}
+
+    def find(key: str) -> Part | None:
+        return changed.get(key) or parts.get(key)
+
     if not isinstance(development, Unknown | Erased):
-        changed = _evolve(parts, event, development)
+        for change in _evolve(find, event, development):
+            changed |= change
     return changed | {"": _moved(heading, event, parts, changed)}
 
 
-def _evolve(parts: Mapping[str, Part], event: Recorded, development: KnownKind) -> Parts:
+def _evolve(find: Find, event: Recorded, development: KnownKind) -> Changes:
     match development:
         case News():
-            return reported(parts, event, development)
+            yield from reported(find, event, development)
         case ConflictNoted():
-            return noted(parts, event, development)
+            yield from noted(find, event, development)
         case VerificationChanged(of=ref, after=after):
-            part = parts.get(ref)
-            return {ref: replace(part, status=after)} if isinstance(part, Claim | Figure) else {}
+            part = find(ref)
+            if isinstance(part, Claim | Figure) and part.status != "withdrawn":
+                yield {ref: replace(part, status=after)}
         case Corrected():
-            return correct(parts, event, development)
+            yield from correct(find, event, development)
         case Refiled():
-            return refile(parts, development)
+            yield from refile(find, development)
         case Redacted():
-            return redact(parts, development)
+            yield from redact(find, development)
         case (
             Held() | HoldReleased() | Withdrawn() | Published() | EmbargoLifted() | EmbargoBroken()
         ):
-            return release(parts, event, development)
-        case StoryClosed() | StoryReopened():
-            return {}
+            yield from release(find, event, development)
         case AlertDecision():
-            return _alerted(parts, event, development)
-        case LegalHoldPlaced() | LegalHoldLifted() | ParkedRetried() | ParkedSkipped():
-            return {}
+            yield _alerted(find, event, development)
+        case (
+            StoryClosed()
+            | StoryReopened()
+            | LegalHoldPlaced()
+            | LegalHoldLifted()
+            | ParkedRetried()
+            | ParkedSkipped()
+        ):
+            return
         case _:
             assert_never(development)
 
@@ -168,7 +181,7 @@ def _moved(
     )
 
 
-def _alerted(parts: Mapping[str, Part], event: Recorded, decision: AlertDecision) -> Parts:
+def _alerted(find: Find, event: Recorded, decision: AlertDecision) -> Parts:
     """A decision makes an alert; an update or cancellation also changes those it refers to."""
     alert = decision.alert
     state = _STATES[type(decision)]
@@ -185,7 +198,7 @@ def _alerted(parts: Mapping[str, Part], event: Recorded, decision: AlertDecision
         )
     }
     for ref in alert.references:
-        earlier = parts.get(ref)
+        earlier = find(ref)
         if isinstance(earlier, Alert) and isinstance(decision, AlertCorrected | AlertRetracted):
             made[ref] = replace(earlier, state=state)
     return made

@@ -257,6 +257,8 @@ def trust_moves_by_steps(case: Case) -> None:
     part = case.desk.get(change.of)
     if not isinstance(part, Claimed | Counted):
         raise Refused("ref-known", "of", "the ref of a claim or figure", case.named(change.of))
+    if case.standing(part.owner, "of").release.withdrawn:
+        raise Refused("stands", "of", "a claim or figure that stands", f"{change.of}, withdrawn")
     if change.before != part.verification:
         raise Refused("old-matches", "from", part.verification, change.before)
     if change.after not in _STEPS[change.before]:

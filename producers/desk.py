@@ -3,13 +3,17 @@
 A story is kept as parts, each under the ref that people point at it by (the story itself under
 the empty ref). An event reads and changes few of them, so that filing costs the same in a story
 of twenty as in one of twenty thousand.
+
+What a development does to the parts of others (it ends a wait, revises a figure, sets figures
+apart) it does for as long as it stands: `_led_to` says so once, for every act that may change it.
+Readers see the same from `consumers.story`.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
-from events.alerts import Alert, AlertDecision
+from events.alerts import AlertDecision
 from events.corrections import corrected, locate
 from events.developments import (
     Development,
@@ -18,7 +22,6 @@ from events.developments import (
     News,
     PostPublished,
     RemarksDelivered,
-    Response,
     ResponseAwaited,
     ResponseDeclined,
     ResponseReceived,
@@ -34,6 +37,7 @@ from events.editorial import (
     LegalHoldLifted,
     LegalHoldPlaced,
     Published,
+    Redacted,
     Refiled,
     StoryClosed,
     StoryReopened,
@@ -41,9 +45,21 @@ from events.editorial import (
     Withdrawn,
 )
 from events.envelope import Recorded
-from events.filing import Claim, Figure, Verification
-from events.release import Release, released
+from events.filing import Figure
+from events.release import released
 from events.vocabulary import Erased, Unknown
+from producers.parts import (
+    STORY,
+    Alerted,
+    Answer,
+    Claimed,
+    Counted,
+    Desk,
+    Named,
+    Part,
+    Standing,
+    StoryPart,
+)
 
 __all__ = [
     "Alerted",
@@ -60,93 +76,10 @@ __all__ = [
     "source_of",
 ]
 
-STORY = ""  # the ref under which the story itself is kept; no development can have it
+Find = Callable[[str], Part | None]  # gives a part as the event has changed it so far
+Changes = Iterator[dict[str, Part]]  # each seen by `Find` before the next is made
 
-
-@dataclass(frozen=True, slots=True)
-class StoryPart:
-    """The story itself: how far it is and whether it takes filings."""
-
-    version: int
-    status: Literal["open", "closed"]
-    legal_hold: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A development as it stands, corrections applied; its claims and figures are parts apart."""
-
-    development: Development
-    filed_by: str
-    release: Release
-    legal_hold: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A claim and how far the desk trusts it."""
-
-    claim: Claim
-    owner: str
-    verification: Verification = "attributed"
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """A figure, how far the desk trusts it, and which figures are parts of it."""
-
-    figure: Figure
-    owner: str
-    source: str | None
-    verification: Verification = "attributed"
-    parts: tuple[str, ...] = ()
-    apart_from: frozenset[str] = field(default_factory=frozenset)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An awaited response; `by` is the development that ended the wait."""
-
-    response: Response
-    owner: str
-    by: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Alerted:
-    """An alert that was decided on."""
-
-    alert: Alert
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """Anything else that has a ref: remarks, a letter, a post, an act of the desk."""
-
-    what: str
-    owner: str
-
-
-Part = StoryPart | Standing | Claimed | Counted | Answer | Alerted | Named
-
-
-class Desk(dict[str, Part]):
-    """A story's parts by ref, as the desk knows them."""
-
-    @property
-    def story(self) -> StoryPart | None:
-        """The story itself, or None before it was opened."""
-        found = self.get(STORY)
-        return found if isinstance(found, StoryPart) else None
-
-    @property
-    def version(self) -> int:
-        """How many events the story has."""
-        return self.story.version if self.story else 0
-
-    def ahead(self) -> "Desk":
-        """Give a copy to think ahead in, while the story stays as it is."""
-        return Desk(self)
+_SAID = ("value", "words", "qualifier")  # what a source says of a figure, and may revise
 
 
 def named_in(development: Development) -> Iterator[tuple[str, str]]:
@@ -183,28 +116,28 @@ def evolve(desk: Mapping[str, Part], event: Recorded) -> dict[str, Part]:
     development = event.development
     if isinstance(development, Unknown | Erased):
         return changed
+
+    def find(ref: str) -> Part | None:
+        return changed.get(ref) or desk.get(ref)
+
     ref = development.ref or f"d{event.version}"
-    changed |= _brought(desk, ref, event, development)
-    changed |= _acted(desk, ref, development, changed)
+    changed |= _brought(ref, event, development)
+    for change in _followed(find, ref, development):
+        changed |= change
     return changed
 
 
-def _brought(
-    desk: Mapping[str, Part], ref: str, event: Recorded, development: Development
-) -> dict[str, Part]:
+def _brought(ref: str, event: Recorded, development: Development) -> dict[str, Part]:
     """The parts that a development brings with it."""
     parts: dict[str, Part] = {name: Named(what, ref) for name, what in named_in(development)}
     parts[ref] = Named(development.kind, ref)
     if isinstance(development, News | ConflictNoted):
         filer = str(event.provenance["filed_by"])
-        parts[ref] = Standing(development, filer, released(development, event.recorded_ms))
+        release = released(development, event.recorded_ms)
+        parts[ref] = Standing(development, filer, release, event.version)
     parts |= {claim.ref: Claimed(claim, ref) for claim in development.claims}
     for figure in development.figures:
         parts[figure.ref] = Counted(figure, ref, source_of(figure, development))
-    for figure in development.figures:
-        whole = figure.part_of and (parts.get(figure.part_of) or desk.get(figure.part_of))
-        if isinstance(whole, Counted) and figure.part_of:
-            parts[figure.part_of] = replace(whole, parts=(*whole.parts, figure.ref))
     match development:
         case ResponseAwaited(response=response):
             parts[response.ref] = Answer(response, ref)
@@ -222,119 +155,231 @@ def source_of(figure: Figure, development: Development) -> str | None:
     return development.attribution.speaker
 
 
-def _acted(
-    desk: Mapping[str, Part], ref: str, development: Development, changed: Mapping[str, Part]
-) -> dict[str, Part]:
-    """The parts of earlier events that this one changes."""
-    match development:
-        case ResponseReceived(resolves=awaited) | ResponseDeclined(resolves=awaited):
-            return _changed(desk, awaited, Answer, by=ref)
-        case FigureRevised(target=target):
-            return _revised(desk, target, development)
-        case Act():
-            story = changed[STORY]
-            return _act(desk, development, story if isinstance(story, StoryPart) else None)
-        case _:
-            return {}
+def _followed(find: Find, ref: str, development: Development) -> Changes:
+    """What else an event changes, once what it brought is there."""
+    for figure in development.figures:
+        yield _counted_in(find, figure)
+    standing = find(ref)
+    if isinstance(standing, Standing):
+        yield from _led_to(find, ref, None, standing)
+    if isinstance(development, Act):
+        yield from _acted(find, development)
 
 
-def _act(desk: Mapping[str, Part], act: Act, story: StoryPart | None) -> dict[str, Part]:
+def _acted(find: Find, act: Act) -> Changes:
+    story = find(STORY)
     match act:
         case Corrected(target=target, field=path, new=new):
-            return _rewritten(desk, target, path, new)
+            yield from _rewritten(find, target, path, new)
+        case Redacted(target=target, fields=paths):
+            for path in paths:
+                yield from _rewritten(find, target, path, None)
         case Refiled(target=target, headline=headline, body=body):
             words = {"headline": headline, "body": body}
             changes = {name: text for name, text in words.items() if text is not None}
-            standing = desk.get(target)
-            if not isinstance(standing, Standing):
-                return {}
-            return {target: replace(standing, development=_updated(standing.development, changes))}
+            standing = find(target)
+            if isinstance(standing, Standing):
+                refiled = standing.development.model_copy(update=changes)
+                yield {target: replace(standing, development=refiled)}
         case VerificationChanged(of=of, after=after):
-            return _changed(desk, of, (Claimed, Counted), verification=after)
-        case ConflictNoted(conflict=conflict) if conflict.nature == "not-comparable":
-            return _set_apart(desk, conflict.between)
-        case StoryClosed() | StoryReopened() if story is not None:
+            part = find(of)
+            if isinstance(part, Claimed | Counted) and not _withdrawn(find, part.owner):
+                yield {of: replace(part, verification=after)}
+        case StoryClosed() | StoryReopened() if isinstance(story, StoryPart):
             closed = isinstance(act, StoryClosed)
-            return {STORY: replace(story, status="closed" if closed else "open")}
-        case LegalHoldPlaced(target=None) | LegalHoldLifted(target=None) if story is not None:
-            return {STORY: replace(story, legal_hold=isinstance(act, LegalHoldPlaced))}
+            yield {STORY: replace(story, status="closed" if closed else "open")}
+        case LegalHoldPlaced(target=None) | LegalHoldLifted(target=None):
+            if isinstance(story, StoryPart):
+                yield {STORY: replace(story, legal_hold=isinstance(act, LegalHoldPlaced))}
         case LegalHoldPlaced(target=str(target)) | LegalHoldLifted(target=str(target)):
-            return _changed(desk, target, Standing, legal_hold=isinstance(act, LegalHoldPlaced))
+            held = isinstance(act, LegalHoldPlaced)
+            yield _changed(find, target, Standing, legal_hold=held)
         case (
             Held() | HoldReleased() | Withdrawn() | Published() | EmbargoLifted() | EmbargoBroken()
         ):
-            standing = desk.get(act.target)
-            if not isinstance(standing, Standing):
-                return {}
-            released_ = replace(standing, release=standing.release.after(act))
-            return {act.target: released_} | _reopened(desk, act, standing)
-        case _:
-            return {}
+            standing = find(act.target)
+            if isinstance(standing, Standing):
+                after_act = replace(standing, release=standing.release.after(act))
+                yield {act.target: after_act}
+                yield from _led_to(find, act.target, standing, after_act)
 
 
 def _changed(
-    desk: Mapping[str, Part],
+    find: Find,
     ref: str,
-    kind: type | tuple[type, ...],
+    kind: type,
     **changes: Any,  # noqa: ANN401 - the fields of any part
 ) -> dict[str, Part]:
-    part = desk.get(ref)
+    part = find(ref)
     return {ref: replace(part, **changes)} if part is not None and isinstance(part, kind) else {}
 
 
-def _updated(development: Development, changes: Mapping[str, str]) -> Development:
-    return development.model_copy(update=dict(changes))
+def _withdrawn(find: Find, owner: str) -> bool:
+    standing = find(owner)
+    return isinstance(standing, Standing) and standing.release.withdrawn
 
 
-def _rewritten(desk: Mapping[str, Part], target: str, path: str, new: object) -> dict[str, Part]:
-    """Apply a correction to the part that it is about."""
-    ref, inner = locate(target, path)
-    part = desk.get(ref)
-    try:
-        match part:
-            case Standing(development=development):
-                return {ref: replace(part, development=corrected(development, inner, new))}
-            case Claimed(claim=claim):
-                return {ref: replace(part, claim=corrected(claim, inner, new))}
-            case Counted(figure=figure):
-                return {ref: replace(part, figure=corrected(figure, inner, new))}
-            case Answer(response=response):
-                return {ref: replace(part, response=corrected(response, inner, new))}
-            case Named(what="remarks" | "letter" | "post" as what, owner=owner):
-                return _rewritten(desk, owner, f"{what}.{inner}", new)
-            case _:
-                return {}
-    except (KeyError, ValueError):  # an older desk let it pass; what cannot be applied is not
-        return {}
+def _led_to(find: Find, ref: str, before: Standing | None, after: Standing) -> Changes:
+    """What a development does to the parts of others, after it came, changed or went."""
+    old, new = _answered_by(before), _answered_by(after)
+    if old != new:
+        wait = find(old or "")
+        if isinstance(wait, Answer) and wait.by == ref:
+            yield {str(old): replace(wait, by=None)}
+        wait = find(new or "")
+        if isinstance(wait, Answer) and wait.by is None:
+            yield {str(new): replace(wait, by=ref)}
+    for touched in dict.fromkeys([*_touched_by(before), *_touched_by(after)]):
+        yield _counted_anew(find, touched, ref)
+    if before is None:
+        return
+    for figure in after.development.figures:
+        yield from _recounted(find, figure.ref, before, after)
 
 
-def _revised(desk: Mapping[str, Part], target: str, revision: FigureRevised) -> dict[str, Part]:
-    counted = desk.get(target)
+def _answered_by(standing: Standing | None) -> str | None:
+    """The wait that a development ends while it stands."""
+    if standing is None or standing.release.withdrawn:
+        return None
+    match standing.development:
+        case ResponseReceived(resolves=ref) | ResponseDeclined(resolves=ref):
+            return ref
+        case _:
+            return None
+
+
+def _touched_by(standing: Standing | None) -> tuple[str, ...]:
+    """The figures that a development is about and whose state it may change."""
+    match standing and standing.development:
+        case FigureRevised(target=target):
+            return (target,)
+        case ConflictNoted(conflict=conflict):
+            return conflict.between
+        case _:
+            return ()
+
+
+def _counted_anew(find: Find, ref: str, by: str | None = None) -> dict[str, Part]:
+    """A figure after all that touches it and is released: an older revision gives way to a newer.
+
+    While a revision is held or under embargo the figure is what it was before.
+    """
+    counted = find(ref)
     if not isinstance(counted, Counted):
         return {}
-    figure = counted.figure.model_copy(
-        update={
-            "value": revision.value,
-            "words": revision.words,
-            "qualifier": revision.qualifier or counted.figure.qualifier,
-        }
+    touched_by = counted.touched_by
+    if by is not None and by not in touched_by:
+        touched_by = (*touched_by, by)
+    standing = sorted(
+        (
+            part
+            for each in touched_by
+            if isinstance(part := find(each), Standing) and part.release.status == "published"
+        ),
+        key=lambda part: part.version,
     )
-    return {target: replace(counted, figure=figure)}
-
-
-def _set_apart(desk: Mapping[str, Part], between: tuple[str, ...]) -> dict[str, Part]:
-    """Remember which figures are never computed with each other."""
+    first = counted.first or counted.figure
+    figure = first
+    apart: set[str] = set()
+    for part in standing:
+        match part.development:
+            case FigureRevised(target=target) as revision if target == ref:
+                figure = _revised(figure, revision)
+            case ConflictNoted(conflict=conflict) if ref in conflict.between:
+                if conflict.nature == "not-comparable":
+                    apart |= {*conflict.between} - {ref}
     return {
-        ref: replace(part, apart_from=part.apart_from | (set(between) - {ref}))
-        for ref in between
-        if isinstance(part := desk.get(ref), Counted)
+        ref: replace(
+            counted,
+            figure=figure,
+            first=first,
+            touched_by=touched_by,
+            apart_from=frozenset(apart),
+        )
     }
 
 
-def _reopened(desk: Mapping[str, Part], act: Act, standing: Standing) -> dict[str, Part]:
-    """A withdrawn answer leaves its question open again; a withdrawn question awaits nothing."""
-    match act, standing.development:
-        case Withdrawn(), ResponseReceived(resolves=ref) | ResponseDeclined(resolves=ref):
-            return _changed(desk, ref, Answer, by=None)
-        case _:
-            return {}
+def _revised(figure: Figure, revision: FigureRevised) -> Figure:
+    said = {name: getattr(revision, name) for name in _SAID}
+    said["qualifier"] = revision.qualifier or figure.qualifier
+    return figure.model_copy(update=said)
+
+
+def _recounted(find: Find, ref: str, before: Standing, after: Standing) -> Changes:
+    """A figure of a development that changed: whose it is, and no part of anything once gone."""
+    counted = find(ref)
+    if not isinstance(counted, Counted):
+        return
+    if after.development.attribution != before.development.attribution:
+        yield {ref: replace(counted, source=source_of(counted.figure, after.development))}
+    if after.release.withdrawn and not before.release.withdrawn:
+        yield _counted_out(find, counted.figure)
+
+
+def _counted_in(find: Find, figure: Figure) -> dict[str, Part]:
+    whole = find(figure.part_of or "")
+    if not isinstance(whole, Counted) or figure.ref in whole.parts:
+        return {}
+    return {whole.figure.ref: replace(whole, parts=(*whole.parts, figure.ref))}
+
+
+def _counted_out(find: Find, figure: Figure) -> dict[str, Part]:
+    whole = find(figure.part_of or "")
+    if not isinstance(whole, Counted):
+        return {}
+    left = tuple(part for part in whole.parts if part != figure.ref)
+    return {whole.figure.ref: replace(whole, parts=left)}
+
+
+def _rewritten(find: Find, target: str, path: str, new: object) -> Changes:
+    """Apply a correction to the part that it is about, and to what follows from it."""
+    ref, inner = locate(target, path)
+    part = find(ref)
+    try:
+        match part:
+            case Standing(development=development):
+                after = replace(part, development=corrected(development, inner, new))
+                yield {ref: after}
+                yield from _led_to(find, ref, part, after)
+            case Claimed(claim=claim):
+                yield {ref: replace(part, claim=corrected(claim, inner, new))}
+            case Counted():
+                yield from _figure_rewritten(find, part, inner, new)
+            case Answer(response=response):
+                yield {ref: replace(part, response=corrected(response, inner, new))}
+            case Named(what="remarks" | "letter" | "post" as what, owner=owner):
+                yield from _rewritten(find, owner, f"{what}.{inner}", new)
+    except (KeyError, ValueError):  # an older desk let it pass; what cannot be applied is not
+        return
+
+
+def _figure_rewritten(find: Find, counted: Counted, path: str, new: object) -> Changes:
+    """What a source says is put right where it was said, in the figure or in its last revision."""
+    ref = counted.figure.ref
+    figure = corrected(counted.figure, path, new)
+    revision = _last_revision(find, counted)
+    if path in _SAID and revision is not None:
+        yield from _rewritten(find, revision, path, new)
+        return
+    first = corrected(counted.first, path, new) if counted.first else None
+    owner = find(counted.owner)
+    source = counted.source
+    if isinstance(owner, Standing):
+        source = source_of(figure, owner.development)
+    yield {ref: replace(counted, figure=figure, first=first, source=source)}
+    if figure.part_of != counted.figure.part_of and not _withdrawn(find, counted.owner):
+        yield _counted_out(find, counted.figure)
+        yield _counted_in(find, figure)
+
+
+def _last_revision(find: Find, counted: Counted) -> str | None:
+    """The development whose number the figure shows now, None where it is the figure's own."""
+    released_ = [
+        (part.version, ref)
+        for ref in counted.touched_by
+        if isinstance(part := find(ref), Standing)
+        and isinstance(part.development, FigureRevised)
+        and part.development.target == counted.figure.ref
+        and part.release.status == "published"
+    ]
+    return max(released_)[1] if released_ else None

@@ -143,6 +143,17 @@ def test_looking_back(told: Desk) -> None:
     assert told.json("story", STORY, "--occurred-by", "2025-10-11")["timeline"] == now["timeline"]
 
 
+def test_looking_back_by_the_corrected_date(told: Desk) -> None:
+    """When it happened is judged by the date as it was corrected, not as it was first filed."""
+    happened = {item["ref"]: item["occurred"] for item in told.json("story", STORY)["timeline"]}
+    fix = {"target": "E20", "field": "occurred.date", "old": happened["E20"].get("date")}
+    told.run("file", STORY, "corrected", "--data", json.dumps(
+        fix | {"new": "2025-10-09", "note": "misread"}
+    ))  # fmt: skip
+    by_september = told.json("story", STORY, "--occurred-by", "2025-09-30")
+    assert [item["ref"] for item in by_september["timeline"]] == ["E17", "E21"]
+
+
 def test_what_changed(told: Desk) -> None:
     """`diff` says what was added, removed and changed between two moments."""
     told.run(*KREMLIN, "--data", '{"resolves": "P1", "ref": "K1"}')
