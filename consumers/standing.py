@@ -7,7 +7,7 @@ once, for filing, correcting, holding, releasing and withdrawing alike; the desk
 
 from collections import Counter
 from dataclasses import replace
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from consumers.parts import (
     Changes,
@@ -51,14 +51,14 @@ def led_to(find: Find, before: Item | Conflict | None, after: Item | Conflict, a
         names = [*(before.between if isinstance(before, Conflict) else ()), *after.between]
         for ref in dict.fromkeys(names):
             yield from _touching(find, ref, after)
-            yield _counted_anew(find, ref, at)
+            yield _counted(find, ref, before, after, at)
         yield noted_anew(find, after.ref)
         return
     earlier = before if isinstance(before, Item) else None
     yield from _waited(find, earlier, after)
     for ref in dict.fromkeys(each for item in (earlier, after) if (each := _revises(item))):
         yield from _touching(find, ref, after)
-        yield _counted_anew(find, ref, at)
+        yield _counted(find, ref, before, after, at)
     yield _mentioned(find, earlier, after)
 
 
@@ -106,8 +106,10 @@ def _touching_now(find: Find, ref: str) -> list[Item | Conflict]:
     return sorted(standing, key=lambda part: part.position)
 
 
-def _counted_anew(find: Find, ref: str, at: str) -> Parts:
-    """A figure after all that touches it and is released: an older revision gives way to a newer.
+def _counted(
+    find: Find, ref: str, before: Item | Conflict | None, after: Item | Conflict, at: str
+) -> Parts:
+    """A figure after what is about it came or changed: an older revision gives way to a newer.
 
     A revision shows in the figure while it is public itself: one under embargo must not give
     its number away, and one that is held takes it back.
@@ -115,24 +117,31 @@ def _counted_anew(find: Find, ref: str, at: str) -> Parts:
     figure = find(ref)
     if not isinstance(figure, Figure):
         return {}
-    said = {name: getattr(figure, name) for name in SAID}
-    if figure.history:
-        said = {name: figure.history[0][name] for name in SAID}
+    if before is None:  # the newest, so that all before stays
+        changed = _touched(figure, after, at) if after.release.status == "published" else figure
+        return {ref: changed} if changed is not figure else {}
+    first = {name: figure.history[0][name] for name in SAID} if figure.history else {}
     shown_at = {old["by"]: old["until"] for old in figure.history}
-    history: list[dict[str, Any]] = []
-    apart: set[str] = set()
+    changed = replace(figure, **first, history=[], not_comparable_with=[])
     for part in _touching_now(find, ref):
-        if isinstance(part, Conflict):
-            if part.nature == "not-comparable" and ref in part.between:
-                apart |= {*part.between} - {ref}
-        elif part.revises and part.revises["target"] == ref:
-            history.append(said | {"until": shown_at.get(part.ref, at), "by": part.ref})
-            new = {name: part.revises[name] for name in SAID}
-            said = new | {"qualifier": new["qualifier"] or said["qualifier"]}
-    for old, next_ in zip(history[-2::-1], history[:0:-1], strict=True):
+        changed = _touched(changed, part, shown_at.get(part.ref, at))
+    for old, next_ in zip(changed.history[-2::-1], changed.history[:0:-1], strict=True):
         old["until"] = min(old["until"], next_["until"])
-    changed = replace(figure, **said, history=history, not_comparable_with=sorted(apart))
     return {ref: changed} if changed != figure else {}
+
+
+def _touched(figure: Figure, by: Item | Conflict, at: str) -> Figure:
+    match by:
+        case Item(revises=dict(revises)) if revises["target"] == figure.ref:
+            said = {name: getattr(figure, name) for name in SAID}
+            new = {name: revises[name] for name in SAID}
+            new["qualifier"] = new["qualifier"] or said["qualifier"]
+            history = [*figure.history, said | {"until": at, "by": by.ref}]
+            return replace(figure, **new, history=history)
+        case Conflict(nature="not-comparable") if figure.ref in by.between:
+            apart = {*figure.not_comparable_with, *by.between} - {figure.ref}
+            return replace(figure, not_comparable_with=sorted(apart))
+    return figure
 
 
 def last_revision(find: Find, figure: Figure) -> Item | None:

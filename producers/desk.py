@@ -229,10 +229,12 @@ def _led_to(find: Find, ref: str, before: Standing | None, after: Standing) -> C
         wait = find(new or "")
         if isinstance(wait, Answer) and wait.by is None:
             yield {str(new): replace(wait, by=ref)}
+    if before is None:
+        for touched in _touched_by(after):
+            yield _counted_on(find, touched, ref, after)
+        return
     for touched in dict.fromkeys([*_touched_by(before), *_touched_by(after)]):
         yield _counted_anew(find, touched, ref)
-    if before is None:
-        return
     for figure in after.development.figures:
         yield from _recounted(find, figure.ref, before, after)
 
@@ -259,44 +261,47 @@ def _touched_by(standing: Standing | None) -> tuple[str, ...]:
             return ()
 
 
-def _counted_anew(find: Find, ref: str, by: str | None = None) -> dict[str, Part]:
-    """A figure after all that touches it and is released: an older revision gives way to a newer.
-
-    While a revision is held or under embargo the figure is what it was before.
-    """
+def _counted_on(find: Find, ref: str, by: str, touching: Standing) -> dict[str, Part]:
+    """A figure after one more development about it, the newest, so that all before stays."""
     counted = find(ref)
     if not isinstance(counted, Counted):
         return {}
-    touched_by = counted.touched_by
-    if by is not None and by not in touched_by:
-        touched_by = (*touched_by, by)
-    standing = sorted(
-        (
-            part
-            for each in touched_by
-            if isinstance(part := find(each), Standing) and part.release.status == "published"
-        ),
-        key=lambda part: part.version,
-    )
     first = counted.first or counted.figure
-    figure = first
-    apart: set[str] = set()
-    for part in standing:
-        match part.development:
-            case FigureRevised(target=target) as revision if target == ref:
-                figure = _revised(figure, revision)
-            case ConflictNoted(conflict=conflict) if ref in conflict.between:
-                if conflict.nature == "not-comparable":
-                    apart |= {*conflict.between} - {ref}
-    return {
-        ref: replace(
-            counted,
-            figure=figure,
-            first=first,
-            touched_by=touched_by,
-            apart_from=frozenset(apart),
-        )
-    }
+    noted = replace(counted, first=first, touched_by=(*counted.touched_by, by))
+    return {ref: _touched(noted, touching)}
+
+
+def _counted_anew(find: Find, ref: str, by: str) -> dict[str, Part]:
+    """A figure after all that touches it, when one of these changed."""
+    counted = find(ref)
+    if not isinstance(counted, Counted):
+        return {}
+    first = counted.first or counted.figure
+    touched_by = tuple(dict.fromkeys((*counted.touched_by, by)))
+    figure = replace(
+        counted, figure=first, first=first, touched_by=touched_by, apart_from=frozenset()
+    )
+    standing = (part for each in touched_by if isinstance(part := find(each), Standing))
+    for part in sorted(standing, key=lambda part: part.version):
+        figure = _touched(figure, part)
+    return {ref: figure}
+
+
+def _touched(counted: Counted, by: Standing) -> Counted:
+    """A figure after a development about it; one that is not released changes nothing yet.
+
+    So an older revision gives way to a newer, and the figure is what it was while one is held.
+    """
+    ref = counted.figure.ref
+    match by.development:
+        case _ if by.release.status != "published":
+            return counted
+        case FigureRevised(target=target) as revision if target == ref:
+            return replace(counted, figure=_revised(counted.figure, revision))
+        case ConflictNoted(conflict=conflict) if ref in conflict.between:
+            if conflict.nature == "not-comparable":
+                return replace(counted, apart_from=counted.apart_from | {*conflict.between} - {ref})
+    return counted
 
 
 def _revised(figure: Figure, revision: FigureRevised) -> Figure:
