@@ -6,9 +6,11 @@ from typing import Final, Literal, NamedTuple
 
 import orjson
 
+from consumers.bulletin import Bulletin, Wanted
 from consumers.parts import Part
 from consumers.state import INTERNAL, READERS, Row, document, for_readers, part_of, row_of
 from consumers.story import evolve, fold
+from consumers.updates import Update, comes_into_sight, taken_back, update_of
 from consumers.views import Views
 from events.envelope import Recorded
 
@@ -94,6 +96,7 @@ class Stories:
 
     def __init__(self, views: Views) -> None:
         self._views = views
+        self._bulletin = Bulletin(views)
         self._remembered: OrderedDict[tuple[str, str], Part | None] = OrderedDict()
         self._good_for = (0, -1)
 
@@ -106,18 +109,52 @@ class Stories:
             self._remembered.clear()
         self._good_for = (0, -1)
         changed: dict[tuple[str, str], Part] = {}
+        rows: dict[tuple[str, str], Row] = {}
+        told: list[Update] = []
         for event in events:
-            known = _Known(event.story, changed, self, generation)
-            for key, part in evolve(known, event).items():
-                changed[event.story, key] = part
-        rows = ((story, row_of(part)) for (story, _), part in changed.items())
+            story = event.story
+            known = _Known(story, changed, self, generation)
+            parts = evolve(known, event)
+            made = {key: row_of(part) for key, part in parts.items()}
+            earlier: list[Row] = []
+            if comes_into_sight(known, parts) and event.version > 1:
+                earlier = self._in_sight(generation, story, rows, made)
+            update = update_of(known, parts, made, event, earlier)
+            back = taken_back(known, parts, event)
+            if back:
+                self._bulletin.add(generation, told)
+                told.clear()
+                self._bulletin.take_back(generation, story, back)
+            if update is not None:
+                told.append(update)
+            for key, part in parts.items():
+                changed[story, key], rows[story, key] = part, made[key]
         connection.executemany(
             f"INSERT OR REPLACE INTO story_parts_{generation} VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            ((story, *_columns(row)) for story, row in rows),
+            ((story, *_columns(row)) for (story, _), row in rows.items()),
         )
+        self._bulletin.add(generation, told)
         for name, part in changed.items():
             self._remember(name, part)
         self._good_for = (generation, events[-1].position)
+
+    def _in_sight(
+        self,
+        generation: int,
+        story: str,
+        rows: Mapping[tuple[str, str], Row],
+        made: Mapping[str, Row],
+    ) -> list[Row]:
+        """Give a story's public parts before an event, those that it made left out."""
+        stored = self._views.connection.execute(
+            "SELECT key, section, place, audience, rank, content, names "
+            f"FROM story_parts_{generation} WHERE story = ?",
+            (story,),
+        )
+        found = {row[0]: Row(*row) for row in stored}
+        found |= {key: row for (of, key), row in rows.items() if of == story}
+        seen = [row for key, row in found.items() if row.audience != INTERNAL and key not in made]
+        return sorted(seen, key=lambda row: (row.place, row.key))
 
     def lookup(self, generation: int, story: str, key: str) -> Part | None:
         """Give one part of a story as it is stored."""
@@ -167,6 +204,13 @@ class Stories:
             # Every part tells its own ref, so that no two are alike.
             sections[section] = sections[section].replace(content.encode(), seen.encode(), 1)
 
+    def updates(self, after: int, upto: int, limit: int, wanted: Wanted) -> list[Update]:
+        """Give what readers were told past a position and up to another, in order."""
+        with self._views.lock:
+            generation = self._views.position(self.name).generation
+            self._make(generation)
+            return self._bulletin.read(generation, after, upto, limit, wanted)
+
     def summaries(self, *, public: bool = False) -> list[Summary]:
         """Give all stories, the one that moved last first."""
         generation = self._views.position(self.name).generation
@@ -204,10 +248,12 @@ class Stories:
     def drop(self, generation: int) -> None:
         """Remove a generation of the view, inside a transaction."""
         self._views.connection.execute(f"DROP TABLE IF EXISTS story_parts_{generation}")
+        self._bulletin.drop(generation)
 
     def _make(self, generation: int) -> None:
         # Each time: a table made in a transaction that was rolled back is not there.
         self._views.connection.execute(_TABLE.format(generation=generation))
+        self._bulletin.make(generation)
 
     def _remember(self, key: tuple[str, str], part: Part | None) -> None:
         self._remembered[key] = part

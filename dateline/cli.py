@@ -11,7 +11,7 @@ import structlog
 import typer
 from pydantic import ValidationError
 
-from dateline import commands, printing, telemetry, upkeep
+from dateline import admission, commands, printing, telemetry, upkeep
 from dateline.outcomes import DONE, INTERRUPTED, REFUSED, UNAVAILABLE, USAGE, exit_code
 from dateline.settings import Settings
 from dateline.wiring import BadUrl, Newsroom, newsroom
@@ -29,6 +29,8 @@ app = typer.Typer(
 )
 parked = typer.Typer(help="Events that a consumer could not handle.", no_args_is_help=True)
 audit = typer.Typer(help="Prove that the record is what was written.", no_args_is_help=True)
+keys = typer.Typer(help="Who may file and look inside over HTTP.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
 app.add_typer(parked, name="parked")
 app.add_typer(audit, name="audit")
 
@@ -119,6 +121,62 @@ def demo() -> int:
 
     telemetry.configure(Settings().log_level)
     return asyncio.run(show.play())
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="the address to listen at")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 is any that is free", min=0, max=65535)] = 8080,
+    log: LogUrl = None,
+) -> int:
+    """Take filings and serve stories and the live feed over HTTP, until Ctrl-C."""
+    from dateline import server  # noqa: PLC0415 - the one command that needs HTTP
+
+    async def work(room: Newsroom) -> int:
+        with (
+            server.listening(host, port) as door,
+            admission.keys_of(log or Settings().log) as known,
+        ):
+            first = admission.first_key(known)
+            if first:
+                printing.complain(f"dateline: the desk's key, shown this once: {first}")
+            said = f"dateline: serving {server.url_of(door)}"
+            await server.Server(room, known, lambda: printing.line(said)).serve([door])
+        return DONE
+
+    return _in_newsroom(log, work)
+
+
+Scopes = Annotated[
+    list[str], typer.Option("--scope", help="what it may do; once for each: file, correct, …")
+]
+
+
+@keys.command("create")
+def keys_create(
+    name: Annotated[str, typer.Argument(help="who holds it")],
+    scope: Scopes,
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """Make a key; its text is shown this once."""
+    return admission.create(log or Settings().log, name, scope, json=json)
+
+
+@keys.command("list")
+def keys_list(log: LogUrl = None, json: Json = False) -> int:
+    """List keys with what they may do."""
+    return admission.show(log or Settings().log, json=json)
+
+
+@keys.command("revoke")
+def keys_revoke(
+    key: Annotated[str, typer.Argument(metavar="ID", help="the key's id, as listed")],
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """End a key for good; what was filed with it stays."""
+    return admission.revoke(log or Settings().log, key, json=json)
 
 
 @app.command("file")

@@ -5,15 +5,26 @@ from typing import Final
 from events.errors import (
     Conflict,
     DatelineError,
+    KeysUnavailable,
     LogDamaged,
     LogFull,
     LogUnavailable,
     NotFound,
     Refused,
+    Unauthorised,
     ViewsUnavailable,
 )
 
-__all__ = ["DONE", "INTERRUPTED", "OUTCOMES", "REFUSED", "UNAVAILABLE", "USAGE", "exit_code"]
+__all__ = [
+    "DONE",
+    "INTERRUPTED",
+    "OUTCOMES",
+    "REFUSED",
+    "UNAVAILABLE",
+    "USAGE",
+    "exit_code",
+    "http_status",
+]
 
 DONE = 0
 REFUSED = 1
@@ -25,6 +36,8 @@ INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
 OUTCOMES: Final[dict[type[DatelineError], tuple[int, int]]] = {
     Refused: (REFUSED, 422),
     NotFound: (REFUSED, 404),
+    Unauthorised: (REFUSED, 401),
+    KeysUnavailable: (UNAVAILABLE, 503),
     Conflict: (REFUSED, 409),
     LogFull: (UNAVAILABLE, 507),
     LogUnavailable: (UNAVAILABLE, 503),
@@ -32,6 +45,26 @@ OUTCOMES: Final[dict[type[DatelineError], tuple[int, int]]] = {
     ViewsUnavailable: (UNAVAILABLE, 503),
     DatelineError: (REFUSED, 500),
 }
+
+
+# Where the rule that was broken says more than the error's class.
+RULES: Final = {
+    "scope": 403,
+    "size": 413,
+    "json": 400,
+    "cursor": 400,
+    "filter": 400,
+    "number": 400,
+    "moment": 400,
+    "if-match": 400,
+}
+
+
+def http_status(error: DatelineError) -> int:
+    """Give the status of an HTTP answer that ends with this error."""
+    if isinstance(error, Refused) and error.rule in RULES:
+        return RULES[error.rule]
+    return next(OUTCOMES[kind][1] for kind in type(error).__mro__ if kind in OUTCOMES)
 
 
 def exit_code(error: DatelineError) -> int:

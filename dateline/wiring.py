@@ -21,7 +21,7 @@ from events.memory_log import MemoryLog, wall_clock
 from events.sqlite_log import SqliteLog
 from producers.publisher import Publisher
 
-__all__ = ["BadUrl", "Newsroom", "newsroom", "open_log", "sqlite_path"]
+__all__ = ["BadUrl", "Newsroom", "keys_path", "newsroom", "open_log", "sqlite_path"]
 
 SQLITE = "sqlite:///"
 NO_ROOM: Final = (apsw.FullError, apsw.ReadOnlyError, apsw.CantOpenError, apsw.IOError)
@@ -119,8 +119,17 @@ def open_log(url: str, clock: Clock = wall_clock) -> Log:
 
 def views_path(url: str) -> str:
     """Give the file that the views of a log live in: beside the log, so that they move together."""
+    return _beside(url, "views")
+
+
+def keys_path(url: str) -> str:
+    """Give the file that the keys of a newsroom live in, beside its log."""
+    return _beside(url, "keys")
+
+
+def _beside(url: str, what: str) -> str:
     path = sqlite_path(url)
-    return f"{path.removesuffix('.db')}.views.db" if path is not None else ":memory:"
+    return f"{path.removesuffix('.db')}.{what}.db" if path is not None else ":memory:"
 
 
 @asynccontextmanager

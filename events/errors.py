@@ -3,6 +3,8 @@
     DatelineError
     ├── Refused             a filing breaks a rule; nothing was appended
     ├── NotFound            no such story, development or position
+    ├── KeysUnavailable     keys cannot be looked up just now
+    ├── Unauthorised        no key, or none that is known
     ├── ViewsUnavailable    what is made of the log cannot be kept just now; the log is as it was
     │   └── RebuildUnderWay
     └── LogError
@@ -22,6 +24,7 @@ __all__ = [
     "Conflict",
     "DatelineError",
     "IdReused",
+    "KeysUnavailable",
     "LogDamaged",
     "LogError",
     "LogFull",
@@ -30,6 +33,7 @@ __all__ = [
     "PartlyRepeated",
     "RebuildUnderWay",
     "Refused",
+    "Unauthorised",
     "ViewsUnavailable",
     "WrongVersion",
 ]
@@ -82,6 +86,22 @@ class NotFound(DatelineError):
         super().__init__(f"no {what} {name}")
         self.what = what
         self.name = name
+
+
+class Unauthorised(DatelineError):
+    """Nobody knows who asks: there is no key, or none that is known and was not revoked."""
+
+
+class KeysUnavailable(DatelineError):
+    """Keys cannot be read or written just now; nobody who needs one is let in.
+
+    Args:
+        path: their file.
+        why: what stands in the way.
+    """
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"keys unavailable: {path}: {why}")
 
 
 class ViewsUnavailable(DatelineError):
@@ -151,12 +171,12 @@ class LogUnavailable(LogError):
     """
 
     def __init__(self, log: str, why: str, *, reading: bool = False) -> None:
-        rest = (
+        self.advice = (
             "nothing was read, try again"
             if reading
             else "unknown whether anything was appended, safe to retry with the same ids"
         )
-        super().__init__(f"log unavailable: {log}: {why}; {rest}")
+        super().__init__(f"log unavailable: {log}: {why}; {self.advice}")
         self.log = log
         self.why = why
 

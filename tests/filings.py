@@ -66,7 +66,7 @@ class Story:
 
     def record(self, happening: Any, by: str = "desk:ada") -> None:
         version = len(self.events) + 1
-        envelope = canonical({"filed_by": by})
+        envelope = canonical({"filed_by": by, "id": f"event-{version}"})
         event = Recorded(version, "a-story", version, self.now, envelope, happening)
         self.events.append(event)
         self.desk.update(evolve(self.desk, event))

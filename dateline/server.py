@@ -1,0 +1,277 @@
+"""The server: both sides' routes on one port, errors as problem documents, an orderly end."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from types import FrameType
+from typing import Any, Final
+
+import orjson
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from consumers import routes as reading
+from consumers.feed import Feed, Limits
+from dateline.outcomes import http_status
+from dateline.wiring import Newsroom
+from events.errors import (
+    DatelineError,
+    LogDamaged,
+    LogUnavailable,
+    Refused,
+    Unauthorised,
+    ViewsUnavailable,
+)
+from producers import routes as filing
+from producers.case import Actor
+from producers.keys import Key, Keys
+
+__all__ = ["Server", "application", "listening", "url_of"]
+
+DRAIN_SECONDS = 10  # that requests under way have to end when the server is stopped
+KEEP_ALIVE_SECONDS = 75
+_PROBLEM: Final = "application/problem+json"
+_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+)
+
+# Every connection inherits these. A reader that is gone without a word is noticed, and what waits
+# to be sent to a slow one waits with us, where it is counted, and not in the kernel.
+_DOOR: Final = (
+    (socket.SOL_SOCKET, socket.SO_REUSEADDR, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024),
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.IPPROTO_TCP, getattr(socket, "TCP_USER_TIMEOUT", 18), 30_000),
+)
+
+log = structlog.get_logger()
+
+
+def application(
+    room: Newsroom,
+    keys: Keys,
+    limits: Limits = Limits(),  # noqa: B008 - it cannot change
+) -> tuple[ASGIApp, Feed]:
+    """Give the ASGI application of a newsroom, and its feed.
+
+    Args:
+        room: the newsroom.
+        keys: who may file and look inside.
+        limits: what every subscriber of the feed is given.
+    """
+    feed = Feed(room.log, room.stories, room.subscription, room.clock, limits)
+
+    def filer(request: Request) -> Actor:
+        key = _key(request, keys)
+        if key is None:
+            raise Unauthorised("expected a key (Authorization: Bearer …); found none")
+        return key.actor
+
+    def insider(request: Request) -> bool:
+        key = _key(request, keys)
+        return key is not None and "read:internal" in key.scopes
+
+    def who(request: Request) -> str:
+        key = _key(request, keys)
+        if key is not None:
+            return key.id
+        return request.client.host if request.client else ""
+
+    async def healthz(_request: Request) -> Response:
+        return Response("ok\n", media_type="text/plain")
+
+    async def readyz(_request: Request) -> Response:
+        head = await room.log.head()
+        lag = head.size - feed.position
+        body = orjson.dumps({"position": head.size, "lag_events": lag, "clients": feed.clients})
+        return Response(body, media_type="application/json")
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await feed.begin()
+        work = asyncio.create_task(feed.run())
+        yield
+        work.cancel()
+        with suppress(asyncio.CancelledError):
+            await work
+
+    app = Starlette(
+        routes=[
+            *filing.routes(room.publisher, filer),
+            *reading.routes(room, feed, insider, who),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+        ],
+        exception_handlers={
+            DatelineError: _problem,
+            HTTPException: _http_problem,
+            Exception: _fault,
+        },
+        lifespan=lifespan,
+    )
+    return _guarded(app), feed
+
+
+def _key(request: Request, keys: Keys) -> Key | None:
+    """Give the key that a request carries; a wrong one is never taken for none."""
+    held = request.headers.get("authorization")
+    if held is None:
+        return None
+    scheme, _, text = held.partition(" ")
+    key = keys.find(text.strip()) if scheme.lower() == "bearer" else None
+    if key is None:
+        raise Unauthorised("expected a key that is known and was not revoked; found another")
+    return key
+
+
+def _guarded(app: ASGIApp) -> ASGIApp:
+    """Add to every answer what keeps browsers from making more of it than it is."""
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_HEADERS]
+            await send(message)
+
+        await app(scope, receive, answer if scope["type"] == "http" else send)
+
+    return guarded
+
+
+def _problem(_request: Request, error: Exception) -> Response:
+    """Answer with an RFC 9457 problem document."""
+    status = http_status(error) if isinstance(error, DatelineError) else 500
+    about: dict[str, Any] = {
+        "type": f"urn:dateline:{type(error).__name__.lower()}",
+        "title": type(error).__name__,
+        "status": status,
+        "detail": _detail(error),
+    }
+    facts = (
+        ("rule", "field", "expected", "found", "story")
+        if isinstance(error, Refused)
+        else ("story", "expected", "found")
+    )
+    about |= {name: getattr(error, name) for name in facts if hasattr(error, name)}
+    headers = {"www-authenticate": "Bearer"} if status == 401 else {}  # noqa: PLR2004 - RFC 9110
+    if status in (503, 507):
+        headers["retry-after"] = "5"
+    return Response(orjson.dumps(about), status, headers, _PROBLEM)
+
+
+def _detail(error: Exception) -> str:
+    """Say what went wrong to somebody elsewhere, who has no use for the names of files here."""
+    match error:
+        case LogUnavailable(advice=advice):
+            return f"the log is not to be had just now; {advice}"
+        case ViewsUnavailable() | LogDamaged():
+            return "stories are not to be had just now; try again"
+        case _:
+            return str(error)
+
+
+def _http_problem(_request: Request, error: Exception) -> Response:
+    status, title = getattr(error, "status_code", 500), getattr(error, "detail", "")
+    about = {"type": "about:blank", "title": title, "status": status}
+    return Response(orjson.dumps(about), status, getattr(error, "headers", None), _PROBLEM)
+
+
+def _fault(request: Request, error: Exception) -> Response:
+    log.error("fault", path=request.url.path, error=type(error).__name__)
+    about = {"type": "about:blank", "title": "a fault of the server's own", "status": 500}
+    return Response(orjson.dumps(about), 500, media_type=_PROBLEM)
+
+
+class Server(uvicorn.Server):
+    """Serves a newsroom until told to stop; what was acknowledged is kept whatever happens.
+
+    Args:
+        room: the newsroom.
+        keys: who may file and look inside.
+        ready: called when it serves.
+        limits: what every subscriber of the feed is given.
+    """
+
+    def __init__(
+        self,
+        room: Newsroom,
+        keys: Keys,
+        ready: Callable[[], None],
+        limits: Limits = Limits(),  # noqa: B008 - it cannot change
+    ) -> None:
+        app, self._feed = application(room, keys, limits)
+        # It would call every reader that was cut an error; faults are told by `_fault`.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        self._ready = ready
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=DRAIN_SECONDS,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            )
+        )
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End in order; asked a second time by Ctrl-C, end at once."""
+        # As uvicorn does, but for raising the signal again afterwards: the log is still open then.
+        del frame
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start as uvicorn does, then say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the feed's connections, which would not end by themselves, then all others."""
+        await self._feed.close()
+        await super().shutdown(sockets)
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Open the door: a listening socket.
+
+    Args:
+        host: the address to listen at.
+        port: 0 for any that is free.
+
+    Raises:
+        OSError: nothing can listen there.
+    """
+    # Not left to uvicorn, which ends the process where the address is taken.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    door = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        for level, option, value in _DOOR:
+            door.setsockopt(level, option, value)
+        door.bind((host, port))
+        door.listen(2048)
+    except OSError as error:
+        door.close()
+        raise OSError(error.errno, error.strerror, f"{host}:{port}") from None
+    return door
+
+
+def url_of(door: socket.socket) -> str:
+    """Give the URL that a door is reached by."""
+    host, port = door.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

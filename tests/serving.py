@@ -1,0 +1,131 @@
+"""A server on a free port, in the test's own loop, and a subscriber that reads its feed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, Self
+
+import aiohttp
+import orjson
+
+from consumers.feed import Limits
+from dateline.server import Server, listening, url_of
+from dateline.wiring import Newsroom
+from producers.keys import GRANTABLE, Keys
+
+
+class Told(NamedTuple):
+    """One event of the feed as it came over the wire."""
+
+    cursor: str
+    event: str
+    data: dict[str, Any]
+
+
+class Subscriber:
+    """Reads one connection of the feed, event by event."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.response = response
+
+    def __aiter__(self) -> Self:
+        """Go on where reading stopped."""
+        return self
+
+    async def __anext__(self) -> Told:
+        """Read one event, comments left out."""
+        fields: dict[str, str] = {}
+        async for raw in self.response.content:
+            text = raw.decode().removesuffix("\n")
+            if text:
+                name, _, value = text.partition(": ")
+                fields[name] = value
+            elif "data" in fields:
+                return Told(
+                    fields.get("id", ""),
+                    fields.get("event", "message"),
+                    orjson.loads(fields["data"]),
+                )
+            else:
+                fields = {}
+        raise StopAsyncIteration
+
+    async def take(self, most: int) -> list[Told]:
+        """Read this many events."""
+        return [await anext(self) for _ in range(most)]
+
+    async def news(self, most: int) -> list[Told]:
+        """Read this many updates, control events left out."""
+        found: list[Told] = []
+        while len(found) < most:
+            told = await anext(self)
+            if told.event == "message":
+                found.append(told)
+        return found
+
+
+class Served:
+    """A running server as a client sees it."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession, keys: Keys, key: str) -> None:
+        self.url = url
+        self.session = session
+        self.keys = keys
+        self.key = key
+
+    def bearer(self, key: str | None = None) -> dict[str, str]:
+        return {"Authorization": f"Bearer {key or self.key}"}
+
+    async def post(
+        self, story: str, content: Any, *, key: str | None = None, **headers: str
+    ) -> tuple[int, Any]:
+        """File; returns the status and the answer."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        body = content if isinstance(content, bytes) else orjson.dumps(content)
+        path = f"{self.url}/v1/stories/{story}/developments"
+        held = named | self.bearer(key)
+        async with self.session.post(path, data=body, headers=held) as response:
+            return response.status, orjson.loads(await response.read())
+
+    async def file(self, story: str, kind: str, **fields: Any) -> dict[str, Any]:
+        """File what is taken; returns the receipt."""
+        fields.setdefault("headline", f"A {kind} happens")
+        status, answer = await self.post(story, {"kind": kind, **fields})
+        assert status == 201, answer
+        receipt: dict[str, Any] = answer
+        return receipt
+
+    async def get(
+        self, path: str, headers: dict[str, str] | None = None
+    ) -> tuple[int, bytes, dict[str, str]]:
+        async with self.session.get(f"{self.url}{path}", headers=headers) as response:
+            return response.status, await response.read(), dict(response.headers)
+
+    @asynccontextmanager
+    async def feed(
+        self, query: str = "", cursor: str | None = None, **headers: str
+    ) -> AsyncIterator[Subscriber]:
+        if cursor is not None:
+            headers["Last-Event-ID"] = cursor
+        async with self.session.get(f"{self.url}/v1/feed{query}", headers=headers) as response:
+            yield Subscriber(response)
+
+
+@asynccontextmanager
+async def served(room: Newsroom, limits: Limits = Limits()) -> AsyncIterator[Served]:  # noqa: B008 - it cannot change
+    """Serve a newsroom until the block ends."""
+    keys = Keys(":memory:", room.clock)
+    key = keys.create("desk", GRANTABLE)
+    ready = asyncio.Event()
+    with listening("127.0.0.1", 0) as door:
+        server = Server(room, keys, ready.set, limits)
+        work = asyncio.create_task(server.serve([door]))
+        try:
+            await ready.wait()
+            connector = aiohttp.TCPConnector(limit=0, force_close=True)
+            async with aiohttp.ClientSession(connector=connector) as session:
+                yield Served(url_of(door), session, keys, key)
+        finally:
+            server.should_exit = True
+            await work
+    keys.close()

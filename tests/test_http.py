@@ -1,0 +1,177 @@
+"""Filing and reading over HTTP, as a service that has never heard of us sees it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from conftest import Clock
+from serving import Served, served
+
+from dateline.wiring import Newsroom, newsroom
+from producers.keys import GRANTABLE
+
+LATER = "2031-01-01T00:00:00Z"
+
+
+@pytest.fixture
+async def room(tmp_path: Path, clock: Clock) -> AsyncIterator[Newsroom]:
+    async with newsroom(f"sqlite:///{tmp_path}/news.db", clock) as made:
+        yield made
+
+
+@pytest.fixture
+async def desk(room: Newsroom) -> AsyncIterator[Served]:
+    async with served(room) as made:
+        yield made
+
+
+async def test_a_filing_is_acknowledged_with_its_place(desk: Served) -> None:
+    """Who files is told the id, the ref, the position and the version."""
+    first = await desk.file("a-drill", "story-opened", title="A drill")
+    second = await desk.file("a-drill", "development-reported", label="note", ref="N1")
+    assert (first["position"], first["version"], first["duplicate"]) == (1, 1, False)
+    assert (second["ref"], second["position"], second["version"]) == ("N1", 2, 2)
+
+
+async def test_several_filings_land_together_or_not_at_all(desk: Served) -> None:
+    """A list is filed whole, or refused whole with the rule and the field at fault."""
+    opening = {"kind": "story-opened", "title": "A drill", "headline": "It opens"}
+    note = {"kind": "development-reported", "label": "note", "headline": "A note"}
+    status, refused = await desk.post("a-drill", [opening, note, note | {"urgency": 12}])
+    assert (status, refused["field"]) == (422, "urgency")
+    assert (await desk.get("/v1/stories/a-drill"))[0] == 404
+    status, told = await desk.post("a-drill", [opening, note, note])
+    assert (status, [receipt["version"] for receipt in told]) == (201, [1, 2, 3])
+
+
+async def test_the_same_request_is_answered_as_before(desk: Served) -> None:
+    """With an Idempotency-Key a filing that is sent again is not filed again."""
+    opening = {"kind": "story-opened", "title": "A drill", "headline": "It opens"}
+    first = await desk.post("a-drill", opening, Idempotency_Key="any text of ours")
+    again = await desk.post("a-drill", opening, Idempotency_Key="any text of ours")
+    assert (first[0], again[0]) == (201, 201)
+    assert again[1] == first[1] | {"duplicate": True}
+    other = opening | {"title": "Another"}
+    status, problem = await desk.post("a-drill", other, Idempotency_Key="any text of ours")
+    assert (status, problem["title"]) == (409, "IdReused")
+
+
+async def test_a_filing_may_name_the_version_it_saw(desk: Served) -> None:
+    """If-Match refuses what was filed into a story that has moved on, and says how far."""
+    await desk.file("a-drill", "story-opened", title="A drill")
+    note = {"kind": "development-reported", "label": "note", "headline": "A note"}
+    assert (await desk.post("a-drill", note, If_Match='"1"'))[0] == 201
+    status, problem = await desk.post("a-drill", note, If_Match='"1"')
+    assert (status, problem["expected"], problem["found"]) == (409, 1, 2)
+    assert (await desk.post("a-drill", note, If_Match="soon"))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"{", 400),
+        (b"\xff", 400),
+        (b"[]", 422),
+        (b"7", 422),
+        (b'{"kind":"no-such-kind"}', 422),
+        (b'{"kind":"story-opened","title":"T","headline":"H","story":"another"}', 422),
+        (b'{"kind":"story-opened","headline":"' + b"x" * 300_000 + b'"}', 413),
+    ],
+)
+async def test_what_cannot_be_filed_is_refused_with_a_reason(
+    desk: Served, body: bytes, status: int
+) -> None:
+    """Nonsense gets a problem document that says what was expected and what was found."""
+    found, problem = await desk.post("a-drill", body)
+    assert found == problem["status"] == status
+    assert {"type", "title", "detail", "expected", "found"} <= set(problem)
+
+
+async def test_only_those_with_a_key_file(desk: Served) -> None:
+    """No key, a wrong one and a revoked one file nothing; a scope that lacks is named."""
+    path = f"{desk.url}/v1/stories/a-drill/developments"
+    async with desk.session.post(path, data=b"{}") as response:
+        assert (response.status, response.headers["www-authenticate"]) == (401, "Bearer")
+    opening = {"kind": "story-opened", "title": "A drill", "headline": "It opens"}
+    assert (await desk.post("a-drill", opening, key="dl_00000000_" + "x" * 43))[0] == 401
+    reader = desk.keys.create("reader", frozenset({"read:internal"}))
+    assert (await desk.post("a-drill", opening, key=reader))[0] == 403
+    desk.keys.revoke(reader[3:11])
+    assert (await desk.post("a-drill", opening, key=reader))[0] == 401
+
+
+async def test_who_filed_is_the_key(desk: Served, room: Newsroom) -> None:
+    """The log names the key that filed, whatever the filing says."""
+    key = desk.keys.create("wire", frozenset({"file"}))
+    opening = {"kind": "story-opened", "title": "A drill", "headline": "It opens"}
+    assert (await desk.post("a-drill", opening, key=key))[0] == 201
+    filed = [event.provenance["filed_by"] async for event in room.log.read()]
+    assert filed == ["key:wire"]
+
+
+async def test_what_did_not_change_is_not_sent_again(desk: Served) -> None:
+    """A reader that has the story is answered 304 until the story moves."""
+    await desk.file("a-drill", "story-opened", title="A drill")
+    status, _, headers = await desk.get("/v1/stories/a-drill")
+    had = {"If-None-Match": headers["Etag"]}
+    assert status == 200
+    assert (await desk.get("/v1/stories/a-drill", had))[:2] == (304, b"")
+    await desk.file("a-drill", "development-reported", label="note")
+    assert (await desk.get("/v1/stories/a-drill", had))[0] == 200
+
+
+async def test_a_story_is_shown_as_it_was_known(desk: Served) -> None:
+    """`as_of` gives an earlier state; nonsense is refused."""
+    await desk.file("a-drill", "story-opened", title="A drill")
+    await desk.file("a-drill", "development-reported", label="note")
+    _, then, _ = await desk.get("/v1/stories/a-drill?as_of=1")
+    assert orjson.loads(then)["timeline"] == []
+    assert (await desk.get("/v1/stories/a-drill?as_of=soon"))[0] == 400
+    assert (await desk.get("/v1/stories/a-drill?occurred_by=7"))[0] == 400
+
+
+async def test_history_comes_in_pages(desk: Served) -> None:
+    """A story's updates are read page by page, each once."""
+    await desk.file("a-drill", "story-opened", title="A drill")
+    for _ in range(4):
+        await desk.file("a-drill", "development-reported", label="note")
+    seen: list[int] = []
+    after: Any = 0
+    while after is not None:
+        path = f"/v1/stories/a-drill/developments?limit=2&after={after}"
+        page = orjson.loads((await desk.get(path))[1])
+        seen += [told["data"]["position"] for told in page["developments"]]
+        after = page["next"]
+    assert seen == [1, 2, 3, 4, 5]
+    assert (await desk.get("/v1/stories/a-drill/developments?limit=0x2"))[0] == 400
+
+
+async def test_what_is_not_released_is_as_if_it_never_was(desk: Served) -> None:
+    """To readers a story under embargo is no story; who may look inside sees it."""
+    embargoed = {"title": "Secret", "embargo_until": LATER}
+    await desk.file("a-secret", "story-opened", **embargoed)
+    never = await desk.get("/v1/stories/b-secret")
+    hidden = await desk.get("/v1/stories/a-secret")
+    assert (hidden[0], never[0]) == (404, 404)
+    assert hidden[1].replace(b"a-secret", b"b-secret") == never[1]
+    assert (await desk.get("/v1/stories"))[1] == b"[]"
+    assert (await desk.get("/v1/stories/a-secret/developments"))[0] == 404
+    status, inside, _ = await desk.get("/v1/stories/a-secret", desk.bearer())
+    assert (status, orjson.loads(inside)["title"]) == (200, "Secret")
+    assert (await desk.get("/v1/stories/a-secret", desk.bearer("wrong")))[0] == 401
+
+
+async def test_every_answer_is_guarded_against_browsers(desk: Served) -> None:
+    """No answer may be taken for a page, framed, or guessed to be of another type."""
+    for path in ("/v1/stories", "/v1/stories/none", "/nowhere", "/healthz"):
+        _, _, headers = await desk.get(path)
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+
+
+def test_every_scope_can_be_granted() -> None:
+    """What an act asks for can be given to a key."""
+    assert {"file", "publish", "correct", "withdraw", "read:internal"} <= GRANTABLE
