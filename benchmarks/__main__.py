@@ -7,7 +7,15 @@ from typing import Final
 
 import orjson
 
-from benchmarks import append_one, append_together, import_batches, open_million, rebuild, replay
+from benchmarks import (
+    append_one,
+    append_together,
+    fan_out,
+    import_batches,
+    open_million,
+    rebuild,
+    replay,
+)
 from benchmarks.measuring import Effort, Finding
 
 __all__ = ["main"]
@@ -19,6 +27,7 @@ BENCHMARKS: Final[dict[str, Callable[[Effort], list[Finding]]]] = {
     "replay": replay.measure,
     "rebuild": rebuild.measure,
     "open_million": open_million.measure,
+    "fan_out": fan_out.measure,
 }
 WHOLE = Effort(1.0, 7)
 QUICK = Effort(0.1, 5)

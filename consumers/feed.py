@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, NamedTuple
 
 import orjson
+import structlog
 
 from consumers.bulletin import Wanted
 from consumers.ring import Frame, Ring
@@ -20,7 +21,7 @@ from consumers.stories import Stories
 from consumers.subscription import Subscription
 from consumers.updates import TAKES_BACK, Update
 from events.envelope import instant
-from events.errors import Refused
+from events.errors import DatelineError, Refused
 from events.log import Log
 from events.tree import leaf_hash
 
@@ -34,7 +35,10 @@ NAMELESS = "0" * 12  # in the cursor of a log that has no event yet
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
+Tell = Callable[[bytes], Awaitable[None]]
 Receive = Callable[[], Awaitable[Message]]
+
+log = structlog.get_logger()
 
 _CURSOR: Final = re.compile(r"([0-9a-f]{12})\.([0-9]{1,18})")
 _HEADERS: Final = [
@@ -93,6 +97,7 @@ class Feed:
         self._clock = clock
         self._limits = limits
         self._from: Counter[str] = Counter()
+        self._listeners: set[_Listener] = set()
         self._name = ""
         self._closing = False
         self.ring = Ring()
@@ -117,20 +122,29 @@ class Feed:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow())
             group.create_task(self._beat())
+            group.create_task(self._watch())
 
     async def _follow(self) -> None:
-        async for event in self._log.follow(self.position):
-            if event.position > self.position:  # or it was told with an earlier one
-                await self._read_on()
+        while True:
+            await self._read_on(await self._log.grown(self.position))
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self._limits.heartbeat)
             self.ring.wake()
 
-    async def _read_on(self) -> None:
+    async def _watch(self) -> None:
+        """Cut who does not take what is sent; a timer for each would cost more than sending."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._limits.send_within / 4)
+            late = loop.time() - self._limits.send_within
+            for listener in [one for one in self._listeners if one.waits_since(late)]:
+                listener.cut()
+
+    async def _read_on(self, size: int) -> None:
         """Bring the view up to the log, and the ring up to the view."""
-        checkpoint = await self._subscription.catch_up()
+        checkpoint = await self._subscription.catch_up(size)
         while self.position < checkpoint:
             page = await self._updates(self.position, checkpoint, Wanted())
             if any(update.kind in TAKES_BACK for update in page):
@@ -193,79 +207,71 @@ class Feed:
             receive: the connection, see ASGI.
             send: the connection, see ASGI.
         """
+        listener = _Listener(asyncio.current_task())
         self._from[who] += 1
-        work = asyncio.current_task()
+        self._listeners.add(listener)
         leaving = asyncio.create_task(_gone(receive))
-        left = False
-
-        def leave(_task: asyncio.Task[None]) -> None:
-            nonlocal left
-            left = True
-            if work is not None:
-                work.cancel()
-
-        leaving.add_done_callback(leave)
+        leaving.add_done_callback(lambda _: listener.cut())
         try:
-            await self._serve(start, wanted, send)
-        except TimeoutError:
-            return  # it did not take what it was sent; it may come back with its cursor
+            await self._serve(listener, start, wanted, send)
         except asyncio.CancelledError:
-            if not left:
+            if not listener.is_cut:
                 raise
+        except DatelineError as error:
+            log.warning("listener let go", error=type(error).__name__)
         finally:
-            leaving.remove_done_callback(leave)
+            listener.is_cut = True
             leaving.cancel()
+            self._listeners.discard(listener)
             self._from[who] -= 1
             if not self._from[who]:
                 del self._from[who]
 
-    async def _serve(self, start: Start, wanted: Wanted, send: Send) -> None:
+    async def _serve(self, listener: "_Listener", start: Start, wanted: Wanted, send: Send) -> None:
         loop = asyncio.get_running_loop()
+
+        async def tell(wire: bytes) -> None:
+            listener.sending_since = loop.time()
+            await send({"type": "http.response.body", "body": wire, "more_body": True})
+            listener.sending_since = None
+
         ends = loop.time() + self._limits.rotation * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         retry = random.randint(*RETRY_MS)  # noqa: S311 - spreads load
         opening = b"retry: %d\n\n" % retry + await self._greeting(start)
-        await self._send(send, opening)
-        number, position = await self._catch_up(start.position, wanted, send)
-        told, sent_at = position, loop.time()
+        await tell(opening)
+        number, position = await self._catch_up(start.position, wanted, tell)
+        told, sent_at, some = position, loop.time(), wanted != Wanted()
         while not self._closing and loop.time() < ends:
             if self.ring.end == number:
                 await self.ring.wait()
             if self.ring.lags(number):
                 return  # its cursor brings it back, to be told by the view
             if not self.ring.holds(number):
-                number, position = await self._catch_up(position, wanted, send)
-            frames = self.ring.frames(number)
-            if wanted == Wanted():
-                wire = self.ring.joined(number)
-            else:
+                number, position = await self._catch_up(position, wanted, tell)
+            portion = self.ring.joined(number)
+            wire = portion.wire
+            if some and wire:
+                frames = self.ring.frames(number)
                 wire = b"".join(frame.wire for frame in frames if wanted.includes(frame.update))
-            if frames:
-                position = frames[-1].update.position
-            number += len(frames)
+            number, position = portion.end, portion.position or position
             if not wire:
                 if loop.time() - sent_at < self._limits.heartbeat / 2:
                     continue
                 wire = await self._still_here(position, told)
-            told, sent_at = position, loop.time()
-            await self._send(send, wire)
+            told, sent_at, some = position, loop.time(), wanted != Wanted()
+            await tell(wire)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _catch_up(self, position: int, wanted: Wanted, send: Send) -> tuple[int, int]:
+    async def _catch_up(self, position: int, wanted: Wanted, tell: Tell) -> tuple[int, int]:
         """Send what was missed from the view; returns where to go on in the ring."""
         while (number := self.ring.number_after(position)) is None:
             upto = self.position  # the ring holds what comes after it, so nothing is told twice
             page = await self._updates(position, upto, wanted)
             if page:
-                await self._send(
-                    send, b"".join([(await self._frame(update)).wire for update in page])
-                )
+                await tell(b"".join([(await self._frame(update)).wire for update in page]))
             position = page[-1].position if len(page) == PAGE else upto
         return number, position
-
-    async def _send(self, send: Send, wire: bytes) -> None:
-        async with asyncio.timeout(self._limits.send_within):
-            await send({"type": "http.response.body", "body": wire, "more_body": True})
 
     async def _still_here(self, position: int, told: int) -> bytes:
         """Move the cursor of who wanted nothing of late; to all others, a comment."""
@@ -294,6 +300,27 @@ class Feed:
     async def _control(self, name: str, position: int, data: object) -> bytes:
         cursor = (await self.cursor(position)).encode()
         return b"id: %b\nevent: %b\ndata: %b\n\n" % (cursor, name.encode(), orjson.dumps(data))
+
+
+class _Listener:
+    """A connection: the task that serves it, and since when it is being sent something."""
+
+    __slots__ = ("_task", "is_cut", "sending_since")
+
+    def __init__(self, task: asyncio.Task[Any] | None) -> None:
+        self._task = task
+        self.is_cut = False
+        self.sending_since: float | None = None
+
+    def waits_since(self, moment: float) -> bool:
+        """Whether it has not taken what was sent at a moment or before."""
+        return self.sending_since is not None and self.sending_since <= moment
+
+    def cut(self) -> None:
+        """End it; it may come back with its cursor."""
+        if not self.is_cut and self._task is not None:
+            self.is_cut = True
+            self._task.cancel()
 
 
 async def _gone(receive: Receive) -> None:

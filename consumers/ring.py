@@ -6,12 +6,12 @@ thousand listeners cost what one costs, and one who lags behind the ring is foun
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import NamedTuple
 
 from consumers.updates import Update
 
-__all__ = ["Frame", "Ring"]
+__all__ = ["Frame", "Portion", "Ring"]
 
 SIZE = 4_096  # updates kept; at the rate of a busy night, an hour
 
@@ -20,6 +20,15 @@ class Frame(NamedTuple):
     """An update with the bytes that go over the wire."""
 
     update: Update
+    wire: bytes
+
+
+class Portion(NamedTuple):
+    """Frames from one number up to another, as one piece; `position` is that of the last."""
+
+    start: int
+    end: int
+    position: int
     wire: bytes
 
 
@@ -36,8 +45,8 @@ class Ring:
         self._after = after
         self._frames: list[Frame] = []
         self._first = 0
-        self._grown: asyncio.Future[None] | None = None
-        self._joined: tuple[int, int, bytes] = (0, 0, b"")
+        self._waiting: list[asyncio.Future[None]] = []
+        self._joined = Portion(0, 0, 0, b"")
 
     @property
     def end(self) -> int:
@@ -68,9 +77,10 @@ class Ring:
 
     def wake(self) -> None:
         """Let everybody who waits look at the clock and the ring."""
-        grown, self._grown = self._grown, None
-        if grown is not None and not grown.done():
-            grown.set_result(None)
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
 
     def holds(self, number: int) -> bool:
         """Whether a listener at this number has missed nothing."""
@@ -80,13 +90,15 @@ class Ring:
         """Give the frames from a number on."""
         return self._frames[number - self._first :]
 
-    def joined(self, number: int) -> bytes:
-        """Give the bytes from a number on; whoever asks for the same gets the same object."""
-        start, end, wire = self._joined
-        if (start, end) != (number, self.end):
-            wire = b"".join(frame.wire for frame in self.frames(number))
-            self._joined = (number, self.end, wire)
-        return wire
+    def joined(self, number: int) -> Portion:
+        """Give all from a number on; whoever asks for the same gets the same object."""
+        last = self._joined
+        if (last.start, last.end) != (number, self.end):
+            frames = self.frames(number)
+            wire = b"".join(frame.wire for frame in frames)
+            position = frames[-1].update.position if frames else 0
+            last = self._joined = Portion(number, self.end, position, wire)
+        return last
 
     def number_after(self, position: int) -> int | None:
         """Give the number of the first frame past a position, None when it may be gone."""
@@ -96,9 +108,9 @@ class Ring:
             self._frames, position, key=lambda frame: frame.update.position
         )
 
-    async def wait(self) -> None:
+    def wait(self) -> Awaitable[None]:
         """Wait until something is published, or until everybody is woken."""
-        if self._grown is None:
-            self._grown = asyncio.get_running_loop().create_future()
-        # Shielded: one listener who leaves must not cancel what all wait for.
-        await asyncio.shield(self._grown)
+        # One for each listener: shared, it would have to be shielded, which costs three times this.
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        return future

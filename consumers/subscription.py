@@ -104,11 +104,9 @@ class Subscription:
 
     async def run(self) -> None:
         """Handle what is there and then each new event as it comes, until cancelled."""
-        await self.catch_up()
-        checkpoint = self._views.position(self.consumer).checkpoint
-        async for event in self._log.follow(checkpoint):
-            # Whatever else arrived by now shares the transaction.
-            await self.catch_up(max(event.position, (await self._log.head()).size))
+        checkpoint = await self.catch_up()
+        while True:
+            checkpoint = await self.catch_up(await self._log.grown(checkpoint))
 
     async def _handle(self, batch: Sequence[Recorded]) -> None:
         await asyncio.to_thread(self.handle, batch)

@@ -102,7 +102,11 @@ def _setting(error: BadUrl | ValidationError) -> str:
     return f"setting DATELINE_{name}: {first['msg']}; found {first['input']!r}"
 
 
-def _in_newsroom(log: str | None, work: Callable[[Newsroom], Awaitable[int | None]]) -> int:
+def _in_newsroom(
+    log: str | None,
+    work: Callable[[Newsroom], Awaitable[int | None]],
+    loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> int:
     """Open the newsroom, do one command's work in it and close it."""
     settings = Settings()
     telemetry.configure(settings.log_level)
@@ -111,7 +115,8 @@ def _in_newsroom(log: str | None, work: Callable[[Newsroom], Awaitable[int | Non
         async with newsroom(log or settings.log) as room:
             return await work(room) or DONE
 
-    return asyncio.run(whole())
+    with asyncio.Runner(loop_factory=loop) as runner:
+        return runner.run(whole())
 
 
 @app.command()
@@ -130,7 +135,13 @@ def serve(
     log: LogUrl = None,
 ) -> int:
     """Take filings and serve stories and the live feed over HTTP, until Ctrl-C."""
-    from dateline import server  # noqa: PLC0415 - the one command that needs HTTP
+    import uvloop  # noqa: PLC0415 - the one command that needs HTTP
+
+    from consumers.feed import Limits  # noqa: PLC0415
+    from dateline import server  # noqa: PLC0415
+
+    settings = Settings()
+    limits = Limits(clients=settings.clients, from_one=settings.clients_from_one)
 
     async def work(room: Newsroom) -> int:
         with (
@@ -141,10 +152,10 @@ def serve(
             if first:
                 printing.complain(f"dateline: the desk's key, shown this once: {first}")
             said = f"dateline: serving {server.url_of(door)}"
-            await server.Server(room, known, lambda: printing.line(said)).serve([door])
+            await server.Server(room, known, lambda: printing.line(said), limits).serve([door])
         return DONE
 
-    return _in_newsroom(log, work)
+    return _in_newsroom(log, work, uvloop.new_event_loop)
 
 
 Scopes = Annotated[

@@ -18,6 +18,7 @@ from consumers.rebuild import rebuild
 from dateline import printing
 from dateline.outcomes import DONE, REFUSED
 from dateline.wiring import Newsroom
+from events import log as logs
 from events.errors import NotFound, Refused
 from events.log import Expect
 from events.vocabulary import KINDS
@@ -220,7 +221,7 @@ async def follow(
     start = size if after is None else after
     if start > size:
         raise Refused("cursor", "after", f"a position up to {size}", str(start))
-    async for event in room.log.follow(start, story=slug):
+    async for event in logs.follow(room.log, start, story=slug):
         if kind is not None and event.development.kind != kind:
             continue
         if json:

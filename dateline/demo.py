@@ -13,6 +13,7 @@ from consumers.moments import as_of
 from dateline import printing
 from dateline.outcomes import DONE
 from dateline.wiring import Newsroom, newsroom
+from events.log import follow
 from producers.case import Actor
 from producers.importing import Import
 from producers.intake import take
@@ -54,7 +55,7 @@ async def _file_story(room: Newsroom) -> None:
 
 
 async def _watch(room: Newsroom, count: int) -> None:
-    async for event in room.log.follow():
+    async for event in follow(room.log):
         printing.show_event(event)
         if event.position == count:
             return

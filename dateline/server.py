@@ -37,6 +37,7 @@ from producers.keys import Key, Keys
 
 __all__ = ["Server", "application", "listening", "url_of"]
 
+FEED = "/v1/feed"
 DRAIN_SECONDS = 10  # that requests under way have to end when the server is stopped
 KEEP_ALIVE_SECONDS = 75
 _PROBLEM: Final = "application/problem+json"
@@ -111,7 +112,7 @@ def application(
     app = Starlette(
         routes=[
             *filing.routes(room.publisher, filer),
-            *reading.routes(room, feed, insider, who),
+            *reading.routes(room, insider),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],
@@ -122,7 +123,7 @@ def application(
         },
         lifespan=lifespan,
     )
-    return _guarded(app), feed
+    return _beside(reading.live(room, feed, who), _guarded(app)), feed
 
 
 def _key(request: Request, keys: Keys) -> Key | None:
@@ -135,6 +136,23 @@ def _key(request: Request, keys: Keys) -> Key | None:
     if key is None:
         raise Unauthorised("expected a key that is known and was not revoked; found another")
     return key
+
+
+def _beside(live: ASGIApp, rest: ASGIApp) -> ASGIApp:
+    """Give the live feed its path, and everything else to the rest."""
+
+    async def either(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != FEED:
+            await rest(scope, receive, send)
+            return
+        try:
+            await live(scope, receive, send)
+        except DatelineError as error:
+            await _problem(Request(scope), error)(scope, receive, send)
+        except HTTPException as error:
+            await _http_problem(Request(scope), error)(scope, receive, send)
+
+    return either
 
 
 def _guarded(app: ASGIApp) -> ASGIApp:

@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from consumers.feed import Limits
+
 __all__ = ["Settings"]
 
 
@@ -31,6 +33,14 @@ class Settings(BaseSettings):
     by: str = Field(default_factory=_login, description="who files, as the log will name them")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="warning", description="how much is told on standard error"
+    )
+    clients: int = Field(
+        default=Limits().clients, ge=1, description="connections of the live feed, in all"
+    )
+    clients_from_one: int = Field(
+        default=Limits().from_one,
+        ge=1,
+        description="connections of the live feed from one key, or one address without a key",
     )
 
     @field_validator("log_level", mode="before")

@@ -88,8 +88,8 @@ class Log(Protocol):
         """Give the stored bytes, private parts and nonces included: for audits alone."""
         ...
 
-    def follow(self, after: int = 0, *, story: str | None = None) -> AsyncIterator[Recorded]:
-        """Give the events past `after`, then each new one as it is recorded, for ever."""
+    async def grown(self, after: int) -> int:
+        """Wait until the log holds events past `after`, and give its size."""
         ...
 
     async def head(self) -> Head:
@@ -107,6 +107,15 @@ class Log(Protocol):
     async def close(self) -> None:
         """Finish what was accepted and let go of everything; a closed log takes nothing."""
         ...
+
+
+async def follow(log: Log, after: int = 0, *, story: str | None = None) -> AsyncIterator[Recorded]:
+    """Give the events past `after`, then each new one as it is recorded, for ever."""
+    while True:
+        size = await log.grown(after)
+        async for event in log.read(after, upto=size, story=story):
+            yield event
+        after = size
 
 
 def check_batch(events: Sequence[Filed]) -> Sequence[Filed]:

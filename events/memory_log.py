@@ -104,16 +104,13 @@ class MemoryLog:
         for place in range(after, last):
             yield self._events[place]
 
-    async def follow(self, after: int = 0, *, story: str | None = None) -> AsyncIterator[Recorded]:
-        """See `events.log.Log.follow`."""
-        while True:
+    async def grown(self, after: int) -> int:
+        """See `events.log.Log.grown`."""
+        self._check_open()
+        while len(self._events) <= after:
+            await self._grown.wait()
             self._check_open()
-            grown, seen = self._grown, len(self._events)
-            async for event in self.read(after, upto=seen, story=story):
-                yield event
-            after = max(after, seen)
-            if len(self._events) == seen and not self._closed:
-                await grown.wait()
+        return len(self._events)
 
     async def head(self) -> Head:
         """See `events.log.Log.head`."""

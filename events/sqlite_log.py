@@ -59,6 +59,7 @@ class SqliteLog:
         self._readers: queue.SimpleQueue[apsw.Connection] = queue.SimpleQueue()
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="dateline-reader")
         self._closed = False
+        self._size = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         try:
             self._writer = Writer(self.url, self._path, clock, self._announce)
@@ -141,8 +142,8 @@ class SqliteLog:
                 return
             after = page[-1].position
 
-    async def follow(self, after: int = 0, *, story: str | None = None) -> AsyncIterator[Recorded]:
-        """See `events.log.Log.follow`."""
+    async def grown(self, after: int) -> int:
+        """See `events.log.Log.grown`."""
         self._loop = asyncio.get_running_loop()
         grown = asyncio.Event()
         self._followers.add(grown)
@@ -150,10 +151,10 @@ class SqliteLog:
             while True:
                 self._check_open()
                 grown.clear()
-                size = (await self.head()).size
-                async for event in self.read(after, upto=size, story=story):
-                    yield event
-                after = max(after, size)
+                # What was appended here is known; what others append to the file is looked for.
+                size = self._size if self._size > after else (await self.head()).size
+                if size > after:
+                    return size
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(grown.wait(), LOOK_AGAIN)
         finally:
@@ -204,8 +205,9 @@ class SqliteLog:
         for grown in self._followers:
             grown.set()
 
-    def _announce(self, _size: int) -> None:
+    def _announce(self, size: int) -> None:
         """Wake the followers of this process, from the writer's thread."""
+        self._size = size
         if self._followers and self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop closed first; nobody follows
                 self._loop.call_soon_threadsafe(self._wake)

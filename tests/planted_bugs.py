@@ -77,9 +77,9 @@ PLANTED = [
     Planted(
         "Following has no seam between past and present",
         "test_log_contract.py::test_following_has_no_seam",
-        "events/sqlite_log.py",
-        "after = max(after, size)",
-        "after = max(after, size + 1)",
+        "events/log.py",
+        "        after = size\n",
+        "        after = size + 1\n",
         "an event was stepped over at the seam",
     ),
     Planted(

@@ -23,7 +23,7 @@ from events.errors import (
     Refused,
     WrongVersion,
 )
-from events.log import Expect, Log
+from events.log import Expect, Log, follow
 from events.memory_log import MemoryLog
 from events.sqlite_log import SqliteLog
 from events.tree import Frontier
@@ -218,8 +218,8 @@ async def test_ids_are_found(log: Log) -> None:
 async def test_following_has_no_seam(log: Log) -> None:
     """Who follows gets the past, then each new event, none twice and none left out."""
     await log.append("a", [note("before")])
-    everything = asyncio.create_task(gathered(log.follow(), 60))
-    only_b = asyncio.create_task(gathered(log.follow(story="b"), 20))
+    everything = asyncio.create_task(gathered(follow(log), 60))
+    only_b = asyncio.create_task(gathered(follow(log, story="b"), 20))
     for n in range(59):
         await log.append("b" if n % 2 else "a", [note(str(n))])
     assert positions(await everything) == list(range(1, 61))
@@ -229,7 +229,7 @@ async def test_following_has_no_seam(log: Log) -> None:
 async def test_following_sees_other_openings_of_the_file(tmp_path: Path) -> None:
     """A follower also gets what another opening of the same file appends."""
     here, there = SqliteLog(tmp_path / "log.db"), SqliteLog(tmp_path / "log.db")
-    follower = asyncio.create_task(gathered(here.follow(), 10))
+    follower = asyncio.create_task(gathered(follow(here), 10))
     for n in range(10):
         await there.append("a", [note(str(n))])
     assert positions(await follower) == list(range(1, 11))
