@@ -102,6 +102,7 @@ class Feed:
         self._closing = False
         self.ring = Ring()
         self.position = 0
+        self.told = 0
 
     @property
     def clients(self) -> int:
@@ -150,6 +151,7 @@ class Feed:
             if any(update.kind in TAKES_BACK for update in page):
                 self.ring.forget()  # who lags behind it is told by the view, as it stands now
             self.ring.publish([await self._frame(update) for update in page])
+            self.told += len(page)
             self.position = page[-1].position if len(page) == PAGE else checkpoint
 
     async def _updates(self, after: int, upto: int, wanted: Wanted) -> list[Update]:

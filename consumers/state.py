@@ -41,7 +41,7 @@ class Row(NamedTuple):
     """A part as stored.
 
     `place` orders its section, `rank` is the urgency of what may lead, `names` the refs of others
-    that it names, a JSON list.
+    that it names, a JSON list, `until` when its embargo ends.
     """
 
     key: str
@@ -51,6 +51,7 @@ class Row(NamedTuple):
     rank: int | None
     content: str
     names: str | None
+    until: str | None
 
 
 # What a part leaves out while it holds nothing: its fields with a default, and that default.
@@ -88,7 +89,9 @@ def row_of(part: Part) -> Row:
     content = orjson.dumps(shown).decode()
     named = named_by(part)
     naming = orjson.dumps(named).decode() if named else None
-    return Row(part.key, part.section, place, audience, rank, content, naming)
+    bound = isinstance(part, Item) and part.release.embargoed and not part.release.withdrawn
+    until = part.embargo_until if isinstance(part, Item) and bound else None
+    return Row(part.key, part.section, place, audience, rank, content, naming, until)
 
 
 def part_of(section: str, content: str) -> Part:

@@ -16,10 +16,12 @@ from events.envelope import Recorded
 
 __all__ = ["Stories", "Summary"]
 
+EMBARGOES = 100  # looked at together
 PARTS_REMEMBERED = 20_000  # parts kept in memory between events, some 20 MB
 
 # In the order in which a state shows its parts, so that reading one is one sweep; the second order
-# finds a part by its key, and the lead without looking at contents; the third what names others.
+# finds a part by its key, and the lead without looking at contents; the others what names parts
+# and what is under embargo.
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS story_parts_{generation} (
     story    TEXT    NOT NULL,
@@ -30,12 +32,15 @@ CREATE TABLE IF NOT EXISTS story_parts_{generation} (
     rank     INTEGER,
     content  TEXT    NOT NULL,
     names    TEXT,
+    until    TEXT,
     PRIMARY KEY (story, section, place, key)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS story_parts_{generation}_by_key
     ON story_parts_{generation} (story, key, section, rank, place);
 CREATE INDEX IF NOT EXISTS story_parts_{generation}_naming
     ON story_parts_{generation} (story) WHERE names IS NOT NULL;
+CREATE INDEX IF NOT EXISTS story_parts_{generation}_until
+    ON story_parts_{generation} (until) WHERE until IS NOT NULL;
 """
 
 _SECTIONS: Final = """
@@ -130,7 +135,7 @@ class Stories:
             for key, part in parts.items():
                 changed[story, key], rows[story, key] = part, made[key]
         connection.executemany(
-            f"INSERT OR REPLACE INTO story_parts_{generation} VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT OR REPLACE INTO story_parts_{generation} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             ((story, *_columns(row)) for (story, _), row in rows.items()),
         )
         self._bulletin.add(generation, told)
@@ -147,7 +152,7 @@ class Stories:
     ) -> list[Row]:
         """Give a story's public parts before an event, those that it made left out."""
         stored = self._views.connection.execute(
-            "SELECT key, section, place, audience, rank, content, names "
+            "SELECT key, section, place, audience, rank, content, names, until "
             f"FROM story_parts_{generation} WHERE story = ?",
             (story,),
         )
@@ -204,6 +209,18 @@ class Stories:
             # Every part tells its own ref, so that no two are alike.
             sections[section] = sections[section].replace(content.encode(), seen.encode(), 1)
 
+    def embargoes(self) -> list[tuple[str, str, str]]:
+        """Give (story, ref, until) of the embargoes that end first, in order."""
+        with self._views.lock:
+            generation = self._views.position(self.name).generation
+            self._make(generation)
+            rows = self._views.connection.execute(
+                f"SELECT story, key, until FROM story_parts_{generation} "
+                "WHERE until IS NOT NULL ORDER BY until LIMIT ?",
+                (EMBARGOES,),
+            )
+            return [(str(story), str(ref), str(until)) for story, ref, until in rows]
+
     def updates(self, after: int, upto: int, limit: int, wanted: Wanted) -> list[Update]:
         """Give what readers were told past a position and up to another, in order."""
         with self._views.lock:
@@ -232,7 +249,7 @@ class Stories:
         table = f"story_parts_{generation}"
         connection.execute(f"DELETE FROM {table} WHERE story = ?", (story,))
         connection.executemany(
-            f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             ((story, *_columns(row_of(part))) for part in fold(events).values()),
         )
 
@@ -294,8 +311,9 @@ class _Known(Mapping[str, Part]):
         raise NotImplementedError("an event looks at the parts that it names, never at all")
 
 
-def _columns(row: Row) -> tuple[str, int, str, int, int | None, str, str | None]:
-    return row.section, row.place, row.key, row.audience, row.rank, row.content, row.names
+def _columns(row: Row) -> tuple[object, ...]:
+    place = (row.section, row.place, row.key, row.audience, row.rank)
+    return (*place, row.content, row.names, row.until)
 
 
 def _summary(heading: Mapping[str, object], *, public: bool) -> Summary:

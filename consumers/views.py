@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 BUSY_SECONDS = 30.0  # how long to wait for another process's transaction on the views
 APPLICATION_ID = 0x44_4C_56_57  # "DLVW", marks the file as views of Dateline
-FORMAT = 5  # `PRAGMA user_version`; views of another format are made anew
+FORMAT = 6  # `PRAGMA user_version`; views of another format are made anew
 
 _TABLES: Final = (Path(__file__).parent / "sql" / "views.sql").read_text()
 

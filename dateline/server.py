@@ -1,35 +1,28 @@
 """The server: both sides' routes on one port, errors as problem documents, an orderly end."""
 
-import asyncio
 import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
-import orjson
 import structlog
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consumers import routes as reading
 from consumers.feed import Feed, Limits
-from dateline.outcomes import http_status
+from dateline.operations import Operations
+from dateline.problems import fault, http_problem, problem
 from dateline.wiring import Newsroom
 from events.errors import (
     DatelineError,
-    LogDamaged,
-    LogUnavailable,
-    Refused,
     Unauthorised,
-    ViewsUnavailable,
 )
 from producers import routes as filing
 from producers.case import Actor
@@ -91,35 +84,24 @@ def application(
             return key.id
         return request.client.host if request.client else ""
 
-    async def healthz(_request: Request) -> Response:
-        return Response("ok\n", media_type="text/plain")
-
-    async def readyz(_request: Request) -> Response:
-        head = await room.log.head()
-        lag = head.size - feed.position
-        body = orjson.dumps({"position": head.size, "lag_events": lag, "clients": feed.clients})
-        return Response(body, media_type="application/json")
+    operations = Operations(room, feed)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await feed.begin()
-        work = asyncio.create_task(feed.run())
-        yield
-        work.cancel()
-        with suppress(asyncio.CancelledError):
-            await work
+        async with operations.at_work():
+            yield
 
     app = Starlette(
         routes=[
-            *filing.routes(room.publisher, filer),
+            *filing.routes(room.publisher, filer, operations.metrics.append_seconds.observe),
             *reading.routes(room, insider),
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
+            *operations.routes(),
         ],
         exception_handlers={
-            DatelineError: _problem,
-            HTTPException: _http_problem,
-            Exception: _fault,
+            DatelineError: problem,
+            HTTPException: http_problem,
+            Exception: fault,
         },
         lifespan=lifespan,
     )
@@ -148,9 +130,9 @@ def _beside(live: ASGIApp, rest: ASGIApp) -> ASGIApp:
         try:
             await live(scope, receive, send)
         except DatelineError as error:
-            await _problem(Request(scope), error)(scope, receive, send)
+            await problem(Request(scope), error)(scope, receive, send)
         except HTTPException as error:
-            await _http_problem(Request(scope), error)(scope, receive, send)
+            await http_problem(Request(scope), error)(scope, receive, send)
 
     return either
 
@@ -167,50 +149,6 @@ def _guarded(app: ASGIApp) -> ASGIApp:
         await app(scope, receive, answer if scope["type"] == "http" else send)
 
     return guarded
-
-
-def _problem(_request: Request, error: Exception) -> Response:
-    """Answer with an RFC 9457 problem document."""
-    status = http_status(error) if isinstance(error, DatelineError) else 500
-    about: dict[str, Any] = {
-        "type": f"urn:dateline:{type(error).__name__.lower()}",
-        "title": type(error).__name__,
-        "status": status,
-        "detail": _detail(error),
-    }
-    facts = (
-        ("rule", "field", "expected", "found", "story")
-        if isinstance(error, Refused)
-        else ("story", "expected", "found")
-    )
-    about |= {name: getattr(error, name) for name in facts if hasattr(error, name)}
-    headers = {"www-authenticate": "Bearer"} if status == 401 else {}  # noqa: PLR2004 - RFC 9110
-    if status in (503, 507):
-        headers["retry-after"] = "5"
-    return Response(orjson.dumps(about), status, headers, _PROBLEM)
-
-
-def _detail(error: Exception) -> str:
-    """Say what went wrong to somebody elsewhere, who has no use for the names of files here."""
-    match error:
-        case LogUnavailable(advice=advice):
-            return f"the log is not to be had just now; {advice}"
-        case ViewsUnavailable() | LogDamaged():
-            return "stories are not to be had just now; try again"
-        case _:
-            return str(error)
-
-
-def _http_problem(_request: Request, error: Exception) -> Response:
-    status, title = getattr(error, "status_code", 500), getattr(error, "detail", "")
-    about = {"type": "about:blank", "title": title, "status": status}
-    return Response(orjson.dumps(about), status, getattr(error, "headers", None), _PROBLEM)
-
-
-def _fault(request: Request, error: Exception) -> Response:
-    log.error("fault", path=request.url.path, error=type(error).__name__)
-    about = {"type": "about:blank", "title": "a fault of the server's own", "status": 500}
-    return Response(orjson.dumps(about), 500, media_type=_PROBLEM)
 
 
 class Server(uvicorn.Server):

@@ -7,7 +7,6 @@ never been cut. A line that does not say whose it is might belong to any story: 
 """
 
 import asyncio
-import hashlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from itertools import groupby
@@ -24,7 +23,7 @@ from events.vocabulary import SCHEMAS, Erased, Unknown
 from producers.case import Actor
 from producers.decide import decide
 from producers.desk import evolve
-from producers.intake import Filing, parse, take
+from producers.intake import Filing, id_of, parse, take
 from producers.publisher import Publisher, foreseen, is_recorded_as
 
 __all__ = ["BadLine", "Import", "Imported"]
@@ -256,14 +255,9 @@ def derived_id(filing: Filing, filed_ms: int) -> str:
 
     The same line always gets the same id, which is what makes an import repeatable.
     """
-    name = filing.development.ref or encode(filing.development).decode()
-    digest = hashlib.sha256(f"{filing.story}\x00{name}".encode()).digest()
-    # A UUIDv7 counts from 1970; what is older stands at its beginning.
-    number = int.from_bytes(max(0, filed_ms).to_bytes(6, "big") + digest[:10], "big")
-    number = number & ~(0xF << 76) | (0x7 << 76)
-    number = number & ~(0x3 << 62) | (0x2 << 62)
-    text = f"{number:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return id_of(
+        filed_ms, filing.story, filing.development.ref or encode(filing.development).decode()
+    )
 
 
 def _chunks(

@@ -1,7 +1,6 @@
 """Filing over HTTP."""
 
-import hashlib
-import uuid
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ from events.envelope import EVENT_ID
 from events.errors import Refused
 from events.log import Expect, ExpectedVersion
 from producers.case import Actor
-from producers.intake import FILING_BYTES, Filing, parse, take
+from producers.intake import FILING_BYTES, Filing, id_of, parse, take
 from producers.publisher import Publisher
 
 __all__ = ["routes"]
@@ -23,12 +22,13 @@ Filer = Callable[[Request], Actor]
 """Says who files, or raises what the server answers."""
 
 
-def routes(publisher: Publisher, filer: Filer) -> list[Route]:
+def routes(publisher: Publisher, filer: Filer, took: Callable[[float], None]) -> list[Route]:
     """Give the routes of the producing side.
 
     Args:
         publisher: takes the filings.
         filer: says who files by the request's key.
+        took: is told the seconds that each filing took.
     """
 
     async def file(request: Request) -> Response:
@@ -36,7 +36,9 @@ def routes(publisher: Publisher, filer: Filer) -> list[Route]:
         content = parse(await _body(request))
         many = isinstance(content, list)
         filings = _filings(request, content if many else [content], actor)
+        start = time.perf_counter()
         receipts = await publisher.file_all(filings, actor, _expected(request))
+        took(time.perf_counter() - start)
         told = [
             {
                 "id": receipt.id,
@@ -85,11 +87,7 @@ def _id(key: str, actor: Actor, story: str, number: int, count: int) -> str:
     """Give the event id that an Idempotency-Key stands for: itself, or one made of it."""
     if count == 1 and EVENT_ID.fullmatch(key):
         return key
-    name = "\x00".join((actor.name, story, str(number), key))
-    digest = bytearray(b"\x00" * 6 + hashlib.sha256(name.encode()).digest()[:10])
-    digest[6] = digest[6] & 0x0F | 0x70
-    digest[8] = digest[8] & 0x3F | 0x80
-    return str(uuid.UUID(bytes=bytes(digest)))
+    return id_of(0, actor.name, story, str(number), key)
 
 
 _ANY_MATCH: Final = (None, "*")

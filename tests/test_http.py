@@ -175,3 +175,21 @@ async def test_every_answer_is_guarded_against_browsers(desk: Served) -> None:
 def test_every_scope_can_be_granted() -> None:
     """What an act asks for can be given to a key."""
     assert {"file", "publish", "correct", "withdraw", "read:internal"} <= GRANTABLE
+
+
+async def test_a_server_tells_how_it_is(desk: Served) -> None:
+    """Health, readiness and numbers are there for those who watch, and name no story."""
+    await desk.file("a-drill", "story-opened", title="Zebra")
+    await desk.file("a-drill", "development-reported", label="note")
+    assert (await desk.get("/healthz"))[1] == b"ok\n"
+    status, ready, _ = await desk.get("/readyz")
+    assert (status, orjson.loads(ready)) == (200, {"ready": True, "wrong": []})
+    _, numbers, _ = await desk.get("/metrics")
+    found = dict(line.rsplit(" ", 1) for line in numbers.decode().splitlines() if line[0] != "#")
+    assert found["dateline_events_total"] == "2.0"
+    assert found["dateline_append_seconds_count"] == "2.0"
+    assert found["dateline_parked"] == "0.0"
+    assert found["dateline_embargo_clock_runs"] == "1.0"
+    assert 'dateline_lag_events{consumer="stories"}' in found
+    assert b"Zebra" not in numbers
+    assert b"drill" not in numbers

@@ -1,0 +1,83 @@
+"""What is measured of a running server, in the Prometheus text format.
+
+Nothing here names a story, a person or a key: whoever may look at numbers may look at all of them.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+__all__ = ["Lag", "Metrics", "Moment"]
+
+APPEND_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class Lag(NamedTuple):
+    """How far a consumer is behind the log, and how long ago it last moved."""
+
+    consumer: str
+    events: int
+    seconds: float
+    moved_seconds_ago: float
+
+
+class Moment(NamedTuple):
+    """What a server knows of itself just now."""
+
+    size: int = 0
+    lags: tuple[Lag, ...] = ()
+    parked: int = 0
+    clients: int = 0
+    told: int = 0
+    embargo_clock_runs: bool = True
+
+
+class Metrics:
+    """The numbers of one server.
+
+    `now` is how things are, set before they are told.
+    """
+
+    def __init__(self) -> None:
+        self.now = Moment()
+        self._registry = CollectorRegistry()
+        self.append_seconds = Histogram(
+            "dateline_append_seconds",
+            "Time from a filing's arrival to its acknowledgement.",
+            buckets=APPEND_SECONDS,
+            registry=self._registry,
+        )
+        self._registry.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the numbers of this moment; the registry calls it for every scrape."""
+        now = self.now
+        yield CounterMetricFamily("dateline_events", "Events in the log.", now.size)
+        events = GaugeMetricFamily(
+            "dateline_lag_events", "Events a consumer is behind.", labels=["consumer"]
+        )
+        seconds = GaugeMetricFamily(
+            "dateline_lag_seconds", "Time a consumer is behind.", labels=["consumer"]
+        )
+        moved = GaugeMetricFamily(
+            "dateline_moved_seconds_ago", "Time since a consumer moved.", labels=["consumer"]
+        )
+        for lag in now.lags:
+            events.add_metric([lag.consumer], lag.events)
+            seconds.add_metric([lag.consumer], lag.seconds)
+            moved.add_metric([lag.consumer], lag.moved_seconds_ago)
+        yield from (events, seconds, moved)
+        yield GaugeMetricFamily("dateline_parked", "Events that are parked.", now.parked)
+        yield GaugeMetricFamily("dateline_feed_clients", "Connections of the feed.", now.clients)
+        yield CounterMetricFamily("dateline_feed_updates", "Updates told on the feed.", now.told)
+        yield GaugeMetricFamily(
+            "dateline_embargo_clock_runs",
+            "1 while embargoes are lifted, 0 once the clocks disagreed.",
+            now.embargo_clock_runs,
+        )
+
+    def text(self) -> bytes:
+        """Give all numbers as Prometheus reads them."""
+        return generate_latest(self._registry)

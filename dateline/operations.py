@@ -1,0 +1,128 @@
+"""What runs beside the requests of a server, and what it tells of itself."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import orjson
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from consumers.feed import Feed
+from dateline.metrics import Lag, Metrics, Moment
+from dateline.wiring import Newsroom
+from events.errors import DatelineError
+from producers.embargo_clock import Embargo, EmbargoClock
+
+__all__ = ["Operations"]
+
+AGAIN_AFTER = (1.0, 30.0)  # seconds after which work that failed is taken up, at first and at most
+MOST_LAG = 10_000  # events behind which a server is not ready: what it tells is old
+
+log = structlog.get_logger()
+
+
+class Operations:
+    """Keeps the feed and the embargo clock at work, and says how they are.
+
+    Args:
+        room: the newsroom.
+        feed: its feed.
+    """
+
+    def __init__(self, room: Newsroom, feed: Feed) -> None:
+        self._room = room
+        self._feed = feed
+        self._failing: dict[str, str] = {}
+        self.metrics = Metrics()
+        self.embargo_clock = EmbargoClock(
+            room.publisher, self._earliest, room.clock, time.monotonic
+        )
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """Keep everything at work within."""
+        work = [
+            asyncio.create_task(self._keep("feed", self._feed.run)),
+            asyncio.create_task(self._keep("embargo clock", self.embargo_clock.run)),
+        ]
+        yield
+        for task in work:
+            task.cancel()
+        for task in work:
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do some work for ever: when it fails, say so and take it up again."""
+        pause, longest = AGAIN_AFTER
+        while True:
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the server goes on and says so
+                self._failing[name] = type(error).__name__
+                log.error(  # noqa: TRY400 - no traceback: it may hold what was filed
+                    "work failed", work=name, error=type(error).__name__, again_in=pause
+                )
+            else:
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, longest)
+            self._failing.pop(name, None)
+
+    async def _earliest(self) -> list[Embargo]:
+        found = await asyncio.to_thread(self._room.stories.embargoes)
+        return [Embargo(*embargo) for embargo in found]
+
+    def routes(self) -> list[Route]:
+        """Give the routes by which a server is watched."""
+        return [
+            Route("/healthz", self._healthz),
+            Route("/readyz", self._readyz),
+            Route("/metrics", self._tell),
+        ]
+
+    async def _healthz(self, _request: Request) -> Response:
+        return Response("ok\n", media_type="text/plain")
+
+    async def _readyz(self, _request: Request) -> Response:
+        """Say whether requests are answered with what is so now, and if not, why."""
+        wrong = [f"{name}: {error}" for name, error in self._failing.items()]
+        if self.embargo_clock.stopped:
+            wrong.append(f"embargo clock: {self.embargo_clock.stopped}")
+        try:
+            now = await self._look()
+        except DatelineError as error:
+            wrong.append(f"log: {type(error).__name__}")
+        else:
+            wrong += [
+                f"{lag.consumer}: {lag.events} events behind"
+                for lag in now.lags
+                if lag.events > MOST_LAG
+            ]
+        body = orjson.dumps({"ready": not wrong, "wrong": wrong})
+        return Response(body, 503 if wrong else 200, media_type="application/json")
+
+    async def _tell(self, _request: Request) -> Response:
+        self.metrics.now = await self._look()
+        return Response(self.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    async def _look(self) -> Moment:
+        head = await self._room.log.head()
+        room = self._room
+        position, parked = await asyncio.to_thread(
+            lambda: (room.views.position(room.stories.name), len(room.views.parked()))
+        )
+        behind = head.size - position.checkpoint
+        lag = Lag(
+            room.stories.name,
+            behind,
+            max(0, head.recorded_ms - position.recorded_ms) / 1000 if behind else 0.0,
+            max(0, room.clock() - position.heartbeat_ms) / 1000,
+        )
+        runs = self.embargo_clock.stopped is None
+        return Moment(head.size, (lag,), parked, self._feed.clients, self._feed.told, runs)

@@ -1,0 +1,70 @@
+"""Errors as problem documents (RFC 9457)."""
+
+from typing import Any, Final
+
+import orjson
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dateline.outcomes import http_status
+from events.errors import (
+    DatelineError,
+    KeysUnavailable,
+    LogDamaged,
+    LogUnavailable,
+    Refused,
+    ViewsUnavailable,
+)
+
+__all__ = ["fault", "http_problem", "problem"]
+
+_PROBLEM: Final = "application/problem+json"
+
+log = structlog.get_logger()
+
+
+def problem(_request: Request, error: Exception) -> Response:
+    """Answer with an RFC 9457 problem document."""
+    status = http_status(error) if isinstance(error, DatelineError) else 500
+    about: dict[str, Any] = {
+        "type": f"urn:dateline:{type(error).__name__.lower()}",
+        "title": type(error).__name__,
+        "status": status,
+        "detail": _detail(error),
+    }
+    facts = (
+        ("rule", "field", "expected", "found", "story")
+        if isinstance(error, Refused)
+        else ("story", "expected", "found")
+    )
+    about |= {name: getattr(error, name) for name in facts if hasattr(error, name)}
+    headers = {"www-authenticate": "Bearer"} if status == 401 else {}  # noqa: PLR2004 - RFC 9110
+    if status in (503, 507):
+        headers["retry-after"] = "5"
+    return Response(orjson.dumps(about), status, headers, _PROBLEM)
+
+
+def _detail(error: Exception) -> str:
+    """Say what went wrong to somebody elsewhere, who has no use for the names of files here."""
+    match error:
+        case LogUnavailable(advice=advice):
+            return f"the log is not to be had just now; {advice}"
+        case ViewsUnavailable() | KeysUnavailable() | LogDamaged():
+            return "stories are not to be had just now; try again"
+        case _:
+            return str(error)
+
+
+def http_problem(_request: Request, error: Exception) -> Response:
+    """Answer what HTTP itself has a status for: no such path, no such method."""
+    status, title = getattr(error, "status_code", 500), getattr(error, "detail", "")
+    about = {"type": "about:blank", "title": title, "status": status}
+    return Response(orjson.dumps(about), status, getattr(error, "headers", None), _PROBLEM)
+
+
+def fault(request: Request, error: Exception) -> Response:
+    """Answer a fault of the server's own, which is logged and not told."""
+    log.error("fault", path=request.url.path, error=type(error).__name__)
+    about = {"type": "about:blank", "title": "a fault of the server's own", "status": 500}
+    return Response(orjson.dumps(about), 500, media_type=_PROBLEM)
