@@ -4,10 +4,11 @@ import calendar
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 
-from consumers.parts import Item, Part, Parts
+from consumers.parts import Figure, Item, Part, Parts
 from consumers.state import document, sections_of
 from consumers.story import evolve
 from events.developments import News, StoryOpened
+from events.editorial import Redacted
 from events.envelope import Recorded, instant
 from events.errors import Refused
 from events.filing import Occurred
@@ -94,8 +95,32 @@ async def as_of(
             if happened_by(event, known, occurred_by):
                 parts.update(evolve(parts, event))
                 last = instant(event.recorded_ms)
+    if public:
+        parts = await _still_public(log, story, upto, known, parts)
     sections, lead = sections_of(parts, public=public)
     return document(sections, lead, upto, now or last, public=public)
+
+
+async def _still_public(log: Log, story: str, upto: int, known: Parts, parts: Parts) -> Parts:
+    """Leave out what readers saw then and may not see now: what is taken back is out of reach."""
+    today = dict(known)
+    async for event in log.read(upto, story=story):
+        today.update(evolve(today, event))
+        if isinstance(event.development, Redacted):
+            parts = parts | {
+                key: part for key, part in evolve(parts, event).items() if key and key in parts
+            }
+    seen = {}
+    for key, part in parts.items():
+        now = today[key]
+        if part.public and not now.public:
+            continue
+        if isinstance(part, Figure) and not all(
+            today[revision["by"]].public for revision in part.history
+        ):
+            part = now  # noqa: PLW2901 - what a held revision said is taken back with it
+        seen[key] = part
+    return seen
 
 
 def happened_by(event: Recorded, known: Mapping[str, Part], limit: datetime) -> bool:
