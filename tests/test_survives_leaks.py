@@ -1,5 +1,6 @@
 """What is not released is in nothing that a reader without a key can get hold of."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import Clock
-from serving import Served, served
+from serving import Served, Subscriber, served
 
 from dateline.wiring import Newsroom, newsroom
 
@@ -129,6 +130,16 @@ async def public_bytes(desk: Served, slugs: list[str], size: int) -> list[bytes]
     return found
 
 
+async def until_the_end(live: Subscriber) -> list[bytes]:
+    """Read the feed up to the last thing that is filed."""
+    told = []
+    async for event in live:
+        told.append(str(event).encode())
+        if "the-end" in str(event.data):
+            break
+    return told
+
+
 @pytest.mark.parametrize("histories", [12, pytest.param(500, marks=pytest.mark.torture)])
 async def test_no_word_gets_out(
     room: Newsroom, histories: int, capfd: pytest.CaptureFixture[str]
@@ -137,6 +148,7 @@ async def test_no_word_gets_out(
     async with served(room) as desk:
         async with desk.feed() as live:
             await anext(live)
+            reading = asyncio.create_task(until_the_end(live))
             played = [History(desk, f"drill-{n}", n) for n in range(histories)]
             for history in played:
                 await history.play()
@@ -144,16 +156,9 @@ async def test_no_word_gets_out(
             never_out = set().union(*(history.never for history in played))
             out = await public_bytes(desk, [history.slug for history in played], size)
             await desk.file("the-end", "story-opened", title="The end")
-            told: list[bytes] = []
-            async for event in live:
-                told.append(str(event).encode())
-                if "the-end" in str(event.data):
-                    break
+            told = await reading
         async with desk.feed("?since=0") as late:
-            async for event in late:
-                out.append(str(event).encode())
-                if "the-end" in str(event.data):
-                    break
+            out += await until_the_end(late)
         logged = "".join(capfd.readouterr()).encode()
     secrets = set().union(*(history.secrets() for history in played))
     public = set().union(*(set().union(*h.words.values()) for h in played)) - secrets
