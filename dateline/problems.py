@@ -17,7 +17,7 @@ from events.errors import (
     ViewsUnavailable,
 )
 
-__all__ = ["fault", "http_problem", "problem"]
+__all__ = ["fault", "http_problem", "nobody", "problem"]
 
 _PROBLEM: Final = "application/problem+json"
 
@@ -61,6 +61,11 @@ def http_problem(_request: Request, error: Exception) -> Response:
     status, title = getattr(error, "status_code", 500), getattr(error, "detail", "")
     about = {"type": "about:blank", "title": title, "status": status}
     return Response(orjson.dumps(about), status, getattr(error, "headers", None), _PROBLEM)
+
+
+def nobody(_request: Request, _error: Exception) -> Response:
+    """Answer somebody who hung up before the request was whole; nobody hears it."""
+    return Response(status_code=400)
 
 
 def fault(request: Request, error: Exception) -> Response:

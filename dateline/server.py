@@ -12,13 +12,14 @@ import structlog
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consumers import routes as reading
 from consumers.feed import Feed, Limits
 from dateline.operations import Operations
-from dateline.problems import fault, http_problem, problem
+from dateline.problems import fault, http_problem, nobody, problem
+from dateline.receipt import Receipt
 from dateline.wiring import Newsroom
 from events.errors import (
     DatelineError,
@@ -101,6 +102,7 @@ def application(
         exception_handlers={
             DatelineError: problem,
             HTTPException: http_problem,
+            ClientDisconnect: nobody,
             Exception: fault,
         },
         lifespan=lifespan,
@@ -175,7 +177,8 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=Receipt,
+                ws="none",
                 log_config=None,
                 access_log=False,
                 server_header=False,

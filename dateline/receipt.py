@@ -1,0 +1,86 @@
+"""How long a request may take to arrive, and how much its headers may hold.
+
+uvicorn waits for ever for a request that was half sent, and keeps headers of any length. Here a
+request that does not arrive in time is answered 408, one with too long headers 431 (RFC 9110 and
+RFC 6585), and the connection is closed.
+"""
+
+import asyncio
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+__all__ = ["Receipt"]
+
+HEADERS_WITHIN = 10.0  # seconds from the connection, or from the first byte of a later request
+BODY_WITHIN = 20.0  # seconds from the headers
+HEADER_BYTES = 32 * 1024  # and no more than what is read at once on top of it
+_LATE: Final = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_LONG: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+class Receipt(HttpToolsProtocol):
+    """uvicorn's protocol, with a deadline for every request and a bound to its headers."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    _header_bytes = 0
+    _in_headers = True
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        """Expect a request: a connection that asks nothing is not kept."""
+        super().connection_made(transport)
+        self._expect_within(HEADERS_WITHIN)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Expect nothing any more."""
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrived, unless it is more than headers may hold."""
+        if self._in_headers:
+            self._header_bytes += len(data)
+            # Where they end in what was read last, it may hold the beginning of a body as well.
+            if self._header_bytes > HEADER_BYTES and b"\r\n\r\n" not in data:
+                self._refuse(_LONG)
+                return
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """Expect the rest of a request on a connection that is used again."""
+        super().on_message_begin()
+        self._in_headers = True
+        if self._deadline is None:
+            self._expect_within(HEADERS_WITHIN)
+
+    def on_headers_complete(self) -> None:
+        """Expect the body, which has its own time."""
+        self._in_headers = False
+        self._header_bytes = 0
+        self._expect_within(BODY_WITHIN)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Expect nothing any more: the request is here."""
+        self._expect_nothing()
+        self._in_headers = True
+        super().on_message_complete()
+
+    def _expect_within(self, seconds: float) -> None:
+        self._expect_nothing()
+        self._deadline = self.loop.call_later(seconds, self._refuse, _LATE)
+
+    def _expect_nothing(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _refuse(self, answer: bytes) -> None:
+        self._expect_nothing()
+        cycle: Any = self.cycle
+        if cycle is None or cycle.response_complete or not cycle.response_started:
+            self.transport.write(answer)
+        self.transport.close()

@@ -1,0 +1,139 @@
+"""Clients that stall, flood or vanish cost others nothing."""
+
+import asyncio
+import resource
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from conftest import Clock
+from serving import Served, served
+
+from consumers.feed import Limits
+from dateline import receipt
+from dateline.wiring import newsroom
+
+SLOWEST = 0.2  # seconds that a good request may take, of a hundred ninety-nine
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, clock: Clock) -> AsyncIterator[Served]:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 20_000), most))
+    async with (
+        newsroom(f"sqlite:///{tmp_path}/news.db", clock) as room,
+        served(room, Limits(from_one=5_000)) as made,
+    ):
+        await made.file("a-drill", "story-opened", title="A drill")
+        yield made
+
+
+class Caller:
+    """A connection that sends what it likes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    @classmethod
+    async def call(cls, desk: Served, said: bytes = b"") -> "Caller":
+        host, port = desk.url.removeprefix("http://").split(":")
+        made = cls(*await asyncio.open_connection(host, int(port), limit=1024))
+        made.writer.write(said)
+        return made
+
+    async def answer(self) -> bytes:
+        """Everything that is said until the connection ends."""
+        found = bytearray()
+        try:
+            while chunk := await self.reader.read(65536):
+                found += chunk
+        except ConnectionError:
+            pass
+        self.writer.close()
+        return bytes(found)
+
+
+async def good_requests(desk: Served, count: int) -> float:
+    """Ask and file in turn; returns the seconds of which ninety-nine in a hundred took less."""
+    taken = []
+    for number in range(count):
+        start = time.perf_counter()
+        if number % 5:
+            assert (await desk.get("/v1/stories/a-drill"))[0] == 200
+        else:
+            await desk.file("a-drill", "development-reported", label="note")
+        taken.append(time.perf_counter() - start)
+    return sorted(taken)[count * 99 // 100 - 1]
+
+
+HALF = [
+    b"GET /v1/stor",
+    b"POST /v1/stories/a-drill/developments HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{",
+    b"GET /v1/stories HTTP/1.1\r\nHost: x\r\nX-Never: ",
+    b"",
+]
+
+
+@pytest.mark.parametrize(
+    ("idle", "half"), [(200, 60), pytest.param(2_000, 500, marks=pytest.mark.torture)]
+)
+async def test_good_requests_are_answered_all_the_while(desk: Served, idle: int, half: int) -> None:
+    """Idle, stalled and flooding clients do not slow down who asks for something."""
+    listening = b"GET /v1/feed HTTP/1.1\r\nHost: x\r\n\r\n"
+    callers = [await Caller.call(desk, listening) for _ in range(idle)]
+    for caller in callers:
+        assert (await caller.reader.readline()).startswith(b"HTTP/1.1 200")
+    callers += [await Caller.call(desk, HALF[number % len(HALF)]) for number in range(half)]
+    flood = await Caller.call(desk, b"GET / HTTP/1.1\r\nX-Flood: " + b"x" * 10_000_000)
+    assert await good_requests(desk, 200) < SLOWEST
+    assert (await flood.answer()).startswith((b"HTTP/1.1 431", b""))
+    for caller in callers:
+        caller.writer.transport.abort()
+
+
+@pytest.mark.parametrize("said", HALF)
+async def test_a_request_that_does_not_arrive_is_not_waited_for(
+    desk: Served, said: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A half-sent request is answered 408 after its time, and the connection is closed."""
+    monkeypatch.setattr(receipt, "HEADERS_WITHIN", 0.05)
+    monkeypatch.setattr(receipt, "BODY_WITHIN", 0.05)
+    said = said.replace(b"Host: x", f"Host: x\r\nAuthorization: Bearer {desk.key}".encode())
+    caller = await Caller.call(desk, said)
+    assert (await caller.answer()).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_headers_have_a_bound(desk: Served) -> None:
+    """Headers that do not end are cut off with 431 when they hold more than they may."""
+    caller = await Caller.call(desk, b"GET / HTTP/1.1\r\nHost: x\r\n")
+    headers = b"".join(b"X-%d: %b\r\n" % (number, b"y" * 100) for number in range(300))
+    assert len(headers) < receipt.HEADER_BYTES < len(headers) + 10_000
+    caller.writer.write(headers)
+    await caller.writer.drain()
+    caller.writer.write(b"X-More: " + b"y" * 10_000)
+    assert (await caller.answer()).startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS where HTTP is spoken
+        b"GET /v1/stories/\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v1/stories/%00%ff%2e%2e HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"GET http://elsewhere/v1/stories HTTP/1.1\r\nConnection: close\r\n\r\n",
+        b"POST /v1/stories/a-drill/developments HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"DELETE /v1/feed HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"GET /v1/feed HTTP/1.1\r\nHost: x\r\nLast-Event-ID: \x01\xff\r\nConnection: close\r\n\r\n",
+        b"GET /v1/stories HTTP/1.1\r\nAuthorization: Bearer \xff\r\nConnection: close\r\n\r\n",
+    ],
+)
+async def test_what_is_not_http_is_no_fault_of_ours(desk: Served, said: bytes) -> None:
+    """Nonsense is answered with a refusal or hung up on, never with a fault."""
+    caller = await Caller.call(desk, said)
+    caller.writer.write_eof()
+    answer = await caller.answer()
+    assert not answer or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 200")), answer
+    assert (await desk.get("/v1/stories/a-drill"))[0] == 200
