@@ -11,6 +11,9 @@ from benchmarks import (
     append_one,
     append_together,
     fan_out,
+    feed_latency,
+    http_filing,
+    http_story,
     import_batches,
     open_million,
     rebuild,
@@ -28,6 +31,9 @@ BENCHMARKS: Final[dict[str, Callable[[Effort], list[Finding]]]] = {
     "rebuild": rebuild.measure,
     "open_million": open_million.measure,
     "fan_out": fan_out.measure,
+    "feed_latency": feed_latency.measure,
+    "http_filing": http_filing.measure,
+    "http_story": http_story.measure,
 }
 WHOLE = Effort(1.0, 7)
 QUICK = Effort(0.1, 5)

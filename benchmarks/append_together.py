@@ -11,7 +11,7 @@ from benchmarks.sample import filed, rows
 from events.codec import encode
 from events.sqlite_log import SqliteLog
 
-__all__ = ["measure"]
+__all__ = ["appended", "measure"]
 
 NAME = "64 appenders, each awaiting its own"
 APPENDERS = 64
@@ -30,7 +30,7 @@ def measure(effort: Effort) -> list[Finding]:
     peers = [manner.name for manner in MANNERS]
     times = alternate(
         {
-            OURS: partial(_ours, count),
+            OURS: partial(appended, count),
             **{manner.name: partial(_peer, manner, few) for manner in MANNERS},
             LIMIT: partial(_limit, count),
             BARE: partial(_bare, count),
@@ -46,7 +46,8 @@ def measure(effort: Effort) -> list[Finding]:
     ]
 
 
-def _ours(count: int, folder: Path, stopwatch: Stopwatch) -> None:
+def appended(count: int, folder: Path, stopwatch: Stopwatch) -> None:
+    """Append so many events by sixty-four appenders."""
     asyncio.run(_append(count, folder, stopwatch))
 
 

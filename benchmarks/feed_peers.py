@@ -43,7 +43,16 @@ def _naive() -> Starlette:
                 queue.put_nowait(orjson.dumps(data).decode())
         return JSONResponse({"clients": len(queues)})
 
-    return Starlette(routes=[Route("/feed", feed), Route("/publish", publish, methods=["POST"])])
+    async def some_bytes(request: Request) -> Response:
+        return Response(b"x" * request.path_params["size"], media_type="application/json")
+
+    return Starlette(
+        routes=[
+            Route("/feed", feed),
+            Route("/publish", publish, methods=["POST"]),
+            Route("/bytes/{size:int}", some_bytes),
+        ]
+    )
 
 
 class _Bare:

@@ -48,9 +48,16 @@ class Serving:
     def post(self, path: str, content: Any) -> bytes:  # noqa: ANN401 - any JSON value
         """Send one request and read the answer."""
         body = orjson.dumps(content)
+        return self._ask("POST", path, body)
+
+    def get(self, path: str) -> bytes:
+        """Ask for something and read the answer."""
+        return self._ask("GET", path, b"")
+
+    def _ask(self, method: str, path: str, body: bytes) -> bytes:
         held = f"Authorization: Bearer {self.key}\r\n" if self.key else ""
         request = (
-            f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{held}Connection: close\r\n"
+            f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{held}Connection: close\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         )
         with socket.create_connection(("127.0.0.1", self.port)) as connection:

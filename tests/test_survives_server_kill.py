@@ -131,12 +131,14 @@ async def test_every_acknowledged_filing_is_kept(tmp_path: Path, kills: int) -> 
         for task in work[1:]:
             task.cancel()
         await asyncio.gather(*work[1:], return_exceptions=True)
+        assert await server.kill(signal.SIGTERM) == 0  # what is under way is finished
         async with newsroom(server.log) as room:
             events = [event async for event in room.log.read()]
+        await server.start()
         await until(len(events))
         work[0].cancel()
         await asyncio.gather(work[0], return_exceptions=True)
-    assert await server.kill(signal.SIGTERM) == 0
+    await server.kill()
     stored = {str(event.provenance["id"]): event.position for event in events}
     assert {event_id: stored.get(event_id) for event_id in promised} == promised
     headlines = [event.development.headline for event in events]  # type: ignore[union-attr] # all are known
