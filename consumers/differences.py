@@ -17,6 +17,7 @@ class Change(NamedTuple):
     ref: str
     change: str
     fields: dict[str, list[Any]]
+    words: str = ""
 
 
 def differences(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[Change]:
@@ -41,9 +42,9 @@ def _by_ref(section: Any) -> Mapping[str, Any]:  # noqa: ANN401 - a list, an obj
 def _compared(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     for ref in [*old, *(ref for ref in new if ref not in old)]:
         if ref not in new:
-            yield Change(name, ref, "removed", {})
+            yield Change(name, ref, "removed", {}, _words(old[ref]))
         elif ref not in old:
-            yield Change(name, ref, "added", {})
+            yield Change(name, ref, "added", {}, _words(new[ref]))
         elif old[ref] != new[ref]:
             fields = {
                 field: [old[ref].get(field), new[ref].get(field)]
@@ -51,3 +52,12 @@ def _compared(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iter
                 if old[ref].get(field) != new[ref].get(field)
             }
             yield Change(name, ref, "changed", fields)
+
+
+def _words(part: Mapping[str, Any]) -> str:
+    """Say in words what a part is: a headline, a claim, a number, who is awaited."""
+    if "measure" in part:
+        number = part["words"] if part["value"] is None else part["value"]
+        return f"{part['measure']}: {number}"
+    names = ("headline", "text", "awaited_from", "note", "nature", "what")
+    return next((str(part[name]) for name in names if part.get(name)), "")

@@ -4,7 +4,7 @@ import calendar
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 
-from consumers.parts import Figure, Item, Part, Parts
+from consumers.parts import Conflict, Correction, Figure, Item, Part, Parts
 from consumers.state import document, sections_of
 from consumers.story import evolve
 from events.developments import News, StoryOpened
@@ -95,10 +95,22 @@ async def as_of(
             if happened_by(event, known, occurred_by):
                 parts.update(evolve(parts, event))
                 last = instant(event.recorded_ms)
+        parts = {key: part for key, part in parts.items() if _about_what_is_there(parts, part)}
     if public:
         parts = await _still_public(log, story, upto, known, parts)
     sections, lead = sections_of(parts, public=public)
     return document(sections, lead, upto, now or last, public=public)
+
+
+def _about_what_is_there(parts: Parts, part: Part) -> bool:
+    """Whether an act of the desk is about something that had happened by then."""
+    match part:
+        case Conflict():
+            return all(ref in parts for ref in part.between)
+        case Correction():
+            return part.development in parts
+        case _:
+            return True
 
 
 async def _still_public(log: Log, story: str, upto: int, known: Parts, parts: Parts) -> Parts:

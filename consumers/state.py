@@ -83,7 +83,8 @@ def row_of(part: Part) -> Row:
         for name, value, left_out in zip(names, values(part), empty, strict=True)
         if value != left_out
     }
-    rank = part.urgency if isinstance(part, Item) and part.status == "published" else None
+    leads = isinstance(part, Item) and part.status == "published" and part.headline is not None
+    rank = part.urgency if isinstance(part, Item) and leads else None
     audience = READERS if isinstance(part, Tombstone) else int(part.public)
     place = part.position if part.key else 0
     content = orjson.dumps(shown).decode()

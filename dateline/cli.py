@@ -1,10 +1,12 @@
 """The command line: what people type, turned into calls, and every failure into one sentence."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from importlib import metadata
 from typing import Annotated
 
 import structlog
@@ -14,7 +16,7 @@ from pydantic import ValidationError
 from dateline import admission, commands, printing, telemetry, upkeep
 from dateline.outcomes import DONE, INTERRUPTED, REFUSED, UNAVAILABLE, USAGE, exit_code
 from dateline.settings import Settings
-from dateline.wiring import BadUrl, Newsroom, newsroom
+from dateline.wiring import BadUrl, Newsroom, expect_log, newsroom
 from events.errors import DatelineError
 
 __all__ = ["app", "run"]
@@ -26,6 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 parked = typer.Typer(help="Events that a consumer could not handle.", no_args_is_help=True)
 audit = typer.Typer(help="Prove that the record is what was written.", no_args_is_help=True)
@@ -33,6 +36,17 @@ keys = typer.Typer(help="Who may file and look inside over HTTP.", no_args_is_he
 app.add_typer(keys, name="keys")
 app.add_typer(parked, name="parked")
 app.add_typer(audit, name="audit")
+
+
+@app.callback()
+def _about(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="say which version this is")] = False,
+) -> None:
+    if version:
+        printing.line(f"dateline {metadata.version('dateline')}")
+        raise typer.Exit
+
 
 LogUrl = Annotated[
     str | None,
@@ -59,10 +73,10 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort, asyncio.CancelledError):
         return _interrupted()
     except BrokenPipeError:
-        # Whoever read the output has had enough; Python must not complain when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_stdout()  # whoever read it has had enough
         return DONE
     except OSError as error:
+        _let_go_of_stdout()
         what = f"{error.filename}: " if error.filename else ""
         printing.complain(f"dateline: {what}{error.strerror or error}")
         return UNAVAILABLE if error.errno in (errno.ENOSPC, errno.EIO) else REFUSED
@@ -76,6 +90,12 @@ def run(arguments: Sequence[str]) -> int:
     if found == INTERRUPTED:
         return _interrupted()
     return found if isinstance(found, int) else DONE
+
+
+def _let_go_of_stdout() -> None:
+    """Keep Python from complaining when it flushes what cannot be written any more."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupted() -> int:
@@ -105,11 +125,19 @@ def _setting(error: BadUrl | ValidationError) -> str:
 def _in_newsroom(
     log: str | None,
     work: Callable[[Newsroom], Awaitable[int | None]],
+    *,
+    make: bool = False,
     loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> int:
-    """Open the newsroom, do one command's work in it and close it."""
+    """Open the newsroom, do one command's work in it and close it.
+
+    `make` lets a log be made that is not there yet.
+    """
     settings = Settings()
     telemetry.configure(settings.log_level)
+
+    if not make:
+        expect_log(log or settings.log)
 
     async def whole() -> int:
         async with newsroom(log or settings.log) as room:
@@ -155,7 +183,7 @@ def serve(
             await server.Server(room, known, lambda: printing.line(said), limits).serve([door])
         return DONE
 
-    return _in_newsroom(log, work, uvloop.new_event_loop)
+    return _in_newsroom(log, work, make=True, loop=uvloop.new_event_loop)
 
 
 Scopes = Annotated[
@@ -215,6 +243,7 @@ def file_(
     return _in_newsroom(
         log,
         lambda room: commands.file(room, content, by or Settings().by, expected_version, json=json),
+        make=True,
     )
 
 
@@ -225,9 +254,11 @@ def import_(
     log: LogUrl = None,
     json: Json = False,
 ) -> int:
-    """Import filings; each story whole or not at all; run it again to go on."""
+    """Import filings. A story with a bad line is left out whole; cut short, run it again."""
     return _in_newsroom(
-        log, lambda room: commands.import_file(room, file, by or Settings().by, json=json)
+        log,
+        lambda room: commands.import_file(room, file, by or Settings().by, json=json),
+        make=True,
     )
 
 
@@ -278,15 +309,20 @@ def diff(
 @app.command()
 def follow(
     after: Annotated[
-        int | None, typer.Option(metavar="CURSOR", help="start past this position; 0 is all", min=0)
+        int | None,
+        typer.Option(
+            metavar="CURSOR", help="start past this position, 0 is all; now by default", min=0
+        ),
     ] = None,
     story: Annotated[str | None, typer.Option(help="only this story")] = None,
     kind: Annotated[str | None, typer.Option(help="only this kind")] = None,
     log: LogUrl = None,
     json: Json = False,
 ) -> int:
-    """Show events as they are recorded, until Ctrl-C."""
-    return _in_newsroom(log, lambda room: commands.follow(room, after, story, kind, json=json))
+    """Show events as they are recorded, for the newsroom: released or not, until Ctrl-C."""
+    return _in_newsroom(
+        log, lambda room: commands.follow(room, after, story, kind, json=json), make=True
+    )
 
 
 @app.command()

@@ -1,12 +1,14 @@
 """What each command does, once the newsroom is open: call, then show."""
 
+import contextlib
 import gzip
+import io
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import uuid_utils
@@ -41,6 +43,9 @@ __all__ = [
     "stories",
     "story",
 ]
+
+
+BAD_SHOWN = 20  # lines of an import that are named; whoever wants them all asks for JSON
 
 
 def content(story: str, kind: str, headline: str | None, data: str | None) -> dict[str, Any]:
@@ -91,34 +96,28 @@ async def file(
 
 async def import_file(room: Newsroom, file: str, by: str, *, json: bool) -> int:
     """Import a file of filings; exit 1 when a line could not be taken."""
-    with printing.progress("import") as told:
-        run = Import(
-            room.log,
-            room.publisher,
-            Actor(by),
-            room.clock,
-            lambda _step, done, total: told(done, total),
-        )
+    with printing.steps() as told:
+        run = Import(room.log, room.publisher, Actor(by), room.clock, told)
         done = await run.run(_lines(file))
     if json:
         printing.show_json({**done._asdict(), "bad": [bad._asdict() for bad in done.bad]})
     else:
         printing.line(f"{done.appended} imported, {done.known} known before, {done.left} left out")
-    for bad in done.bad:
+    for bad in done.bad[:BAD_SHOWN]:
         left = f"; nothing of story {bad.story} was imported in this run" if bad.story else ""
         printing.complain(f"dateline: line {bad.line}: {bad.why}{left}")
+    if len(done.bad) > BAD_SHOWN:
+        printing.complain(f"dateline: {len(done.bad) - BAD_SHOWN} more lines; --json has them all")
     return REFUSED if done.bad else DONE
 
 
 def _lines(file: str) -> Iterator[bytes]:
     """Read lines of bytes, unpacking gzip where the first bytes say so."""
-    if file == "-":
-        yield from sys.stdin.buffer
-        return
-    with Path(file).open("rb") as raw:
-        packed = raw.read(2) == b"\x1f\x8b"
-    opened = gzip.open(file, "rb") if packed else Path(file).open("rb")  # noqa: SIM115 - closed just below
-    with opened as lines:
+    with contextlib.ExitStack() as stack:
+        opened = sys.stdin.buffer if file == "-" else stack.enter_context(Path(file).open("rb"))
+        raw = cast("io.BufferedReader", opened)
+        packed = raw.peek(2)[:2] == b"\x1f\x8b"
+        lines: Iterable[bytes] = stack.enter_context(gzip.open(raw)) if packed else raw
         try:
             yield from lines
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -221,13 +220,15 @@ async def follow(
     start = size if after is None else after
     if start > size:
         raise Refused("cursor", "after", f"a position up to {size}", str(start))
+    if slug is not None and not [e async for e in room.log.read_versions(slug)]:
+        printing.complain(f"dateline: there is no story {slug} yet; waiting for it")
     async for event in logs.follow(room.log, start, story=slug):
         if kind is not None and event.development.kind != kind:
             continue
         if json:
             printing.show_json(printing.event_object(event))
         else:
-            printing.show_event(event)
+            printing.show_event(event, story=slug is None)
     return DONE
 
 
@@ -321,8 +322,8 @@ async def audit_verify(room: Newsroom, *, json: bool) -> int:
     if json:
         printing.show_json({"log": room.log.url, **proved._asdict()})
     else:
+        many = "1 story" if proved.stories == 1 else f"{proved.stories} stories"
         printing.line(
-            f"{proved.events} events in {proved.stories} stories are as they were recorded; "
-            f"root {proved.root}"
+            f"{proved.events} events in {many} are as they were recorded; root {proved.root}"
         )
     return DONE

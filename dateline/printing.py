@@ -1,8 +1,9 @@
 """How the program shows what it knows: colours on a terminal, plain lines elsewhere."""
 
+import contextlib
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
@@ -25,15 +26,24 @@ __all__ = [
     "show_event",
     "show_json",
     "show_state",
+    "steps",
 ]
 
 SHORT = 100  # characters of a value in a line that shows a change
+_INNER: Final = {"public", "release"}  # what `status` says in a word; JSON has them
 TOLD_PARTS = 10  # plain progress lines for one piece of work: enough to see it move, few to scroll
 
 # Marks that turn the direction of text; on a terminal they let one headline pass for another.
 _TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
-_out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+class _Plain(Console):
+    def on_broken_pipe(self) -> None:
+        """Whoever read has had enough: that is for `dateline.cli.run` to end with."""
+        raise  # noqa: PLE0704 - rich calls this while it handles the error
+
+
+_out = _Plain(highlight=False, markup=False, emoji=False, soft_wrap=True)
 _err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 _STATUS_STYLE: Final = {"published": "", "withdrawn": "strike", "held": "yellow"}
@@ -57,6 +67,21 @@ def show_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
     raw = value if isinstance(value, bytes) else orjson.dumps(value)
     sys.stdout.buffer.write(raw + b"\n")
     sys.stdout.buffer.flush()
+
+
+@contextmanager
+def steps() -> Iterator[Callable[[str, int, int], None]]:
+    """Show how far a piece of work is that has several steps, each with a name."""
+    with contextlib.ExitStack() as shown:
+        told: dict[str, Told] = {}
+
+        def step(name: str, done: int, total: int) -> None:
+            if name not in told:
+                shown.close()
+                told[name] = shown.enter_context(progress(name))
+            told[name](done, total)
+
+        yield step
 
 
 @contextmanager
@@ -122,8 +147,8 @@ def event_object(event: Recorded) -> dict[str, Any]:
     }
 
 
-def show_event(event: Recorded) -> None:
-    """Print an event on one line."""
+def show_event(event: Recorded, *, story: bool = False) -> None:
+    """Print an event on one line; with its story where several may stand beside each other."""
     development = event.development
     words = ""
     if isinstance(development, Unknown):
@@ -133,10 +158,23 @@ def show_event(event: Recorded) -> None:
     else:
         words = development.headline or _act_words(development.model_dump(mode="json"))
     text = Text(f"{event.position:>7}  ", style="dim")
-    text.append(f"{event.recorded_at[11:19]}  ", style="dim")
+    text.append(f"{_when(event.recorded_at)}  ", style="dim")
+    if story:
+        text.append(f"{event.story}  ")
+    text.append(f"{_ref(event):<5} ")
     text.append(f"{development.kind:<22} ", style="cyan")
     text.append(_TURNING.sub("", words))
+    text.append(f"  {event.provenance['filed_by']}", style="dim")
     _out.print(text)
+
+
+def _ref(event: Recorded) -> str:
+    return getattr(event.development, "ref", None) or f"d{event.version}"
+
+
+def _when(moment: str) -> str:
+    """Give a time in UTC as people read it, to the second where it has seconds."""
+    return moment[:19].replace("T", " ") + "Z"
 
 
 def _act_words(content: Mapping[str, Any]) -> str:
@@ -161,8 +199,11 @@ def show_state(state: Mapping[str, Any]) -> None:
     for item in state["timeline"]:
         mark = " (corrected)" if item["corrected"] else ""
         status = "" if item["status"] == "published" else f" [{item['status']}]"
+        said = (item.get("attribution") or {}).get("speaker")
+        whose = f" — {said}" if said else ""
         line(
-            f"{item['ref']:>6}  {item['kind']:<22} {item['headline'] or '—'}{status}{mark}",
+            f"{item['ref']:>6}  {_when(item.get('filed_at') or item['recorded_at'])}  "
+            f"{item['kind']:<22} {item['headline'] or '—'}{whose}{status}{mark}",
             _STATUS_STYLE.get(item["status"], "yellow"),
         )
     _show_waits(state)
@@ -195,25 +236,34 @@ def _show_figures(state: Mapping[str, Any]) -> None:
         more = {"more-than": "> ", "less-than": "< ", "about": "~ "}.get(figure["qualifier"], "")
         whose = figure["source"] or figure.get("source_text") or "no named source"
         within = f", part of {figure['part_of']}" if "part_of" in figure else ""
+        unit = f" {figure['unit']}" if "unit" in figure else ""
+        for old in figure["history"]:
+            said = old["words"] if old["value"] is None else old["value"]
+            within += f", {said} until {old['by']}"
         line(
-            f"figure     {ref:<4} {figure['measure']}: {more}{value} "
+            f"figure     {ref:<4} {figure['measure']}: {more}{value}{unit} "
             f"({whose}, {figure['status']}{within})",
             "green",
         )
     for conflict in state["conflicts"]:
         between = " and ".join(conflict["between"])
-        line(f"conflict   {conflict['ref']:<4} {between}: {conflict['nature']}", "yellow")
+        why = f" ({conflict['headline']})" if conflict["headline"] else ""
+        line(f"conflict   {conflict['ref']:<4} {between}: {conflict['nature']}{why}", "yellow")
 
 
 def show_changes(changes: list[Change]) -> None:
     """Print what differs between two states, a line for each change."""
     for change in changes:
-        line(f"{change.change:<8} {change.section:<11} {change.ref}")
+        words = change.words if change.change != "changed" else ""
+        line(f"{change.change:<8} {change.section:<11} {change.ref}  {words}".rstrip())
         for field, (before, after) in change.fields.items():
-            line(f"         {field}: {_short(before)} → {_short(after)}", "dim")
+            if field not in _INNER:
+                line(f"         {field}: {_short(before)} → {_short(after)}", "dim")
 
 
 def _short(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if isinstance(value, dict) and "headline" in value:
+        value = f"{value['ref']} {value['headline']}"
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
     return text if len(text) <= SHORT else f"{text[: SHORT - 1]}…"
 

@@ -1,6 +1,7 @@
 """Where the program starts: makes sure that the packages are ours, then hands over to the CLI."""
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from typing import Final
@@ -24,8 +25,20 @@ def collision() -> str | None:
     return None
 
 
+def _mend_streams() -> None:
+    """Have streams to write to, and none that fails over a character it cannot show."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started us
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
+            setattr(sys, name, nowhere)
+        else:
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Run the command line; see `dateline --help`."""
+    _mend_streams()
     sentence = collision()
     if sentence is not None:
         sys.stderr.write(f"{sentence}\n")

@@ -19,8 +19,10 @@ def configure(level: str) -> None:
     JSON escapes control characters, so that no headline can drive whoever reads the log.
     """
     terminal = sys.stderr.isatty()
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    renderers: tuple[structlog.typing.Processor, ...] = (
+        (structlog.dev.ConsoleRenderer(),)
+        if terminal
+        else (structlog.processors.format_exc_info, structlog.processors.JSONRenderer())
     )
     structlog.configure(
         processors=[
@@ -28,7 +30,7 @@ def configure(level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _without_secrets,
-            renderer,
+            *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -3,6 +3,9 @@
 import asyncio
 import os
 import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,8 @@ from dateline import printing
 from dateline.outcomes import DONE, REFUSED
 from dateline.wiring import BadUrl, Newsroom, newsroom, open_log, sqlite_path
 from events.envelope import instant
-from events.errors import DatelineError, NotFound
-from events.sqlite_backup import copy_log, restore_log
+from events.errors import DatelineError, NotFound, Refused
+from events.sqlite_backup import Progress, copy_log, restore_log
 
 __all__ = ["backup", "doctor", "restore"]
 
@@ -25,9 +28,48 @@ MOST_LAG = 10_000  # events that a view may lag behind before somebody should kn
 
 async def backup(url: str, file: str, *, json: bool) -> int:
     """Copy the log, then verify the copy."""
-    with printing.progress("backup") as told:
-        await asyncio.to_thread(copy_log, _file(url), file, told)
-    return _say("backed up to", file, await _verified(file), json=json)
+    source = _file(url)
+    with _unverified(file) as unverified:
+        await _unless_interrupted("backup", copy_log, source, unverified)
+        proved = await _verified(unverified)
+    return _say("backed up to", file, proved, json=json)
+
+
+@contextmanager
+def _unverified(file: str) -> Iterator[str]:
+    """Give a name for a copy until it is verified; then, and only then, it has its own."""
+    if Path(file).exists():
+        raise Refused("backup-new", "file", "a file that does not exist yet", file)
+    if not Path(file).absolute().parent.is_dir():
+        raise NotFound("folder", str(Path(file).parent))
+    unverified = f"{file}.unverified"
+    Path(unverified).unlink(missing_ok=True)
+    try:
+        yield unverified
+        os.link(unverified, file)  # which fails where somebody else made the file meanwhile
+    except FileExistsError:
+        raise Refused("backup-new", "file", "a file that does not exist yet", file) from None
+    finally:
+        Path(unverified).unlink(missing_ok=True)
+
+
+async def _unless_interrupted(
+    what: str, copy: Callable[[str, str, Progress], None], source: str, target: str
+) -> None:
+    """Copy in a thread, which Ctrl-C cannot reach: it is told to stop at its next step."""
+    stopped = threading.Event()
+    with printing.progress(what) as told:
+
+        def step(done: int, total: int) -> None:
+            if stopped.is_set():
+                raise InterruptedError
+            told(done, total)
+
+        try:
+            await asyncio.to_thread(copy, source, target, step)
+        except asyncio.CancelledError:
+            stopped.set()
+            raise
 
 
 async def restore(url: str, file: str, *, json: bool) -> int:
@@ -36,8 +78,7 @@ async def restore(url: str, file: str, *, json: bool) -> int:
     if not await asyncio.to_thread(os.path.isfile, file):
         raise NotFound("backup", file)
     await _verified(file)
-    with printing.progress("restore") as told:
-        await asyncio.to_thread(restore_log, file, target, told)
+    await _unless_interrupted("restore", restore_log, file, target)
     return _say("restored to", target, await _verified(target), json=json)
 
 
@@ -93,9 +134,12 @@ async def _work(room: Newsroom) -> list[dict[str, Any]]:
         _finding("events", f"{head.size}, root {head.root.hex()[:16]}…"),
         _finding(
             "stories",
-            f"{lag} events and {seconds:.0f} s behind, last moved {moved}",
-            risk=lag > MOST_LAG,
+            f"{lag} events and {seconds:.0f} s behind, last moved {moved}"
+            if position.checkpoint
+            else "not made yet; they are when somebody first looks",
+            risk=lag > MOST_LAG and position.checkpoint > 0,
         ),
+        _finding("audit", "not looked at here; `dateline audit verify` proves every byte"),
         _finding("parked", f"{parked} events", risk=parked > 0),
         _finding(
             "clock",

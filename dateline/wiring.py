@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Final
 
 import apsw
@@ -21,7 +22,7 @@ from events.memory_log import MemoryLog, wall_clock
 from events.sqlite_log import SqliteLog
 from producers.publisher import Publisher
 
-__all__ = ["BadUrl", "Newsroom", "keys_path", "newsroom", "open_log", "sqlite_path"]
+__all__ = ["BadUrl", "Newsroom", "expect_log", "keys_path", "newsroom", "open_log", "sqlite_path"]
 
 SQLITE = "sqlite:///"
 NO_ROOM: Final = (apsw.FullError, apsw.ReadOnlyError, apsw.CantOpenError, apsw.IOError)
@@ -93,7 +94,8 @@ class Newsroom:
     def close_views(self) -> None:
         """Let go of the views, if anything looked at them."""
         if "views" in self.__dict__:
-            self.views.close()
+            with self.views.lock:  # a thread that was left behind finishes its batch first
+                self.views.close()
 
 
 def sqlite_path(url: str) -> str | None:
@@ -115,6 +117,17 @@ def open_log(url: str, clock: Clock = wall_clock) -> Log:
     if url == "memory:":
         return MemoryLog(clock)
     raise BadUrl(url)
+
+
+def expect_log(url: str) -> None:
+    """Refuse to look into a log that is not there: a mistyped name must not make an empty one.
+
+    Raises:
+        NotFound: there is no such file.
+    """
+    path = sqlite_path(url)
+    if path is not None and not Path(path).exists():
+        raise NotFound("log", f"{path} (the first filing makes one)")
 
 
 def views_path(url: str) -> str:

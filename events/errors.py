@@ -172,7 +172,7 @@ class LogUnavailable(LogError):
 
     def __init__(self, log: str, why: str, *, reading: bool = False) -> None:
         self.advice = (
-            "nothing was read, try again"
+            "nothing was done, try again"
             if reading
             else "unknown whether anything was appended, safe to retry with the same ids"
         )

@@ -9,7 +9,7 @@ import apsw
 from events.errors import LogUnavailable, NotFound, Refused
 from events.sqlite_file import connect, explain
 
-__all__ = ["copy_log", "restore_log"]
+__all__ = ["Progress", "copy_log", "restore_log"]
 
 PAGES = 2_000  # pages of 4 KiB copied between two words of progress
 

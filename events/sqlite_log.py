@@ -64,7 +64,7 @@ class SqliteLog:
         try:
             self._writer = Writer(self.url, self._path, clock, self._announce)
         except apsw.Error as error:
-            raise explain(self.url, error) from error
+            raise explain(self.url, error, reading=True) from error
 
     async def append(
         self, story: str, events: Sequence[Filed], expected: ExpectedVersion = Expect.ANY

@@ -10,8 +10,9 @@ import structlog
 
 from events.codec import canonical, decode, encode, encode_private
 from events.developments import Development
+from events.editorial import Redacted
 from events.envelope import Filed, Recorded, Sealed
-from events.errors import IdReused, LogUnavailable, WrongVersion
+from events.errors import IdReused, LogUnavailable, Refused, WrongVersion
 from events.filing import Private
 from events.log import Clock, Expect, ExpectedVersion, Log
 from events.vocabulary import KnownKind
@@ -90,6 +91,9 @@ class Publisher:
     ) -> list[Receipt]:
         """Record filings of one story together: all of them or none; see `file`."""
         story = filings[0].story
+        if any(isinstance(filing.development, Redacted) for filing in filings):
+            # Said before it is so, it would be believed: the bytes would still be in the log.
+            raise Refused("redact-erases", "kind", "an act that can be done", "redacted, not built")
         overtaken = unsaid = 0
         while True:
             try:

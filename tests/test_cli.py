@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 from conftest import SAMPLE, STORY
 
+REDACTION = (
+    '{"target": "E04", "fields": ["body"], "reason_code": "court-order", "legal_basis": "a drill",'
+    ' "ordered_by": "nobody"}'
+)
 KREMLIN = ["file", STORY, "response-received", "--headline", "The Kremlin answers"]
 
 
@@ -95,7 +99,11 @@ def test_a_refusal_is_one_sentence(told: Desk) -> None:
         (["story", STORY, "--log", "postgres://x"], 2),
         (["rebuild", "nothing"], 2),
         ([], 2),
-        (["story", STORY, "--log", "sqlite:///no/such/folder/x.db"], 3),
+        (["story", STORY, "--log", "sqlite:///mistyped.db"], 1),
+        (["audit", "verify", "--log", "sqlite:///mistyped.db"], 1),
+        (["backup", "no/such/folder/x.db"], 1),
+        (["file", STORY, "redacted", "--data", REDACTION], 1),
+        (["file", STORY, "quote-added", "--headline", "x", "--log", "sqlite:///no/folder/x.db"], 3),
     ],
 )
 def test_exit_codes(told: Desk, arguments: list[str], code: int) -> None:
@@ -103,6 +111,7 @@ def test_exit_codes(told: Desk, arguments: list[str], code: int) -> None:
     done = told.run(*arguments)
     assert done.returncode == code, done.stderr
     assert done.stderr.strip()
+    assert not list(Path(told.folder).glob("mistyped*"))
 
 
 def test_a_bad_setting_is_named(desk: Desk) -> None:
