@@ -72,8 +72,13 @@ def run(arguments: Sequence[str]) -> int:
         return USAGE
     except (KeyboardInterrupt, typer.Abort, asyncio.CancelledError):
         return _interrupted()
-    except BrokenPipeError:
-        _let_go_of_stdout()  # whoever read it has had enough
+    except (BrokenPipeError, SystemExit) as error:
+        # Whoever read it has had enough; typer would call that a failure.
+        if not isinstance(
+            error.__context__ if isinstance(error, SystemExit) else error, BrokenPipeError
+        ):
+            raise
+        _let_go_of_stdout()
         return DONE
     except OSError as error:
         _let_go_of_stdout()

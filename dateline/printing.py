@@ -38,6 +38,8 @@ _TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class _Plain(Console):
+    """A console that leaves the end of the program to the program."""
+
     def on_broken_pipe(self) -> None:
         """Whoever read has had enough: that is for `dateline.cli.run` to end with."""
         raise  # noqa: PLE0704 - rich calls this while it handles the error

@@ -114,6 +114,22 @@ def test_exit_codes(told: Desk, arguments: list[str], code: int) -> None:
     assert not list(Path(told.folder).glob("mistyped*"))
 
 
+def test_who_has_read_enough_may_stop(told: Desk) -> None:
+    """A reader that closes the pipe early ends the command in peace."""
+    command = [sys.executable, "-m", "dateline", "history", STORY]
+    with subprocess.Popen(
+        command,
+        cwd=told.folder,
+        env=told.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as reading:
+        assert reading.stdout is not None
+        assert reading.stderr is not None
+        reading.stdout.close()
+        assert (reading.wait(), reading.stderr.read()) == (0, b"")
+
+
 def test_a_bad_setting_is_named(desk: Desk) -> None:
     """A setting that cannot be is named with what was found."""
     desk.environment["DATELINE_LOG_LEVEL"] = "loud"
