@@ -14,7 +14,7 @@ from events.editorial import Redacted
 from events.envelope import Filed, Recorded, Sealed
 from events.errors import IdReused, LogUnavailable, Refused, WrongVersion
 from events.filing import Private
-from events.log import Clock, Expect, ExpectedVersion, Log
+from events.log import Appended, Clock, Expect, ExpectedVersion, Log, check_version
 from events.vocabulary import KnownKind
 from producers.case import Actor
 from producers.decide import decide
@@ -98,9 +98,10 @@ class Publisher:
         while True:
             try:
                 return await self._try(story, filings, by, expected, correlation, again=unsaid > 0)
-            except WrongVersion:
+            except WrongVersion as error:
+                check_version(story, expected, error.found)  # else somebody was only faster
                 overtaken += 1
-                if expected is not Expect.ANY or overtaken == TRIES_OVERTAKEN:
+                if overtaken == TRIES_OVERTAKEN:
                     raise
                 pause = min(PAUSE * 2**overtaken, LONGEST_OVERTAKEN)
             except LogUnavailable:
@@ -135,16 +136,40 @@ class Publisher:
         again: bool,
     ) -> list[Receipt]:
         # An id made here can only be known when an earlier try got through without an answer.
-        known = await self._log.find([f.id for f in filings if f.given_id or again])
+        ids = [filing.id for filing in filings if filing.given_id or again]
+        known = await self._log.find(ids) if ids else {}
         if len(known) == len(filings):
             return [_again(filing, known[filing.id]) for filing in filings]
-        desk = await self.desk(story)
-        if isinstance(expected, int) and expected != desk.version:
-            raise WrongVersion(story, expected, desk.version)
-        events = judge(story, filings, desk, by, now_ms=self._clock(), correlation=correlation)
-        at = desk.version if expected is Expect.ANY else expected
-        places = await self._log.append(story, events, at)
-        receipts = [
+        desk = self._desks.get(story) or await self.desk(story)
+        seen = desk.version
+        try:
+            receipts = await self._append(story, filings, by, expected, correlation, desk)
+        except (Refused, WrongVersion):
+            # Judged by what is remembered, which others may have moved on from: only a refusal by
+            # the story as it is counts. What was taken, the log has held against its version.
+            if (await self.desk(story)).version == seen:
+                raise
+            receipts = await self._append(story, filings, by, expected, correlation, desk)
+        for receipt in receipts:
+            log.info("filed", **receipt._asdict(), filed_by=by.name, correlation=correlation)
+        return receipts
+
+    async def _append(  # noqa: PLR0917 - the six facts of a filing
+        self,
+        story: str,
+        filings: Sequence[Filing],
+        by: Actor,
+        expected: ExpectedVersion,
+        correlation: str | None,
+        desk: Desk,
+    ) -> list[Receipt]:
+        check_version(story, expected, desk.version)
+        now = self._clock()
+        events = judge(story, filings, desk, by, now_ms=now, correlation=correlation)
+        # Whatever the filer expected: the log takes it only into the story that it was judged by.
+        places = await self._log.append(story, events, desk.version)
+        self._remember(story, events, places, now)
+        return [
             Receipt(
                 event.id,
                 story,
@@ -158,9 +183,17 @@ class Publisher:
                 events, places.positions, places.versions, strict=True
             )
         ]
-        for receipt in receipts:
-            log.info("filed", **receipt._asdict(), filed_by=by.name, correlation=correlation)
-        return receipts
+
+    def _remember(self, story: str, events: Sequence[Filed], places: Appended, now_ms: int) -> None:
+        """Move the remembered desk past what was just recorded, so that it need not be read."""
+        desk = self._desks.get(story)
+        if desk is None or places.duplicate or desk.version != places.versions[0] - 1:
+            return
+        if any(event.development.embargo_until for event in events):
+            del self._desks[story]  # whether it still counts is for the moment of recording to say
+            return
+        for event, version in zip(events, places.versions, strict=True):
+            desk.update(evolve(desk, foreseen(event, story, version, now_ms)))
 
 
 def judge(

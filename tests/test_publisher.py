@@ -138,3 +138,18 @@ async def test_several_filings_land_together_or_not_at_all(log: Log) -> None:
     assert (await log.head()).size == 0
     receipts = await desk.file_all(three, ADA)
     assert [receipt.version for receipt in receipts] == [1, 2, 3]
+
+
+async def test_what_is_remembered_of_a_story_is_not_trusted(log: Log) -> None:
+    """A filing is judged by the story as it is, also when another process has moved it on."""
+    ours, theirs = publisher(log), publisher(log)
+    await ours.file(filing("story-opened", title="A drill", ref="E1"), ADA)
+    await theirs.file(filing("quote-added", ref="Q"), ADA)
+    with pytest.raises(Refused, match="ref-free"):
+        await ours.file(filing("quote-added", ref="Q"), ADA)
+    await theirs.file(filing("quote-added", ref="R"), ADA)
+    kill = filing("withdrawn", target="R", reason="a hoax")
+    assert (await ours.file(kill, ADA, Expect.MUST_EXIST)).version == 4
+    await theirs.file(filing("story-closed", reason="over"), ADA)
+    with pytest.raises(Refused, match="story-closed"):
+        await ours.file(filing("quote-added"), ADA, Expect.MUST_EXIST)
