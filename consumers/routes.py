@@ -1,5 +1,6 @@
 """Reading over HTTP: stories, their history, and the live feed."""
 
+import functools
 import hashlib
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -147,9 +148,15 @@ def _number(request: Request, name: str, default: Any, *, most: int = 10**15) ->
     return int(text)
 
 
+@functools.lru_cache(maxsize=256)
+def _etag(body: bytes) -> str:
+    """Give the tag of an answer; of one that is kept it is made once."""
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+
 def _json(request: Request, body: bytes) -> Response:
     """Answer with JSON, or with 304 where the reader has it."""
-    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    etag = _etag(body)
     headers = {"etag": etag, "cache-control": "no-cache", "vary": "authorization"}
     had = request.headers.get("if-none-match", "")
     if had == "*" or etag in (tag.strip().removeprefix("W/") for tag in had.split(",")):

@@ -22,6 +22,7 @@ __all__ = [
     "Row",
     "document",
     "for_readers",
+    "good_until",
     "part_of",
     "row_of",
     "sections_of",
@@ -183,6 +184,12 @@ def document(
         pieces += (b',"%b":' % name.encode(), *content)
     pieces.append(b"}")
     return b"".join(pieces)
+
+
+def good_until(sections: Mapping[str, bytes], now: str) -> str:
+    """Give the moment at which the next response is overdue, and a state shows something else."""
+    dues = (wait["due_at"] for wait in _parsed(sections, "responses"))
+    return min((due for due in dues if due is not None and due >= now), default="for ever")
 
 
 def _parsed(sections: Mapping[str, bytes], name: str) -> list[dict[str, Any]]:

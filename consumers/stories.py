@@ -7,8 +7,17 @@ from typing import Final, Literal, NamedTuple
 import orjson
 
 from consumers.bulletin import Bulletin, Wanted
-from consumers.parts import Part
-from consumers.state import INTERNAL, READERS, Row, document, for_readers, part_of, row_of
+from consumers.parts import Heading, Part
+from consumers.state import (
+    INTERNAL,
+    READERS,
+    Row,
+    document,
+    for_readers,
+    good_until,
+    part_of,
+    row_of,
+)
 from consumers.story import evolve, fold
 from consumers.updates import Update, comes_into_sight, taken_back, update_of
 from consumers.views import Views
@@ -16,6 +25,7 @@ from events.envelope import Recorded
 
 __all__ = ["Stories", "Summary"]
 
+SHOWN = 200  # states kept as readers were shown them
 EMBARGOES = 100  # looked at together
 PARTS_REMEMBERED = 20_000  # parts kept in memory between events, some 20 MB
 
@@ -89,6 +99,14 @@ class Summary(NamedTuple):
     recorded_at: str
 
 
+class _Shown(NamedTuple):
+    """A state as readers were shown it, good while the story stands at a position, and until."""
+
+    good_for: int
+    until: str
+    state: bytes
+
+
 class Stories:
     """The projection behind `dateline story` and `dateline stories`.
 
@@ -104,6 +122,8 @@ class Stories:
         self._bulletin = Bulletin(views)
         self._remembered: OrderedDict[tuple[str, str], Part | None] = OrderedDict()
         self._good_for = (0, -1)
+        self._made = 0  # the generation whose tables are known to be there
+        self._shown: dict[str, _Shown] = {}
 
     def project(self, generation: int, events: Sequence[Recorded]) -> None:
         """See `consumers.subscription.Projection.project`."""
@@ -178,16 +198,38 @@ class Stories:
     def state(self, story: str, now: str, *, public: bool = False) -> bytes | None:
         """Give the state of a story as JSON, None when there is none for this reader."""
         with self._views.lock:
+            if public:
+                shown = self._shown.get(story)
+                if shown is not None and shown.good_for == self._seen(story) and now <= shown.until:
+                    return shown.state
             sections, lead, checkpoint = self._read(story, public=public)
-        return document(sections, lead, checkpoint, now, public=public)
+        state = document(sections, lead, checkpoint, now, public=public)
+        if public and state is not None:
+            # Readers are told no more of the heading than what moved it for them, so that one
+            # state stands until it moves again.
+            good_for = Heading(**orjson.loads(sections["heading"])).public_position
+            if len(self._shown) >= SHOWN:
+                self._shown.pop(next(iter(self._shown)))
+            self._shown[story] = _Shown(good_for, good_until(sections, now), state)
+        return state
+
+    def _seen(self, story: str) -> int | None:
+        """Give the position at which readers last saw a story move, None where they see none."""
+        # Not by `lookup`, which remembers what this process projected: another may be ahead of it.
+        found = self._views.connection.execute(
+            f"SELECT content FROM story_parts_{self._ready()} "
+            "WHERE story = ? AND section = 'heading' AND audience",
+            (story,),
+        ).get
+        return None if found is None else Heading(**orjson.loads(found)).public_position
 
     def _read(self, story: str, *, public: bool) -> tuple[dict[str, bytes], str | None, int]:
         """Read a story in one transaction, so that it is as of one checkpoint."""
         connection = self._views.connection
+        self._ready()
         connection.execute("BEGIN")
         try:
             position = self._views.position(self.name)
-            self._make(position.generation)
             sections: dict[str, bytes] = dict(
                 connection.execute(
                     _SECTIONS.format(generation=position.generation),
@@ -212,8 +254,7 @@ class Stories:
     def embargoes(self) -> list[tuple[str, str, str]]:
         """Give (story, ref, until) of the embargoes that end first, in order."""
         with self._views.lock:
-            generation = self._views.position(self.name).generation
-            self._make(generation)
+            generation = self._ready()
             rows = self._views.connection.execute(
                 f"SELECT story, key, until FROM story_parts_{generation} "
                 "WHERE until IS NOT NULL ORDER BY until LIMIT ?",
@@ -224,14 +265,12 @@ class Stories:
     def updates(self, after: int, upto: int, limit: int, wanted: Wanted) -> list[Update]:
         """Give what readers were told past a position and up to another, in order."""
         with self._views.lock:
-            generation = self._views.position(self.name).generation
-            self._make(generation)
+            generation = self._ready()
             return self._bulletin.read(generation, after, upto, limit, wanted)
 
     def summaries(self, *, public: bool = False) -> list[Summary]:
         """Give all stories, the one that moved last first."""
-        generation = self._views.position(self.name).generation
-        self._make(generation)
+        generation = self._ready()
         rows = self._views.connection.execute(
             f"SELECT content FROM story_parts_{generation} "
             "WHERE section = 'heading' AND (audience OR ?)",
@@ -245,6 +284,7 @@ class Stories:
         generation = self._views.position(self.name).generation
         self._make(generation)
         self._remembered.clear()
+        self._shown.clear()
         connection = self._views.connection
         table = f"story_parts_{generation}"
         connection.execute(f"DELETE FROM {table} WHERE story = ?", (story,))
@@ -266,6 +306,16 @@ class Stories:
         """Remove a generation of the view, inside a transaction."""
         self._views.connection.execute(f"DROP TABLE IF EXISTS story_parts_{generation}")
         self._bulletin.drop(generation)
+
+    def _ready(self) -> int:
+        """Give the generation to read, its tables made."""
+        generation = self._views.position(self.name).generation
+        if generation != self._made:
+            self._make(generation)
+            self._shown.clear()
+            if not self._views.connection.in_transaction:
+                self._made = generation
+        return generation
 
     def _make(self, generation: int) -> None:
         # Each time: a table made in a transaction that was rolled back is not there.

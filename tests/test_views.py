@@ -19,12 +19,13 @@ from consumers.stories import Stories
 from consumers.subscription import TRIES, Subscription
 from consumers.views import Position, Views
 from dateline.wiring import Newsroom, newsroom, views_path
-from events.envelope import Recorded
+from events.envelope import Recorded, instant
 from events.errors import NotFound, RebuildUnderWay, ViewsUnavailable
 from events.log import Log
 from events.vocabulary import KINDS
 from producers.case import Actor
 from producers.importing import Import
+from producers.intake import take
 
 
 @pytest.fixture
@@ -410,3 +411,31 @@ async def test_a_full_disk_parks_nothing(tmp_path: Path, clock: Clock) -> None:
             assert orjson.loads(await room.state("a"))["version"] == 30
             assert not room.views.parked()
             assert list(room.stories.contents()) == await fresh_contents(room.log)
+
+
+async def test_a_state_is_shown_as_other_processes_have_moved_it(room: Newsroom) -> None:
+    """What readers were shown before is not shown again once another process moved the story."""
+    await import_sample(room)
+    before = await room.state(STORY, public=True)
+    assert await room.state(STORY, public=True) is before
+    async with newsroom(room.log.url, room.clock) as other:
+        note = {"story": STORY, "kind": "development-reported", "label": "note", "headline": "New"}
+        await other.publisher.file(take(note), Actor("desk:ada"))
+        await other.subscription.catch_up()
+    assert orjson.loads(await room.state(STORY, public=True))["lead"] is not None
+    assert b'"New"' in await room.state(STORY, public=True)
+
+
+async def test_a_wait_runs_late_in_a_state_that_was_shown_before(
+    room: Newsroom, clock: Clock
+) -> None:
+    """An answer that is due shows as overdue once its time has passed, with nothing filed since."""
+    await import_sample(room)
+    due = instant(clock.now + 1_000)
+    wait = {"ref": "P9", "awaited_from": "org:kremlin", "due_at": due}
+    filing = {"story": STORY, "kind": "response-awaited", "headline": "No word", "response": wait}
+    await room.publisher.file(take(filing), Actor("desk:ada"))
+    for moved, overdue in ((0, False), (1_001, True)):
+        clock.move(moved)
+        state = orjson.loads(await room.state(STORY, public=True))
+        assert {w["ref"]: w["overdue"] for w in state["pending"]}["P9"] is overdue
