@@ -5,6 +5,7 @@ A part is turned into JSON once, when an event changes it; reading a story joins
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import MISSING, fields
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +14,7 @@ import orjson
 from consumers.named import named_by, without
 from consumers.parts import SECTIONS, Item, Part, Parts, Tombstone
 from consumers.standing import in_sight
+from events.envelope import instant
 from events.release import Release
 
 __all__ = [
@@ -34,6 +36,7 @@ KEYED: Final = ("claims", "figures", "occasions")
 LISTED: Final = ("conflicts", "corrections", "alerts")
 """Sections that a state shows as a list, behind those that are shown by their refs."""
 
+FOR_EVER: Final = datetime.max.replace(tzinfo=UTC)
 INTERNAL, EVERYBODY, READERS = range(3)
 """Who sees a part: the newsroom alone, everybody, or readers in place of what they may not see."""
 
@@ -92,7 +95,8 @@ def row_of(part: Part) -> Row:
     named = named_by(part)
     naming = orjson.dumps(named).decode() if named else None
     bound = isinstance(part, Item) and part.release.embargoed and not part.release.withdrawn
-    until = part.embargo_until if isinstance(part, Item) and bound else None
+    ends = part.embargo_until if isinstance(part, Item) and bound else None
+    until = None if ends is None else instant(int(_time(ends).timestamp() * 1000))
     return Row(part.key, part.section, place, audience, rank, content, naming, until)
 
 
@@ -186,10 +190,16 @@ def document(
     return b"".join(pieces)
 
 
-def good_until(sections: Mapping[str, bytes], now: str) -> str:
+def good_until(sections: Mapping[str, bytes], now: str) -> datetime:
     """Give the moment at which the next response is overdue, and a state shows something else."""
-    dues = (wait["due_at"] for wait in _parsed(sections, "responses"))
-    return min((due for due in dues if due is not None and due >= now), default="for ever")
+    waits = _parsed(sections, "responses")
+    dues = (_time(wait["due_at"]) for wait in waits if wait["due_at"] is not None)
+    return min((due for due in dues if due >= _time(now)), default=FOR_EVER)
+
+
+def _time(text: str) -> datetime:
+    # Never compared as text: a time may have a fraction of a second, or none.
+    return datetime.fromisoformat(text)
 
 
 def _parsed(sections: Mapping[str, bytes], name: str) -> list[dict[str, Any]]:
@@ -211,7 +221,7 @@ def _waits(
             continue
         names = ("ref", "awaited_from", "about", "since", "asked_at", "due_at", "note")
         due = wait["due_at"]
-        overdue = due is not None and due < now
+        overdue = due is not None and _time(due) < _time(now)
         pending.append({**_some(wait, *names, "development"), "overdue": overdue})
     return pending, resolved
 

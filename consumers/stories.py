@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
 import orjson
@@ -103,7 +104,7 @@ class _Shown(NamedTuple):
     """A state as readers were shown it, good while the story stands at a position, and until."""
 
     good_for: int
-    until: str
+    until: datetime
     state: bytes
 
 
@@ -200,7 +201,11 @@ class Stories:
         with self._views.lock:
             if public:
                 shown = self._shown.get(story)
-                if shown is not None and shown.good_for == self._seen(story) and now <= shown.until:
+                if (
+                    shown is not None
+                    and shown.good_for == self._seen(story)
+                    and datetime.fromisoformat(now) <= shown.until
+                ):
                     return shown.state
             sections, lead, checkpoint = self._read(story, public=public)
         state = document(sections, lead, checkpoint, now, public=public)
