@@ -19,13 +19,14 @@ __all__ = ["as_of", "at", "happened_by", "moment"]
 POSITION_DIGITS = 18  # no log is longer
 
 
-def moment(text: str, now: datetime) -> int | datetime:
+def moment(text: str, now: datetime, field: str = "as_of") -> int | datetime:
     """Read a moment as people type it.
 
     Args:
         text: a position (`17`), a time (`2025-10-10T14:05:00Z`), a date (its last moment) or a
             time of today (`14:05`). Without a zone a time is meant in UTC.
         now: says which day is today.
+        field: what the moment is of, for the refusal.
 
     Returns:
         The position, or the time in UTC.
@@ -47,7 +48,7 @@ def moment(text: str, now: datetime) -> int | datetime:
     except (ValueError, OverflowError):
         raise Refused(
             "moment",
-            "as_of",
+            field,
             "a position, a time such as 2025-10-10T14:05:00Z, or 14:05",
             repr(text),
         ) from None

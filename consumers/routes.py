@@ -68,7 +68,11 @@ def routes(room: Desk, insider: Insider) -> list[Route]:
         if "as_of" not in asked and "occurred_by" not in asked:
             return _json(request, await room.state(slug, public=public))
         when = moment(asked["as_of"], room.now()) if "as_of" in asked else None
-        limit = moment(asked["occurred_by"], room.now()) if "occurred_by" in asked else None
+        limit = (
+            moment(asked["occurred_by"], room.now(), "occurred_by")
+            if "occurred_by" in asked
+            else None
+        )
         if isinstance(limit, int):
             raise Refused("moment", "occurred_by", "a time", str(limit))
         size = (await room.log.head()).size
@@ -114,7 +118,7 @@ def live(room: Desk, feed: Feed, who: Who) -> ASGIApp:
         )
         since = None
         if "since" in asked:
-            since = await at(room.log, moment(asked["since"], room.now()))
+            since = await at(room.log, moment(asked["since"], room.now(), "since"))
         cursor = request.headers.get("last-event-id") or asked.get("last_event_id")
         start = await feed.start(cursor, since)
         name = who(request)

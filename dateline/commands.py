@@ -149,7 +149,7 @@ async def _state_at(
     room: Newsroom, slug: str, when: str | None, occurred_by: str | None, *, public: bool
 ) -> bytes:
     moment_ = moment(when, room.now()) if when is not None else None
-    limit = moment(occurred_by, room.now()) if occurred_by is not None else None
+    limit = moment(occurred_by, room.now(), "occurred_by") if occurred_by is not None else None
     if isinstance(limit, int):
         raise Refused("moment", "occurred_by", "a time", str(limit))
     upto = await at(room.log, moment_) if moment_ is not None else (await room.log.head()).size
@@ -194,7 +194,10 @@ async def history(room: Newsroom, slug: str, *, json: bool) -> int:
 
 async def diff(room: Newsroom, slug: str, before: str, after: str, *, json: bool) -> int:
     """Show what changed between two moments."""
-    ends = [await at(room.log, moment(text, room.now())) for text in (before, after)]
+    ends = [
+        await at(room.log, moment(text, room.now(), name))
+        for name, text in (("FROM", before), ("TO", after))
+    ]
     states = [await as_of(room.log, slug, end) for end in ends]
     if states == [None, None]:
         raise NotFound("story", f"{slug} at position {max(ends)}")

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consumers import routes as reading
 from consumers.feed import Feed, Limits
+from dateline import api_documents
 from dateline.operations import Operations
 from dateline.problems import fault, http_problem, nobody, problem
 from dateline.receipt import Receipt
@@ -98,6 +99,7 @@ def application(
             *filing.routes(room.publisher, filer, operations.metrics.append_seconds.observe),
             *reading.routes(room, insider),
             *operations.routes(),
+            *api_documents.routes(),
         ],
         exception_handlers={
             DatelineError: problem,
