@@ -158,7 +158,7 @@ def demo() -> int:
     from dateline import demo as show  # noqa: PLC0415 - the one command that ships with a story
 
     telemetry.configure(Settings().log_level)
-    return asyncio.run(show.play())
+    return show.play()
 
 
 @app.command()

@@ -1,70 +1,165 @@
-"""The demonstration: one real story filed, watched, looked back at, corrected and verified."""
+"""The demonstration: one real story filed with a server, followed, looked back at and corrected."""
 
 import asyncio
+import http.client
+import signal
+import subprocess
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from consumers.audit import verify
-from consumers.moments import as_of
 from dateline import printing
 from dateline.outcomes import DONE
-from dateline.wiring import Newsroom, newsroom
-from events.log import follow
-from producers.case import Actor
-from producers.importing import Import
-from producers.intake import take
+from dateline.wiring import newsroom
 
 __all__ = ["play"]
 
 STORY: Final = "us-russia-ukraine-children"
 EARLIER: Final = 10  # a position in the middle, before the figures were told apart
+DROP: Final = 10  # developments after which the subscriber is cut off …
+MISSED: Final = 8  # … and how many are filed before it comes back
+WITHIN = 30.0  # seconds that the server has for each answer
 
 
-async def play() -> int:
+class Server(NamedTuple):
+    """A running server: where it is, and the key that files."""
+
+    port: int
+    key: str
+
+    def ask(self, method: str, path: str, content: Any = None) -> Any:  # noqa: ANN401 - JSON
+        """Send one request and give the JSON that is answered."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WITHIN)
+        body = None if content is None else orjson.dumps(content)
+        held = {"Authorization": f"Bearer {self.key}"} if body else {}
+        connection.request(method, path, body, held)
+        answer = orjson.loads(connection.getresponse().read())
+        connection.close()
+        return answer
+
+    def file(self, filing: dict[str, Any]) -> dict[str, Any]:
+        """File one development; returns the receipt."""
+        receipt: dict[str, Any] = self.ask("POST", f"/v1/stories/{STORY}/developments", filing)
+        return receipt
+
+
+class Subscriber:
+    """A client of the live feed: plain HTTP, a line at a time.
+
+    Args:
+        server: where the feed is.
+        cursor: the last one that was seen, to come back with.
+    """
+
+    def __init__(self, server: Server, cursor: str | None = None) -> None:
+        self.cursor = cursor
+        self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=WITHIN)
+        held = {"Last-Event-ID": cursor} if cursor else {}
+        self._connection.request("GET", "/v1/feed", headers=held)
+        self._lines = self._connection.getresponse()
+        self._next()  # hello
+
+    def show(self, count: int) -> None:
+        """Wait for so many updates and show each as it lands."""
+        while count:
+            event, data = self._next()
+            if event == "message":
+                count -= 1
+                _show(data["data"])
+
+    def _next(self) -> tuple[str, dict[str, Any]]:
+        fields = {"event": "message"}
+        while True:
+            line = self._lines.readline().decode().rstrip("\n")
+            name, _, value = line.partition(": ")
+            if line:
+                fields[name] = value
+            elif "data" in fields:
+                self.cursor = fields["id"]
+                return fields["event"], orjson.loads(fields["data"])
+
+    def drop(self) -> None:
+        """Hang up in the middle."""
+        self._connection.close()
+
+
+def play() -> int:
     """Play the demonstration on a log of its own, which is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="dateline-demo-") as folder:
-        async with newsroom(f"sqlite:///{folder}/demo.db") as room:
-            await _file_story(room)
+        log = f"sqlite:///{folder}/demo.db"
+        with _serving(log) as server:
+            _follow(server)
             _heading("The story now")
-            printing.show_state(orjson.loads(await room.state(STORY)))
+            printing.show_state(server.ask("GET", f"/v1/stories/{STORY}"))
             _heading(f"The story as it was known at position {EARLIER}")
-            earlier = await as_of(room.log, STORY, EARLIER)
-            printing.show_state(orjson.loads(earlier or b"{}"))
-            await _correct(room)
+            printing.show_state(server.ask("GET", f"/v1/stories/{STORY}?as_of={EARLIER}"))
+            _correct(server)
             _heading("The record")
-            proved = await verify(room.log, lambda _done, _total: None)
-            printing.line(
-                f"{proved.events} events are as they were recorded; tree root {proved.root}"
-            )
+            asyncio.run(_prove(log))
+            if sys.stdout.isatty():
+                _keep_serving(server)
     return DONE
 
 
-async def _file_story(room: Newsroom) -> None:
-    """Import the story while a second reader follows the log."""
-    _heading(f"Filing {STORY}: one day's real story, 26 developments")
-    lines = _sample().splitlines()
-    follower = asyncio.create_task(_watch(room, len(lines)))
-    run = Import(room.log, room.publisher, Actor("desk:demo"), room.clock, _quiet)
-    done = await run.run(lines)
-    await follower
-    printing.line(f"{done.appended} developments filed")
+@contextmanager
+def _serving(log: str) -> Iterator[Server]:
+    """Run the real server, as `dateline serve` does, on a free port."""
+    command = [sys.executable, "-m", "dateline", "serve", "--port", "0", "--log", log]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # noqa: S603 - our own command
+        assert process.stdout is not None  # noqa: S101 - it is piped
+        assert process.stderr is not None  # noqa: S101
+        try:
+            ready = process.stdout.readline().decode().strip()
+            key = process.stderr.readline().decode().strip().rpartition(" ")[2]
+            printing.line(ready, "dim")
+            yield Server(int(ready.rpartition(":")[2]), key)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(WITHIN)
 
 
-async def _watch(room: Newsroom, count: int) -> None:
-    async for event in follow(room.log):
-        printing.show_event(event)
-        if event.position == count:
-            return
+def _follow(server: Server) -> None:
+    """File the story over HTTP while a subscriber follows it, is cut off and comes back."""
+    filings = sorted(map(orjson.loads, _sample().splitlines()), key=lambda one: one["filed_at"])
+    _heading(f"Filing {STORY}: one day's real story, {len(filings)} developments")
+    subscriber = Subscriber(server)
+    for filing in filings[:DROP]:
+        server.file(filing)
+        subscriber.show(1)
+    subscriber.drop()
+    for filing in filings[DROP : DROP + MISSED]:
+        server.file(filing)
+    printing.line(
+        f"the subscriber was cut off; {MISSED} developments later it comes back with its cursor "
+        f"{subscriber.cursor}",
+        "yellow",
+    )
+    back = Subscriber(server, subscriber.cursor)
+    back.show(MISSED)
+    for filing in filings[DROP + MISSED :]:
+        server.file(filing)
+        back.show(1)
+    back.drop()
+    printing.line(f"{len(filings)} developments filed, and told once each")
 
 
-async def _correct(room: Newsroom) -> None:
+def _show(told: dict[str, Any]) -> None:
+    """Show what an update tells, on one line."""
+    parts = [part for section in told["changed"].values() for part in section]
+    words = [part["headline"] for part in parts if part.get("headline")]
+    printing.line(f"{told['position']:>7}  {told['ref']:<5} {words[0] if words else '—'}")
+
+
+def _correct(server: Server) -> None:
     _heading("A drill: the desk corrects a figure")
     filing = {
-        "story": STORY,
         "kind": "corrected",
         "target": "F2",
         "field": "words",
@@ -72,10 +167,10 @@ async def _correct(room: Newsroom) -> None:
         "new": "more than three and a half years",
         "note": "DRILL: shows a correction, says nothing about the news",
     }
-    receipt = await room.publisher.file(take(filing), Actor("desk:demo"))
-    state = orjson.loads(await room.state(STORY))
+    receipt = server.file(filing)
+    state = server.ask("GET", f"/v1/stories/{STORY}")
     item = next(item for item in state["timeline"] if item["corrected"])
-    printing.line(f"{receipt.ref} at position {receipt.position}: {item['ref']} is now labelled")
+    printing.line(f"{receipt['ref']} at position {receipt['position']}: {item['ref']} is labelled")
     for correction in item["corrections"]:
         printing.line(
             f"  {correction['target']}.{correction['field']}: "
@@ -83,13 +178,21 @@ async def _correct(room: Newsroom) -> None:
         )
 
 
+async def _prove(log: str) -> None:
+    """Hold every byte against the audit tree, as an auditor would: not through the server."""
+    async with newsroom(log) as room:
+        proved = await verify(room.log, lambda _done, _total: None)
+    printing.line(f"{proved.events} events are as they were recorded; tree root {proved.root}")
+
+
+def _keep_serving(server: Server) -> None:
+    _heading(f"Look around: http://127.0.0.1:{server.port}/docs (Ctrl-C ends it)")
+    signal.pause()
+
+
 def _heading(text: str) -> None:
     printing.line()
     printing.line(text, "bold")
-
-
-def _quiet(_step: str, _done: int, _total: int) -> None:
-    """The follower shows what happens; progress beside it would be noise."""
 
 
 def _sample() -> bytes:

@@ -2,6 +2,8 @@
 
 import os
 import re
+import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,6 +44,33 @@ def test_what_a_page_says_can_be_typed(page: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
+
+
+SERVED = re.compile(r"```sh http\n(.*?)```", re.DOTALL)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to.md"])
+def test_what_a_page_says_of_serving_can_be_typed(page: str, tmp_path: Path) -> None:
+    """A newcomer who serves a log as a page says gets the story and the feed."""
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not there: apt-get install curl")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    [block] = SERVED.findall((ROOT / page).read_text(encoding="utf-8"))
+    opening = [line for line in commands(page) if "harbour-fire story-opened" in line]
+    script = "\n".join(opening) + f"\n{block}\nwait\n".replace("8080", port)
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("DATELINE_")},
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    done = subprocess.run(
+        ["/bin/sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True,
+        check=False, timeout=60,
+    )  # fmt: skip
+    assert f"dateline: serving http://127.0.0.1:{port}" in done.stdout, done.stderr
+    assert '"timeline":[' in done.stdout
+    assert '"type":"dateline.story-opened"' in done.stdout
+    assert "problem" not in done.stdout
 
 
 def test_every_link_leads_somewhere() -> None:
