@@ -23,17 +23,19 @@ CREATE TABLE IF NOT EXISTS story_updates_{generation} (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS story_updates_{generation}_by_story
     ON story_updates_{generation} (story, position);
+CREATE VIEW IF NOT EXISTS public_updates_{generation} AS
+    SELECT told.* FROM story_updates_{generation} AS told
+    WHERE farewell OR EXISTS (
+        SELECT 1 FROM story_parts_{generation} AS heading
+        WHERE heading.story = told.story AND heading.section = 'heading' AND heading.audience <> 0
+    );
 """
 
 # A story that is out of sight is not told; that it went out of sight is.
 _TOLD: Final = """
-SELECT told.* FROM story_updates_{generation} AS told
+SELECT * FROM public_updates_{generation}
 WHERE position > ?1 AND position <= ?2 AND (?3 IS NULL OR story = ?3)
     AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR urgency <= ?5)
-    AND (farewell OR EXISTS (
-        SELECT 1 FROM story_parts_{generation} AS heading
-        WHERE heading.story = told.story AND heading.section = 'heading' AND heading.audience <> 0
-    ))
 ORDER BY position LIMIT ?6
 """
 
@@ -70,6 +72,7 @@ class Bulletin:
 
     def drop(self, generation: int) -> None:
         """Remove the table of a generation."""
+        self._views.connection.execute(f"DROP VIEW IF EXISTS public_updates_{generation}")
         self._views.connection.execute(f"DROP TABLE IF EXISTS story_updates_{generation}")
 
     def add(self, generation: int, updates: Iterable[Update]) -> None:
@@ -96,7 +99,7 @@ class Bulletin:
     ) -> list[Update]:
         """Give what readers were told past a position and up to another, in order."""
         query = _TOLD.format(generation=generation)
-        rows = self._views.connection.execute(query, (after, upto, *wanted, limit)).fetchall()
+        rows = self._views.public.execute(query, (after, upto, *wanted, limit)).fetchall()
         return [_update(row) for row in rows]
 
 

@@ -11,7 +11,6 @@ from consumers.bulletin import Bulletin, Wanted
 from consumers.parts import Heading, Part
 from consumers.state import (
     INTERNAL,
-    READERS,
     Row,
     document,
     for_readers,
@@ -52,6 +51,24 @@ CREATE INDEX IF NOT EXISTS story_parts_{generation}_naming
     ON story_parts_{generation} (story) WHERE names IS NOT NULL;
 CREATE INDEX IF NOT EXISTS story_parts_{generation}_until
     ON story_parts_{generation} (until) WHERE until IS NOT NULL;
+CREATE VIEW IF NOT EXISTS newsroom_parts_{generation} AS
+    SELECT story, section, place, key, rank, content FROM story_parts_{generation}
+    WHERE audience <> 2;
+CREATE VIEW IF NOT EXISTS public_parts_{generation} AS
+    SELECT story, section, place, key, rank, content FROM story_parts_{generation}
+    WHERE audience <> 0;
+CREATE VIEW IF NOT EXISTS public_naming_{generation} AS
+    SELECT story, section, content, (
+        SELECT json_group_array(value) FROM json_each(names)
+        WHERE EXISTS (
+            SELECT 1 FROM story_parts_{generation} AS part
+            WHERE part.story = naming.story AND part.key = value AND part.audience = 0
+        ) AND NOT EXISTS (
+            SELECT 1 FROM story_parts_{generation} AS stone
+            WHERE stone.story = naming.story AND stone.key = value || '/withdrawn'
+        )
+    ) AS hidden
+    FROM story_parts_{generation} AS naming WHERE names IS NOT NULL AND audience <> 0;
 """
 
 _SECTIONS: Final = """
@@ -59,33 +76,24 @@ SELECT section, CAST(group_concat(
     CASE WHEN section IN ('claims', 'figures', 'occasions')
         THEN '"' || key || '":' || content ELSE content END, ',') AS BLOB)
 FROM (
-    SELECT section, key, content FROM story_parts_{generation}
-    WHERE story = ? AND audience <> ? ORDER BY section, place, key
+    SELECT section, key, content FROM {seen} WHERE story = ? ORDER BY section, place, key
 )
 GROUP BY section
 """
 
 _LEAD: Final = """
-SELECT content FROM story_parts_{generation} WHERE (story, section, place, key) = (
-    SELECT story, section, place, key FROM story_parts_{generation}
+SELECT content FROM {seen} WHERE (story, section, place, key) = (
+    SELECT story, section, place, key FROM {seen}
     WHERE story = ? AND section = 'timeline' AND rank IS NOT NULL
     ORDER BY rank, place DESC LIMIT 1
 )
 """
 
+_PLACE: Final = "SELECT generation, checkpoint FROM subscriptions WHERE consumer = ?"
+
 _NAMING: Final = """
-SELECT section, content, (
-    SELECT json_group_array(value) FROM json_each(names)
-    WHERE EXISTS (
-        SELECT 1 FROM story_parts_{generation} AS part
-        WHERE part.story = naming.story AND part.key = value AND part.audience = 0
-    ) AND NOT EXISTS (
-        SELECT 1 FROM story_parts_{generation} AS stone
-        WHERE stone.story = naming.story AND stone.key = value || '/withdrawn'
-    )
-) AS hidden
-FROM story_parts_{generation} AS naming
-WHERE story = ? AND names IS NOT NULL AND audience <> 0 AND hidden <> '[]'
+SELECT section, content, hidden FROM public_naming_{generation}
+WHERE story = ? AND hidden <> '[]'
 """
 
 
@@ -221,36 +229,34 @@ class Stories:
     def _seen(self, story: str) -> int | None:
         """Give the position at which readers last saw a story move, None where they see none."""
         # Not by `lookup`, which remembers what this process projected: another may be ahead of it.
-        found = self._views.connection.execute(
-            f"SELECT content FROM story_parts_{self._ready()} "
-            "WHERE story = ? AND section = 'heading' AND audience",
+        found = self._views.public.execute(
+            f"SELECT content FROM {_seen_by(self._ready(), public=True)} "
+            "WHERE story = ? AND section = 'heading'",
             (story,),
         ).get
         return None if found is None else Heading(**orjson.loads(found)).public_position
 
     def _read(self, story: str, *, public: bool) -> tuple[dict[str, bytes], str | None, int]:
         """Read a story in one transaction, so that it is as of one checkpoint."""
-        connection = self._views.connection
         self._ready()
+        connection = self._views.public if public else self._views.connection
         connection.execute("BEGIN")
         try:
-            position = self._views.position(self.name)
+            generation, checkpoint = connection.execute(_PLACE, (self.name,)).get or (1, 0)
+            seen = _seen_by(generation, public=public)
             sections: dict[str, bytes] = dict(
-                connection.execute(
-                    _SECTIONS.format(generation=position.generation),
-                    (story, INTERNAL if public else READERS),
-                ).fetchall()  # type: ignore[arg-type]  # - two columns
+                connection.execute(_SECTIONS.format(seen=seen), (story,)).fetchall()  # type: ignore[arg-type]  # - two columns
             )
             if public:
-                self._scrub(sections, story, position.generation)
-            lead = connection.execute(_LEAD.format(generation=position.generation), (story,)).get
+                self._scrub(sections, story, generation)
+            lead = connection.execute(_LEAD.format(seen=seen), (story,)).get
         finally:
             connection.execute("COMMIT")
-        return sections, lead, position.checkpoint
+        return sections, lead, checkpoint
 
     def _scrub(self, sections: dict[str, bytes], story: str, generation: int) -> None:
         """Take the refs that readers may not know of out of what was read."""
-        naming = self._views.connection.execute(_NAMING.format(generation=generation), (story,))
+        naming = self._views.public.execute(_NAMING.format(generation=generation), (story,))
         for section, content, hidden in naming:
             seen = for_readers(section, content, orjson.loads(hidden))
             # Every part tells its own ref, so that no two are alike.
@@ -276,10 +282,9 @@ class Stories:
     def summaries(self, *, public: bool = False) -> list[Summary]:
         """Give all stories, the one that moved last first."""
         generation = self._ready()
-        rows = self._views.connection.execute(
-            f"SELECT content FROM story_parts_{generation} "
-            "WHERE section = 'heading' AND (audience OR ?)",
-            (not public,),
+        connection = self._views.public if public else self._views.connection
+        rows = connection.execute(
+            f"SELECT content FROM {_seen_by(generation, public=public)} WHERE section = 'heading'"
         )
         found = [_summary(orjson.loads(row[0]), public=public) for row in rows]
         return sorted(found, key=lambda summary: -summary.position)
@@ -309,6 +314,8 @@ class Stories:
 
     def drop(self, generation: int) -> None:
         """Remove a generation of the view, inside a transaction."""
+        for view in ("newsroom_parts", "public_parts", "public_naming"):
+            self._views.connection.execute(f"DROP VIEW IF EXISTS {view}_{generation}")
         self._views.connection.execute(f"DROP TABLE IF EXISTS story_parts_{generation}")
         self._bulletin.drop(generation)
 
@@ -364,6 +371,11 @@ class _Known(Mapping[str, Part]):
 
     def __len__(self) -> int:
         raise NotImplementedError("an event looks at the parts that it names, never at all")
+
+
+def _seen_by(generation: int, *, public: bool) -> str:
+    """Name the view of what readers, or the newsroom, may see."""
+    return f"{'public' if public else 'newsroom'}_parts_{generation}"
 
 
 def _columns(row: Row) -> tuple[object, ...]:

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ log = structlog.get_logger()
 
 BUSY_SECONDS = 30.0  # how long to wait for another process's transaction on the views
 APPLICATION_ID = 0x44_4C_56_57  # "DLVW", marks the file as views of Dateline
-FORMAT = 6  # `PRAGMA user_version`; views of another format are made anew
+FORMAT = 7  # `PRAGMA user_version`; views of another format are made anew
 
 _TABLES: Final = (Path(__file__).parent / "sql" / "views.sql").read_text()
 
@@ -91,6 +92,7 @@ class Views:
         self.path = path
         self._clock = clock
         self.lock = threading.RLock()
+        self._public: apsw.Connection | None = None
         try:
             self._open()
         except DAMAGE as error:
@@ -126,13 +128,29 @@ class Views:
     def _make(self) -> None:
         if self.connection.pragma("user_version") not in (0, FORMAT):
             tables = self.connection.execute(
-                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+                "SELECT type, name FROM sqlite_schema "
+                "WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite%' ORDER BY type DESC"
             ).fetchall()
-            for (name,) in tables:
-                self.connection.execute(f'DROP TABLE "{name}"')
+            for kind, name in tables:
+                self.connection.execute(f'DROP {kind} "{name}"')
         self.connection.execute(_TABLES)
         self.connection.pragma("application_id", APPLICATION_ID)
         self.connection.pragma("user_version", FORMAT)
+
+    @property
+    def public(self) -> apsw.Connection:
+        """A connection that can reach only what readers may see, whatever it is asked.
+
+        It reads, and of the stories' tables it reads what the `public_` views give: SQLite itself
+        refuses everything else. Views in memory have one connection, which is not so guarded.
+        """
+        if self.path == ":memory:":
+            return self.connection
+        if self._public is None:
+            self._public = apsw.Connection(self.path, flags=apsw.SQLITE_OPEN_READONLY)
+            self._public.set_busy_handler(_patience)
+            self._public.authorizer = _for_readers
+        return self._public
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[apsw.Connection]:
@@ -266,7 +284,28 @@ class Views:
 
     def close(self) -> None:
         """Let go of the file."""
+        if self._public is not None:
+            self._public.close()
         self.connection.close()
+
+
+_PUBLIC: Final = re.compile(r"public_(parts|naming|updates)_[0-9]+")
+_PLACE: Final = ("consumer", "generation", "checkpoint")
+
+
+def _for_readers(
+    operation: int, table: str | None, column: str | None, _file: str | None, within: str | None
+) -> int:
+    """Say whether a reader's query may do something: SQLite asks for each table and column."""
+    if operation in (apsw.SQLITE_SELECT, apsw.SQLITE_FUNCTION, apsw.SQLITE_TRANSACTION):
+        return apsw.SQLITE_OK
+    if operation != apsw.SQLITE_READ or table is None:
+        return apsw.SQLITE_DENY
+    # A query could take a view's name for a part of itself. It guards against a query of ours
+    # that forgets who asks, not against strangers: no text of theirs is ever part of one.
+    if _PUBLIC.fullmatch(within or table) or (table == "subscriptions" and column in _PLACE):
+        return apsw.SQLITE_OK
+    return apsw.SQLITE_DENY
 
 
 def set_aside(path: str, error: apsw.Error) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import apsw
 import orjson
 import pytest
 from conftest import SAMPLE, STORY, Clock
@@ -439,3 +440,29 @@ async def test_a_wait_runs_late_in_a_state_that_was_shown_before(
         clock.move(moved)
         state = orjson.loads(await room.state(STORY, public=True))
         assert {w["ref"]: w["overdue"] for w in state["pending"]}["P9"] is overdue
+
+
+async def test_a_readers_query_cannot_reach_the_rest(room: Newsroom) -> None:
+    """SQLite itself refuses whatever would show more than readers may see, whoever asks it how."""
+    await import_sample(room)
+    await room.subscription.catch_up()
+    public = room.views.public
+    assert public.execute("SELECT count(*) FROM public_parts_1").get > 20
+    for attempt in (
+        "SELECT content FROM story_parts_1",
+        "SELECT count(*) FROM story_parts_1",
+        "SELECT content FROM newsroom_parts_1",
+        "SELECT event FROM story_updates_1",
+        "SELECT content FROM public_parts_1 UNION SELECT content FROM story_parts_1",
+        "SELECT (SELECT content FROM story_parts_1 LIMIT 1) FROM public_parts_1",
+        "SELECT reason FROM parked",
+        "SELECT sql FROM sqlite_schema",
+        "ATTACH 'other.db' AS other",
+        "PRAGMA writable_schema = 1",
+        "CREATE TEMP VIEW public_mine AS SELECT * FROM story_parts_1",
+        "DELETE FROM public_parts_1",
+        "WITH public_x AS (SELECT content FROM story_parts_1) SELECT * FROM public_x",
+        "SELECT * FROM (SELECT content FROM story_parts_1) AS public_x",
+    ):
+        with pytest.raises((apsw.AuthError, apsw.SQLError, apsw.ReadOnlyError)):
+            public.execute(attempt).fetchall()
