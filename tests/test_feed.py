@@ -154,6 +154,18 @@ async def test_a_released_story_comes_whole(desk: Served) -> None:
     assert [item["headline"] for item in told.data["data"]["changed"]["timeline"]] == ["Zebra"]
 
 
+async def test_what_is_taken_back_of_a_whole_is_not_told_again(desk: Served) -> None:
+    """When part of what was told together is withdrawn, the rest is told on without it."""
+    await desk.file("a-drill", "story-opened", ref="E1", title="A drill", embargo_until=LATER)
+    await desk.file("a-drill", "development-reported", label="note", ref="N1", headline="Zebra")
+    await desk.file("a-drill", "development-reported", label="note", ref="N2", headline="Okapi")
+    await desk.file("a-drill", "embargo-broken", target="E1", reason="it is out")
+    await desk.file("a-drill", "withdrawn", target="N1", reason="a hoax")
+    async with desk.feed("?since=0") as live:
+        whole, _ = await live.news(2)
+    assert [item["headline"] for item in whole.data["data"]["changed"]["timeline"]] == ["Okapi"]
+
+
 async def test_a_story_that_is_held_says_goodbye(desk: Served) -> None:
     """When the opening is held, the story is gone for readers, and they are told that it is."""
     await desk.file("a-drill", "story-opened", ref="E1", title="A drill")

@@ -216,3 +216,18 @@ def test_an_occasion_is_corrected_through_its_development() -> None:
     correct(story, "E4", "letter.from", "person:a", "person:c")
     assert story.state()["occasions"]["L1"]["content"] == {"from": "person:c", "to": "person:b"}
     assert story.state()["timeline"][1]["corrected"]
+
+
+def test_readers_are_given_no_name_of_what_is_not_out() -> None:
+    """What is under embargo is not named by the public figures that it is a part of."""
+    story = opened()
+    story.file("figure-reported", figures=[FIGURE])
+    part = FIGURE | {"ref": "F2", "value": 3, "part_of": "F1"}
+    story.file("figure-reported", ref="E3", figures=[part], embargo_until=LATER)
+    story.file("response-awaited", response=WAIT | {"about": ["F1", "F2"]})
+    assert story.state()["figures"]["F1"]["parts"] == ["F2"]
+    public = story.state(public=True)
+    assert public["figures"]["F1"]["parts"] == []
+    assert public["pending"][0]["about"] == ["F1"]
+    story.file("embargo-broken", target="E3", reason="it is out")
+    assert story.state(public=True)["figures"]["F1"]["parts"] == ["F2"]
