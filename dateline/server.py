@@ -7,7 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 import structlog
@@ -19,8 +19,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from consumers import output_routes as outputs
 from consumers import routes as reading
 from consumers.feed import Feed, Limits
+from consumers.outputs.place import Place
+from consumers.websub import Patience, WebSub
 from dateline.outcomes import http_status
 from dateline.wiring import Newsroom
 from events.errors import (
@@ -35,7 +38,7 @@ from producers import routes as filing
 from producers.case import Actor
 from producers.keys import Key, Keys
 
-__all__ = ["Server", "application", "listening", "url_of"]
+__all__ = ["Outside", "Server", "application", "listening", "url_of"]
 
 FEED = "/v1/feed"
 DRAIN_SECONDS = 10  # that requests under way have to end when the server is stopped
@@ -61,10 +64,22 @@ _DOOR: Final = (
 log = structlog.get_logger()
 
 
+class Outside(NamedTuple):
+    """How the server is known outside: its URL there, and the WebSub hub that is told of changes.
+
+    Without a URL every request is told the one that it went to; a hub needs one.
+    """
+
+    public_url: str | None = None
+    hub: str | None = None
+    patience: Patience = Patience()
+
+
 def application(
     room: Newsroom,
     keys: Keys,
     limits: Limits = Limits(),  # noqa: B008 - it cannot change
+    outside: Outside = Outside(),  # noqa: B008 - it cannot change
 ) -> tuple[ASGIApp, Feed]:
     """Give the ASGI application of a newsroom, and its feed.
 
@@ -72,6 +87,7 @@ def application(
         room: the newsroom.
         keys: who may file and look inside.
         limits: what every subscriber of the feed is given.
+        outside: how the server is known outside.
     """
     feed = Feed(room.log, room.stories, room.subscription, room.clock, limits)
 
@@ -103,16 +119,23 @@ def application(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await feed.begin()
-        work = asyncio.create_task(feed.run())
+        work = [asyncio.create_task(feed.run())]
+        if outside.public_url and outside.hub:
+            place = Place(outside.public_url, outside.hub)
+            hub = WebSub(place, room.log, room.stories, room.subscription, outside.patience)
+            work.append(asyncio.create_task(hub.run(feed.position)))
         yield
-        work.cancel()
-        with suppress(asyncio.CancelledError):
-            await work
+        for each in work:
+            each.cancel()
+        for each in work:
+            with suppress(asyncio.CancelledError):
+                await each
 
     app = Starlette(
         routes=[
             *filing.routes(room.publisher, filer),
             *reading.routes(room, insider),
+            *outputs.routes(room, outside.public_url, outside.hub),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],
@@ -221,6 +244,7 @@ class Server(uvicorn.Server):
         keys: who may file and look inside.
         ready: called when it serves.
         limits: what every subscriber of the feed is given.
+        outside: how the server is known outside.
     """
 
     def __init__(
@@ -229,8 +253,9 @@ class Server(uvicorn.Server):
         keys: Keys,
         ready: Callable[[], None],
         limits: Limits = Limits(),  # noqa: B008 - it cannot change
+        outside: Outside = Outside(),  # noqa: B008 - it cannot change
     ) -> None:
-        app, self._feed = application(room, keys, limits)
+        app, self._feed = application(room, keys, limits, outside)
         # It would call every reader that was cut an error; faults are told by `_fault`.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._ready = ready
