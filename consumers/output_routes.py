@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import lru_cache
@@ -18,6 +19,8 @@ from consumers.outputs import atom, json_feed, live_blog, ninjs, rss
 from consumers.outputs.place import ALL, Place
 from consumers.outputs.told import LATEST, pages
 from consumers.stories import Stories
+from consumers.subscription import Subscription
+from consumers.views import STORAGE
 from events.envelope import SLUG
 from events.errors import NotFound, Refused
 
@@ -70,6 +73,11 @@ class Served(Protocol):
     @property
     def stories(self) -> Stories:
         """The projection of stories."""
+        ...
+
+    @property
+    def subscription(self) -> Subscription:
+        """What keeps it current."""
         ...
 
     async def state(self, story: str, *, public: bool = False) -> bytes:
@@ -130,6 +138,8 @@ def routes(room: Served, base: str | None = None, hub: str | None = None) -> lis
 
 async def _newest(room: Served) -> list[State]:
     """Give the stories that may have one of the latest developments, and few others."""
+    with suppress(*STORAGE):  # a disk that takes no more: what is known by now is told
+        await room.subscription.catch_up()
     found: list[State] = []
     places: list[int] = []
     for summary in await asyncio.to_thread(room.stories.summaries, public=True):

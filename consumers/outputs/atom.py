@@ -25,7 +25,7 @@ __all__ = ["MEDIA_TYPE", "all_stories", "archive", "story"]
 State = Mapping[str, Any]
 
 MEDIA_TYPE = "application/atom+xml"
-_NEVER: Final = "1970-01-01T00:00:00Z"  # when a feed changed that has nothing in it yet
+_NEVER: Final = "1970-01-01T00:00:00.000000000Z"  # when a feed changed that has nothing in it yet
 
 
 def story(state: State, place: Place) -> bytes:
@@ -163,5 +163,5 @@ def _source(entry: ET.Element, state: State, place: Place) -> None:
 def _changes(state: State, page: int) -> list[str]:
     """Give when each development of a page last changed."""
     told = archived(state, page)
-    withdrawn = [stone["withdrawn_at"] for stone in told.withdrawn]
+    withdrawn = [raised(stone["withdrawn_at"], 0) for stone in told.withdrawn]
     return [updated(state, item) for item in told.items] + withdrawn

@@ -4,8 +4,6 @@ import re
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
-import orjson
-
 from consumers.outputs import words
 
 __all__ = ["EXTENSION", "TOMBSTONES", "add", "deleted", "extend", "written"]
@@ -56,7 +54,7 @@ def extend(parent: ET.Element, name: str, value: Any) -> None:  # noqa: ANN401 -
     """
     tag = f"dl:{_ONE.get(name, name).replace('_', '-')}"
     if name in _ANY_JSON and not isinstance(value, str):
-        add(parent, tag, orjson.dumps(value).decode(), type="json")
+        add(parent, tag, words.json_bytes(value).decode(), type="json")
         return
     match value:
         case None:

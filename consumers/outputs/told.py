@@ -2,7 +2,7 @@
 
 Times here rise with every change. The log gives milliseconds, and several events may share one, so
 the position of the change stands behind the milliseconds as the digits of nanoseconds (RFC 3339
-takes any number of digits).
+takes any number of digits). Compared as text, such times are in order among themselves alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
