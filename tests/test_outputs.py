@@ -1,10 +1,7 @@
 """Outputs: what leaves the newsroom is well formed, says what readers may know, and no more."""
 
-import asyncio
-import os
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree as ET
@@ -13,32 +10,38 @@ import jsonschema
 import orjson
 import pytest
 import referencing
-from aiohttp import web
 from conftest import STORY, Clock
+from documents import (
+    ATOM,
+    GONE,
+    OURS,
+    PLACE,
+    entries,
+    link,
+    lived,
+    outputs,
+    parsed,
+    schema,
+    words_in,
+    xml,
+)
 from filings import Story, opened
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 from serving import Served, served
 from test_two_folds_agree import told
 from test_views import import_sample
 
-from consumers.output_routes import FORMS, FORMS_OF_ALL
+from consumers.output_routes import FORMS
 from consumers.outputs import atom, json_feed
 from consumers.outputs.place import Place
 from consumers.outputs.told import PAGE
 from consumers.websub import Patience
-from dateline import telemetry
 from dateline.server import Outside
-from dateline.settings import Settings
 from dateline.wiring import Newsroom, newsroom
 from events.errors import Refused
 
 LATER = "2031-01-01T00:00:00Z"
-PLACE: Final = Place("https://news.example", "https://hub.example/")
-ATOM: Final = "{http://www.w3.org/2005/Atom}"
-GONE: Final = "{http://purl.org/atompub/tombstones/1.0}deleted-entry"
-OURS: Final = "{urn:dateline:atom:1}"
 HOSTILE: Final = (
     "</script><script>alert(1)</script>",
     "<img src=x onerror=alert(1)> & &amp;lt;",
@@ -61,101 +64,6 @@ async def room(tmp_path: Path, clock: Clock) -> AsyncIterator[Newsroom]:
 async def desk(room: Newsroom) -> AsyncIterator[Served]:
     async with served(room) as made:
         yield made
-
-
-def outputs(state: dict[str, Any]) -> dict[str, bytes]:
-    """Every document that tells of a story."""
-    made = {form: FORMS[form].story(state, PLACE) for form in FORMS}
-    made |= {f"all.{form}": make([state], PLACE) for form, (_, make) in FORMS_OF_ALL.items()}
-    made["page.atom"] = atom.archive(state, PLACE, 1)
-    made["page.json"] = json_feed.archive(state, PLACE, 1)
-    return made
-
-
-def parsed(form: str, document: bytes) -> Any:
-    """Read a document as its readers do; fails where it is not well formed."""
-    if form.endswith(("atom", "rss")):
-        return xml(document)
-    assert not re.search("[<>&\u2028\u2029]", document.decode()), "it could leave a page's script"
-    return orjson.loads(document)
-
-
-def xml(document: bytes) -> ET.Element:
-    return ET.fromstring(document)  # noqa: S314 - we wrote it ourselves
-
-
-def words_in(form: str, document: bytes) -> str:
-    """All texts of a document, as its readers have them after parsing."""
-    found = parsed(form, document)
-    if isinstance(found, ET.Element):
-        return "\n".join(
-            text
-            for element in found.iter()
-            for text in (element.text or "", *element.attrib.values())
-        )
-    return "\n".join(texts(found))
-
-
-def texts(value: Any) -> list[str]:
-    match value:
-        case dict():
-            return [text for each in value.items() for part in each for text in texts(part)]
-        case list():
-            return [text for each in value for text in texts(each)]
-        case str():
-            return [value]
-    return []
-
-
-def entries(document: bytes) -> dict[str, ET.Element]:
-    """The entries of an Atom document by id."""
-    feed = xml(document)
-    return {entry.findtext(f"{ATOM}id", ""): entry for entry in feed.iter(f"{ATOM}entry")}
-
-
-def link(document: bytes, rel: str) -> str | None:
-    """Where a link of an Atom feed leads."""
-    found = xml(document).findall(f"{ATOM}link")
-    return next((each.get("href") for each in found if each.get("rel") == rel), None)
-
-
-def schema(name: str) -> dict[str, Any]:
-    """A published schema, from the folder that DATELINE_SCHEMAS names."""
-    folder = os.environ.get("DATELINE_SCHEMAS")
-    path = Path(folder or "none") / name
-    if folder is None or not path.is_file():
-        pytest.skip(f"{name} is missing: put it into a folder and name that in DATELINE_SCHEMAS")
-    found: dict[str, Any] = orjson.loads(path.read_bytes())
-    return found
-
-
-def lived() -> Story:
-    """A story to which everything happened that outputs have to show."""
-    story = opened(people=["person:a"])
-    counts = [{"ref": "F1", "measure": "children", "value": 8, "source": "person:a"}]
-    counts += [{"ref": "F2", "measure": "children", "value": 9, "source": "person:b"}]
-    claim = {"ref": "C1", "text": "it <b>rained</b>", "speaker": "person:a"}
-    story.file(
-        "figure-reported",
-        ref="N1",
-        figures=counts,
-        claims=[claim],
-        body="<p>Eight &amp; <b>more</b></p><p>came</p>",
-        links=[{"url": "https://example.org/?a=1&b=2", "title": "A letter"}],
-        people=["person:a"],
-        places=["place:b"],
-        orgs=["org:c"],
-        urgency=2,
-    )
-    wait = {"ref": "P1", "awaited_from": "org:kremlin", "about": ["F1"]}
-    story.file("response-awaited", ref="N2", response=wait)
-    story.file("development-reported", ref="N3", label="note", headline="Wrong from the start")
-    conflict = {"between": ["F1", "F2"], "nature": "quantity"}
-    story.file("conflict-noted", ref="X1", conflict=conflict)
-    story.now += 60_000
-    story.file("corrected", ref="K1", target="F1", field="value", old=8, new=7, note="misheard")
-    story.file("withdrawn", ref="W1", target="N3", reason="it never was", replacement="N1")
-    return story
 
 
 async def get(desk: Served, path: str) -> bytes:
@@ -575,108 +483,3 @@ def test_live_blogs_are_in_the_words_of_schema_org() -> None:
 
     live = orjson.loads(FORMS["jsonld"].story(state, PLACE))
     assert check(live) == "LiveBlogPosting"
-
-
-class Hub:
-    """A WebSub hub that notes what it is told, and refuses as often as it is set to."""
-
-    def __init__(self, refusing: int = 0) -> None:
-        self.told: asyncio.Queue[str] = asyncio.Queue()
-        self.refusing = refusing
-        self.url = ""
-
-    async def publish(self, request: web.Request) -> web.Response:
-        form = await request.post()
-        if self.refusing:
-            self.refusing -= 1
-            return web.Response(status=503)
-        assert form["hub.mode"] == "publish"
-        self.told.put_nowait(str(form["hub.url"]))
-        return web.Response(status=204)
-
-    async def take(self, most: int) -> list[str]:
-        async with asyncio.timeout(20):
-            return [await self.told.get() for _ in range(most)]
-
-
-@asynccontextmanager
-async def hub_at_work(refusing: int = 0) -> AsyncIterator[Hub]:
-    hub = Hub(refusing)
-    app = web.Application()
-    app.router.add_post("/", hub.publish)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    hub.url = f"http://{host}:{port}/"
-    try:
-        yield hub
-    finally:
-        await runner.cleanup()
-
-
-def topics(*stories: str) -> set[str]:
-    found = {f"https://news.example/feeds/{story}.{form}" for story in stories for form in FORMS}
-    return found | {f"https://news.example/feeds/all.{form}" for form in FORMS_OF_ALL}
-
-
-QUICK: Final = Patience(gather=0.2, answer_within=5.0, tries=3, again_after=0.05)
-
-
-async def test_a_hub_is_told_of_what_changed(room: Newsroom) -> None:
-    """Once something changed, the hub is told of each of its feeds, once for several changes."""
-    async with hub_at_work() as hub:
-        outside = Outside("https://news.example", hub.url, QUICK)
-        async with served(room, outside=outside) as desk:
-            opening = {"kind": "story-opened", "title": "A drill", "headline": "It opens"}
-            note = {"kind": "development-reported", "label": "note", "headline": "A note"}
-            await desk.post("a-drill", [opening, *[note] * 20])
-            first = await hub.take(len(FORMS) + len(FORMS_OF_ALL))
-            assert set(first) == topics("a-drill")
-            await desk.file("a-secret", "story-opened", title="Secret", embargo_until=LATER)
-            await desk.file("b-drill", "story-opened", title="Another")
-            second = await hub.take(len(FORMS) + len(FORMS_OF_ALL))
-            assert set(second) == topics("b-drill")
-        assert hub.told.empty()
-
-
-async def test_a_hub_that_refuses_is_told_again(room: Newsroom) -> None:
-    """A hub that is busy for a moment misses nothing."""
-    async with hub_at_work(refusing=9) as hub:
-        outside = Outside("https://news.example", hub.url, QUICK)
-        async with served(room, outside=outside) as desk:
-            await desk.file("a-drill", "story-opened", title="A drill")
-            told_of = await hub.take(len(FORMS) + len(FORMS_OF_ALL))
-            assert set(told_of) == topics("a-drill")
-
-
-async def test_a_hub_that_is_gone_stops_nobody(
-    room: Newsroom, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """With a dead hub the live feed goes on and filings are taken; the log says it was given up."""
-    async with hub_at_work() as hub:
-        gone = hub.url
-    telemetry.configure("warning")
-    patience = QUICK._replace(gather=0.0, tries=2)
-    async with served(room, outside=Outside("https://news.example", gone, patience)) as desk:
-        async with desk.feed() as live:
-            await anext(live)
-            await desk.file("a-drill", "story-opened", title="A drill")
-            [update] = await live.news(1)
-            assert update.data["data"]["story"] == "a-drill"
-        said = ""
-        async with asyncio.timeout(20):
-            while '"given_up": true' not in said:
-                said += "".join(capsys.readouterr())
-                await asyncio.sleep(0.01)
-    assert "hub not told" in said
-
-
-def test_a_hub_needs_to_know_us_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hub without a public URL is refused with a reason; a slash at a URL's end is no matter."""
-    monkeypatch.setenv("DATELINE_HUB", "https://hub.example/")
-    with pytest.raises(ValidationError, match="DATELINE_PUBLIC_URL"):
-        Settings()
-    monkeypatch.setenv("DATELINE_PUBLIC_URL", "https://news.example/")
-    assert Settings().public_url == "https://news.example"
