@@ -185,7 +185,9 @@ def serve(
             if first:
                 printing.complain(f"dateline: the desk's key, shown this once: {first}")
             said = f"dateline: serving {server.url_of(door)}"
-            await server.Server(room, known, lambda: printing.line(said), limits).serve([door])
+            outside = server.Outside(settings.public_url, settings.hub)
+            made = server.Server(room, known, lambda: printing.line(said), limits, outside)
+            await made.serve([door])
         return DONE
 
     return _in_newsroom(log, work, make=True, loop=uvloop.new_event_loop)

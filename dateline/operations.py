@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
 import orjson
@@ -22,6 +22,8 @@ __all__ = ["Operations"]
 
 AGAIN_AFTER = (1.0, 30.0)  # seconds after which work that failed is taken up, at first and at most
 MOST_LAG = 10_000  # events behind which a server is not ready: what it tells is old
+
+Work = Callable[[], Awaitable[None]]
 
 log = structlog.get_logger()
 
@@ -44,12 +46,10 @@ class Operations:
         )
 
     @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
-        """Keep everything at work within."""
-        work = [
-            asyncio.create_task(self._keep("feed", self._feed.run)),
-            asyncio.create_task(self._keep("embargo clock", self.embargo_clock.run)),
-        ]
+    async def at_work(self, more: Mapping[str, Work]) -> AsyncIterator[None]:
+        """Keep the feed, the embargo clock and what else there is at work within."""
+        all_work = {"feed": self._feed.run, "embargo clock": self.embargo_clock.run, **more}
+        work = [asyncio.create_task(self._keep(name, each)) for name, each in all_work.items()]
         yield
         for task in work:
             task.cancel()
@@ -57,7 +57,7 @@ class Operations:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+    async def _keep(self, name: str, work: Work) -> None:
         """Do some work for ever: when it fails, say so and take it up again."""
         pause, longest = AGAIN_AFTER
         while True:

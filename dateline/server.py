@@ -3,10 +3,10 @@
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import FrameType
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 import uvicorn
@@ -15,8 +15,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from consumers import output_routes as outputs
 from consumers import routes as reading
 from consumers.feed import Feed, Limits
+from consumers.outputs.place import Place
+from consumers.websub import Patience, WebSub
 from dateline import api_documents
 from dateline.operations import Operations
 from dateline.problems import fault, http_problem, nobody, problem
@@ -30,12 +33,11 @@ from producers import routes as filing
 from producers.case import Actor
 from producers.keys import Key, Keys
 
-__all__ = ["Server", "application", "listening", "url_of"]
+__all__ = ["Outside", "Server", "application", "listening", "url_of"]
 
 FEED = "/v1/feed"
 DRAIN_SECONDS = 10  # that requests under way have to end when the server is stopped
 KEEP_ALIVE_SECONDS = 75
-_PROBLEM: Final = "application/problem+json"
 _HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -56,10 +58,22 @@ _DOOR: Final = (
 log = structlog.get_logger()
 
 
+class Outside(NamedTuple):
+    """How the server is known outside: its URL there, and the WebSub hub that is told of changes.
+
+    Without a URL every request is told the one that it went to; a hub needs one.
+    """
+
+    public_url: str | None = None
+    hub: str | None = None
+    patience: Patience = Patience()
+
+
 def application(
     room: Newsroom,
     keys: Keys,
     limits: Limits = Limits(),  # noqa: B008 - it cannot change
+    outside: Outside = Outside(),  # noqa: B008 - it cannot change
 ) -> tuple[ASGIApp, Feed]:
     """Give the ASGI application of a newsroom, and its feed.
 
@@ -67,6 +81,7 @@ def application(
         room: the newsroom.
         keys: who may file and look inside.
         limits: what every subscriber of the feed is given.
+        outside: how the server is known outside.
     """
     feed = Feed(room.log, room.stories, room.subscription, room.clock, limits)
 
@@ -91,7 +106,7 @@ def application(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await feed.begin()
-        async with operations.at_work():
+        async with operations.at_work(_pings(room, feed, outside)):
             yield
 
     app = Starlette(
@@ -100,6 +115,7 @@ def application(
             *reading.routes(room, insider),
             *operations.routes(),
             *api_documents.routes(),
+            *outputs.routes(room, outside.public_url, outside.hub),
         ],
         exception_handlers={
             DatelineError: problem,
@@ -110,6 +126,17 @@ def application(
         lifespan=lifespan,
     )
     return _beside(reading.live(room, feed, who), _guarded(app)), feed
+
+
+def _pings(
+    room: Newsroom, feed: Feed, outside: Outside
+) -> dict[str, Callable[[], Awaitable[None]]]:
+    """Give the work of telling the hub, where there is one."""
+    if not (outside.public_url and outside.hub):
+        return {}
+    place = Place(outside.public_url, outside.hub)
+    hub = WebSub(place, room.log, room.stories, room.subscription, outside.patience)
+    return {"hub": lambda: hub.run(feed.position)}
 
 
 def _key(request: Request, keys: Keys) -> Key | None:
@@ -163,6 +190,7 @@ class Server(uvicorn.Server):
         keys: who may file and look inside.
         ready: called when it serves.
         limits: what every subscriber of the feed is given.
+        outside: how the server is known outside.
     """
 
     def __init__(
@@ -171,8 +199,9 @@ class Server(uvicorn.Server):
         keys: Keys,
         ready: Callable[[], None],
         limits: Limits = Limits(),  # noqa: B008 - it cannot change
+        outside: Outside = Outside(),  # noqa: B008 - it cannot change
     ) -> None:
-        app, self._feed = application(room, keys, limits)
+        app, self._feed = application(room, keys, limits, outside)
         # It would call every reader that was cut an error; faults are told by `_fault`.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._ready = ready

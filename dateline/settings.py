@@ -4,10 +4,11 @@ import getpass
 import re
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from consumers.feed import Limits
+from events.filing import Url
 
 __all__ = ["Settings"]
 
@@ -42,6 +43,27 @@ class Settings(BaseSettings):
         ge=1,
         description="connections of the live feed from one key, or one address without a key",
     )
+
+    public_url: Url | None = Field(
+        default=None,
+        description="the URL that readers reach the server by; what each request went to if unset",
+    )
+    # Behind the URL, without which a hub could not say what changed.
+    hub: Url | None = Field(
+        default=None, description="the WebSub hub that is told of changes; needs the public URL"
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_slash(cls, value: str | None) -> str | None:
+        return value.rstrip("/") if value else value
+
+    @field_validator("hub")
+    @classmethod
+    def _reachable(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value and not info.data.get("public_url"):
+            raise ValueError("a hub is told of feeds by DATELINE_PUBLIC_URL, which is not set")
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod

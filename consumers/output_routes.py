@@ -1,0 +1,226 @@
+"""Stories over HTTP in the formats of others: Atom, JSON Feed, ninjs, LiveBlogPosting, RSS."""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, Protocol
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from consumers.outputs import atom, json_feed, live_blog, ninjs, rss
+from consumers.outputs.place import ALL, Place
+from consumers.outputs.told import LATEST, pages
+from consumers.stories import Stories
+from consumers.subscription import Subscription
+from consumers.views import STORAGE
+from events.envelope import SLUG
+from events.errors import NotFound, Refused
+
+__all__ = ["FORMS", "FORMS_OF_ALL", "Served", "routes"]
+
+REMEMBERED = 64  # documents kept as they were made; those of the stories that everybody reads
+PAGE_DIGITS = 9  # no story has more pages
+
+State = Mapping[str, Any]
+
+
+class Form(NamedTuple):
+    """A format: its media type, and how it is made of a story, and of a page where it has pages."""
+
+    media_type: str
+    story: Callable[[State, Place], bytes]
+    archive: Callable[[State, Place, int], bytes] | None = None
+
+
+FORMS: Final = {
+    "atom": Form(atom.MEDIA_TYPE, atom.story, atom.archive),
+    "ninjs.json": Form(ninjs.MEDIA_TYPE, ninjs.story),
+    "json": Form(json_feed.MEDIA_TYPE, json_feed.story, json_feed.archive),
+    "jsonld": Form(live_blog.MEDIA_TYPE, live_blog.story),
+    "rss": Form(rss.MEDIA_TYPE, rss.story),
+}
+"""Formats of a story by the ending of their URL; an ending stands before those it ends with."""
+
+FORMS_OF_ALL: Final = {
+    "atom": (atom.MEDIA_TYPE, atom.all_stories),
+    "json": (json_feed.MEDIA_TYPE, json_feed.all_stories),
+}
+
+# What a Host header may name; it stands in documents where no public URL is set.
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+
+
+class Document(NamedTuple):
+    """What is answered: its own URL, and when the story that it tells last changed."""
+
+    body: bytes
+    media_type: str
+    url: str
+    changed: str | None
+
+
+class Served(Protocol):
+    """What the routes read from."""
+
+    @property
+    def stories(self) -> Stories:
+        """The projection of stories."""
+        ...
+
+    @property
+    def subscription(self) -> Subscription:
+        """What keeps it current."""
+        ...
+
+    async def state(self, story: str, *, public: bool = False) -> bytes:
+        """Give a story's state as JSON; NotFound when this reader has none."""
+        ...
+
+    def now(self) -> datetime:
+        """Give the time."""
+        ...
+
+
+def routes(room: Served, base: str | None = None, hub: str | None = None) -> list[Route]:
+    """Give the routes of the outputs. Whatever key is shown, they tell what readers may see.
+
+    Args:
+        room: the newsroom.
+        base: the URL that readers reach the server by; by default, what each request went to.
+        hub: the WebSub hub that is told of changes.
+    """
+
+    def place(request: Request) -> Place:
+        return Place(base or _own(request), hub)
+
+    def route(ending: str, form: Form) -> Route:
+        async def output(request: Request) -> Response:
+            slug, page = _slug(request), _page(request, form)
+            content, here = await room.state(slug, public=True), place(request)
+            state = await asyncio.to_thread(_parsed, content)
+            if page is not None and not 1 <= page <= pages(state):
+                if page == pages(state) + 1:
+                    return RedirectResponse(here.feed(slug, ending), 302)
+                raise NotFound("page", str(page))
+            body = await asyncio.to_thread(_made, ending, content, here, page)
+            url = here.feed(slug, ending, page)
+            document = Document(body, form.media_type, url, state["recorded_at"])
+            return _answer(request, document, hub, room.now())
+
+        return Route(f"/feeds/{{story}}.{ending}", output)
+
+    def over_all(ending: str) -> Route:
+        media_type, make = FORMS_OF_ALL[ending]
+
+        async def output(request: Request) -> Response:
+            here = place(request)
+            states = await _newest(room)
+            changed = max((state["recorded_at"] for state in states), default=None)
+            body = await asyncio.to_thread(make, states, here)
+            document = Document(body, media_type, here.feed(ALL, ending), changed)
+            return _answer(request, document, hub, room.now())
+
+        return Route(f"/feeds/{ALL}.{ending}", output)
+
+    return [
+        *(over_all(ending) for ending in FORMS_OF_ALL),
+        *(route(ending, form) for ending, form in FORMS.items()),
+    ]
+
+
+async def _newest(room: Served) -> list[State]:
+    """Give the stories that may have one of the latest developments, and few others."""
+    with suppress(*STORAGE):  # a disk that takes no more: what is known by now is told
+        await room.subscription.catch_up()
+    found: list[State] = []
+    places: list[int] = []
+    for summary in await asyncio.to_thread(room.stories.summaries, public=True):
+        # Stories come the last moved first, and none has a development later than its last move.
+        if len(places) >= LATEST and sorted(places)[-LATEST] > summary.position:
+            break
+        try:
+            content = await room.state(summary.story, public=True)
+        except NotFound:  # it went out of sight meanwhile
+            continue
+        state = await asyncio.to_thread(_parsed, content)
+        found.append(state)
+        places += [item["position"] for item in state["timeline"]]
+    return found
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _parsed(content: bytes) -> State:
+    state: State = orjson.loads(content)
+    return state
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _made(ending: str, content: bytes, place: Place, page: int | None) -> bytes:
+    form, state = FORMS[ending], _parsed(content)
+    if page is None or form.archive is None:
+        return form.story(state, place)
+    return form.archive(state, place, page)
+
+
+def _slug(request: Request) -> str:
+    slug: str = request.path_params["story"]
+    if not SLUG.fullmatch(slug):
+        raise NotFound("story", "of this name")
+    return slug
+
+
+def _page(request: Request, form: Form) -> int | None:
+    asked = request.query_params.get("page")
+    if asked is None or form.archive is None:
+        return None
+    if not (asked.isascii() and asked.isdigit() and len(asked) <= PAGE_DIGITS):
+        raise Refused("number", "page", "a number from 1", repr(asked)[:40])
+    return int(asked)
+
+
+def _own(request: Request) -> str:
+    """Give the URL that a request went to, by its Host header where that is a host."""
+    host = request.headers.get("host", "")
+    if not _HOST.fullmatch(host):
+        name, port = request.scope.get("server") or ("localhost", None)
+        name = f"[{name}]" if ":" in name else name
+        host = name if port is None else f"{name}:{port}"
+    return f"{request.url.scheme}://{host}"
+
+
+def _answer(request: Request, document: Document, hub: str | None, now: datetime) -> Response:
+    """Answer with a document, or with 304 where the reader has it."""
+    etag = f'"{hashlib.sha256(document.body).hexdigest()[:32]}"'
+    links = [f'<{document.url}>; rel="self"', *([f'<{hub}>; rel="hub"'] if hub else [])]
+    headers = {"etag": etag, "cache-control": "no-cache", "link": ", ".join(links)}
+    modified = _modified(document.changed, now)
+    if modified is not None:
+        headers["last-modified"] = format_datetime(modified, usegmt=True)
+    # The tag alone decides. What is held leaves without a trace of when, so that a reader who asked
+    # by the time would keep it.
+    if _holds(request.headers.get("if-none-match", ""), etag):
+        return Response(status_code=304, headers=headers)
+    return Response(document.body, media_type=document.media_type, headers=headers)
+
+
+def _holds(had: str, etag: str) -> bool:
+    return had == "*" or etag in (tag.strip().removeprefix("W/") for tag in had.split(","))
+
+
+def _modified(changed: str | None, now: datetime) -> datetime | None:
+    """Give when a document last changed, to the second.
+
+    More may happen in a second that is not over; who asks by a time must not miss it.
+    """
+    if changed is None:
+        return None
+    at = datetime.fromisoformat(changed).astimezone(UTC).replace(microsecond=0)
+    return min(at, now.astimezone(UTC).replace(microsecond=0) - timedelta(seconds=1))
