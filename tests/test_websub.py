@@ -79,11 +79,11 @@ QUICK: Final = Patience(gather=0.2, answer_within=5.0, tries=3, again_after=0.05
 async def test_a_hub_is_told_of_what_changed(room: Newsroom) -> None:
     """Once something changed, the hub is told of each of its feeds, once for several changes."""
     async with hub_at_work() as hub:
-        outside = Outside("https://news.example", hub.url, QUICK)
+        outside = Outside("https://news.example", hub.url, QUICK._replace(gather=1.0))
         async with served(room, outside=outside) as desk:
-            opening = {"kind": "story-opened", "title": "A drill", "headline": "It opens"}
-            note = {"kind": "development-reported", "label": "note", "headline": "A note"}
-            await desk.post("a-drill", [opening, *[note] * 20])
+            await desk.file("a-drill", "story-opened", title="A drill")
+            for _ in range(3):
+                await desk.file("a-drill", "development-reported", label="note")
             first = await hub.take(len(FORMS) + len(FORMS_OF_ALL))
             assert set(first) == topics("a-drill")
             await desk.file("a-secret", "story-opened", title="Secret", embargo_until=LATER)
