@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from consumers.output_routes import FORMS, FORMS_OF_ALL
 from dateline.reference import filing_schema
 from events.vocabulary import KINDS
 
@@ -250,6 +251,7 @@ def openapi() -> dict[str, Any]:
                     },
                 }
             },
+            **_outputs(),
             **{
                 path: {
                     "get": {
@@ -341,6 +343,36 @@ def asyncapi() -> dict[str, Any]:
             },
             "schemas": {"Update": _UPDATE},
         },
+    }
+
+
+def _outputs() -> dict[str, Any]:
+    """Give the paths of the standard outputs, over all stories and of each."""
+    paths: dict[str, Any] = {}
+    for ending, (media, _) in FORMS_OF_ALL.items():
+        paths[f"/feeds/all.{ending}"] = _output(f"all-{ending}", "The latest of all stories", media)
+    for ending, form in FORMS.items():
+        output = _output(f"story-{ending}", "A story, in a format of others", form.media_type)
+        output["get"]["parameters"] = [
+            _parameter("story", "path", _SLUG),
+            _parameter("page", "query", {"type": "integer", "minimum": 1, "maximum": 999_999_999}),
+        ]
+        output["get"]["responses"] |= {
+            "302": {"description": "The newest archive page is the document itself"},
+            **_problems(400, 404),
+        }
+        paths[f"/feeds/{{story}}.{ending}"] = output
+    return paths
+
+
+def _output(name: str, summary: str, media_type: str) -> dict[str, Any]:
+    answer = {"description": "The document", "content": {media_type.partition(";")[0]: {}}}
+    return {
+        "get": {
+            "operationId": name,
+            "summary": summary,
+            "responses": {"200": answer, **_unchanged(), **_problems(401, 503)},
+        }
     }
 
 
