@@ -72,7 +72,7 @@ _STATE: Final = {
     "description": "a story as it stands: what happened, what is awaited, who says what",
     "required": [*_SUMMARY["required"], "lead", *_LISTS, "claims", "figures"],
     "properties": {
-        **_SUMMARY["properties"],  # type: ignore[dict-item]
+        **_SUMMARY["properties"],  # type: ignore[dict-item]  # - read only
         "lead": {"type": ["object", "null"]},
         **{name: {"type": "array", "items": {"type": "object"}} for name in _LISTS},
         **{name: {"type": "object"} for name in ("claims", "figures", "occasions")},
@@ -118,8 +118,6 @@ _UPDATE: Final = {
 @cache
 def openapi() -> dict[str, Any]:
     """Give the OpenAPI 3.1 document of the HTTP API."""
-    filings = {"oneOf": [{"$ref": f"#/components/schemas/{kind}"} for kind in sorted(KINDS)]}
-    story = _parameter("story", "path", _SLUG)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -129,154 +127,10 @@ def openapi() -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {
-            "/v1/stories/{story}/developments": {
-                "post": {
-                    "operationId": "file",
-                    "summary": "File one development, or several together",
-                    "security": [{"key": []}],
-                    "parameters": [
-                        story,
-                        _parameter("Idempotency-Key", "header", {"type": "string"}),
-                        _parameter(
-                            "If-Match",
-                            "header",
-                            {"type": "string", "pattern": '^("[0-9]{1,9}"|\\*)$'},
-                        ),
-                    ],
-                    "requestBody": {
-                        "required": True,
-                        "content": {
-                            "application/json": {
-                                "schema": {
-                                    "oneOf": [
-                                        filings,
-                                        {
-                                            "type": "array",
-                                            "minItems": 1,
-                                            "maxItems": 100,
-                                            "items": filings,
-                                        },
-                                    ]
-                                }
-                            }
-                        },
-                    },
-                    "responses": {
-                        "201": _answer(
-                            "Recorded",
-                            {
-                                "oneOf": [
-                                    _ref("Receipt"),
-                                    {"type": "array", "items": _ref("Receipt")},
-                                ]
-                            },
-                        ),
-                        **_problems(400, 401, 403, 404, 408, 409, 413, 422, 431, 500, 503, 507),
-                    },
-                },
-                "get": {
-                    "operationId": "history",
-                    "summary": "What readers were told of a story, page by page",
-                    "parameters": [
-                        story,
-                        _parameter("after", "query", {"type": "integer", "minimum": 0}),
-                        _parameter(
-                            "limit", "query", {"type": "integer", "minimum": 1, "maximum": 256}
-                        ),
-                    ],
-                    "responses": {
-                        "200": _answer(
-                            "A page",
-                            {
-                                "type": "object",
-                                "required": ["developments", "next"],
-                                "properties": {
-                                    "developments": {"type": "array", "items": _ref("Update")},
-                                    "next": {"type": ["integer", "null"]},
-                                },
-                            },
-                        ),
-                        **_unchanged(),
-                        **_problems(400, 401, 404, 503),
-                    },
-                },
-            },
-            "/v1/stories": {
-                "get": {
-                    "operationId": "stories",
-                    "summary": "All stories, the one that moved last first",
-                    "responses": {
-                        "200": _answer("Stories", {"type": "array", "items": _ref("Summary")}),
-                        **_unchanged(),
-                        **_problems(401, 503),
-                    },
-                }
-            },
-            "/v1/stories/{story}": {
-                "get": {
-                    "operationId": "story",
-                    "summary": "The state of a story, now or as of a moment",
-                    "parameters": [
-                        story,
-                        _parameter("as_of", "query", _MOMENT),
-                        _parameter("occurred_by", "query", _MOMENT),
-                    ],
-                    "responses": {
-                        "200": _answer("The state", _ref("State")),
-                        **_unchanged(),
-                        **_problems(400, 401, 404, 503),
-                    },
-                }
-            },
-            "/v1/feed": {
-                "get": {
-                    "operationId": "feed",
-                    "summary": "The live feed, Server-Sent Events; see /asyncapi.json",
-                    "parameters": [
-                        _parameter("Last-Event-ID", "header", _CURSOR),
-                        _parameter("last_event_id", "query", _CURSOR),
-                        _parameter("since", "query", _MOMENT),
-                        _parameter("story", "query", _SLUG),
-                        _parameter("kind", "query", {"enum": sorted(KINDS)}),
-                        _parameter(
-                            "max_urgency", "query", {"type": "integer", "minimum": 0, "maximum": 9}
-                        ),
-                    ],
-                    "responses": {
-                        "200": {
-                            "description": "A stream; when it ends, come back",
-                            "content": {"text/event-stream": {"schema": _SENT}},
-                        },
-                        **_problems(400, 401, 429, 503),
-                    },
-                }
-            },
+            **_filing_and_history(),
+            **_reading(),
             **_outputs(),
-            **{
-                path: {
-                    "get": {
-                        "operationId": name,
-                        "summary": summary,
-                        "responses": {
-                            "200": {"description": "So it is", "content": {media: {}}},
-                            "503": {
-                                "description": "It is not",
-                                "content": {"application/json": {}},
-                            },
-                        },
-                    }
-                }
-                for path, name, summary, media in (
-                    ("/healthz", "healthz", "Whether the process is alive", "text/plain"),
-                    (
-                        "/readyz",
-                        "readyz",
-                        "Whether it is ready, and if not, why",
-                        "application/json",
-                    ),
-                    ("/metrics", "metrics", "Numbers for Prometheus", "text/plain"),
-                )
-            },
+            **_watching(),
         },
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
@@ -342,6 +196,169 @@ def asyncapi() -> dict[str, Any]:
                 },
             },
             "schemas": {"Update": _UPDATE},
+        },
+    }
+
+
+def _filing_and_history() -> dict[str, Any]:
+    filings = {"oneOf": [{"$ref": f"#/components/schemas/{kind}"} for kind in sorted(KINDS)]}
+    story = _parameter("story", "path", _SLUG)
+    return {
+        "/v1/stories/{story}/developments": {
+            "post": {
+                "operationId": "file",
+                "summary": "File one development, or several together",
+                "security": [{"key": []}],
+                "parameters": [
+                    story,
+                    _parameter("Idempotency-Key", "header", {"type": "string"}),
+                    _parameter(
+                        "If-Match",
+                        "header",
+                        {"type": "string", "pattern": '^("[0-9]{1,9}"|\\*)$'},
+                    ),
+                ],
+                "requestBody": {
+                    "required": True,
+                    "content": {
+                        "application/json": {
+                            "schema": {
+                                "oneOf": [
+                                    filings,
+                                    {
+                                        "type": "array",
+                                        "minItems": 1,
+                                        "maxItems": 100,
+                                        "items": filings,
+                                    },
+                                ]
+                            }
+                        }
+                    },
+                },
+                "responses": {
+                    "201": _answer(
+                        "Recorded",
+                        {
+                            "oneOf": [
+                                _ref("Receipt"),
+                                {"type": "array", "items": _ref("Receipt")},
+                            ]
+                        },
+                    ),
+                    **_problems(400, 401, 403, 404, 408, 409, 413, 422, 431, 500, 503, 507),
+                },
+            },
+            "get": {
+                "operationId": "history",
+                "summary": "What readers were told of a story, page by page",
+                "parameters": [
+                    story,
+                    _parameter("after", "query", {"type": "integer", "minimum": 0}),
+                    _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 256}),
+                ],
+                "responses": {
+                    "200": _answer(
+                        "A page",
+                        {
+                            "type": "object",
+                            "required": ["developments", "next"],
+                            "properties": {
+                                "developments": {"type": "array", "items": _ref("Update")},
+                                "next": {"type": ["integer", "null"]},
+                            },
+                        },
+                    ),
+                    **_unchanged(),
+                    **_problems(400, 401, 404, 503),
+                },
+            },
+        },
+    }
+
+
+def _reading() -> dict[str, Any]:
+    story = _parameter("story", "path", _SLUG)
+    return {
+        "/v1/stories": {
+            "get": {
+                "operationId": "stories",
+                "summary": "All stories, the one that moved last first",
+                "responses": {
+                    "200": _answer("Stories", {"type": "array", "items": _ref("Summary")}),
+                    **_unchanged(),
+                    **_problems(401, 503),
+                },
+            }
+        },
+        "/v1/stories/{story}": {
+            "get": {
+                "operationId": "story",
+                "summary": "The state of a story, now or as of a moment",
+                "parameters": [
+                    story,
+                    _parameter("as_of", "query", _MOMENT),
+                    _parameter("occurred_by", "query", _MOMENT),
+                ],
+                "responses": {
+                    "200": _answer("The state", _ref("State")),
+                    **_unchanged(),
+                    **_problems(400, 401, 404, 503),
+                },
+            }
+        },
+        "/v1/feed": {
+            "get": {
+                "operationId": "feed",
+                "summary": "The live feed, Server-Sent Events; see /asyncapi.json",
+                "parameters": [
+                    _parameter("Last-Event-ID", "header", _CURSOR),
+                    _parameter("last_event_id", "query", _CURSOR),
+                    _parameter("since", "query", _MOMENT),
+                    _parameter("story", "query", _SLUG),
+                    _parameter("kind", "query", {"enum": sorted(KINDS)}),
+                    _parameter(
+                        "max_urgency", "query", {"type": "integer", "minimum": 0, "maximum": 9}
+                    ),
+                ],
+                "responses": {
+                    "200": {
+                        "description": "A stream; when it ends, come back",
+                        "content": {"text/event-stream": {"schema": _SENT}},
+                    },
+                    **_problems(400, 401, 429, 503),
+                },
+            }
+        },
+    }
+
+
+def _watching() -> dict[str, Any]:
+    return {
+        **{
+            path: {
+                "get": {
+                    "operationId": name,
+                    "summary": summary,
+                    "responses": {
+                        "200": {"description": "So it is", "content": {media: {}}},
+                        "503": {
+                            "description": "It is not",
+                            "content": {"application/json": {}},
+                        },
+                    },
+                }
+            }
+            for path, name, summary, media in (
+                ("/healthz", "healthz", "Whether the process is alive", "text/plain"),
+                (
+                    "/readyz",
+                    "readyz",
+                    "Whether it is ready, and if not, why",
+                    "application/json",
+                ),
+                ("/metrics", "metrics", "Numbers for Prometheus", "text/plain"),
+            )
         },
     }
 

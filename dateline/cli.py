@@ -170,8 +170,8 @@ def serve(
     """Take filings and serve stories and the live feed over HTTP, until Ctrl-C."""
     import uvloop  # noqa: PLC0415 - the one command that needs HTTP
 
-    from consumers.feed import Limits  # noqa: PLC0415
-    from dateline import server  # noqa: PLC0415
+    from consumers.feed import Limits  # noqa: PLC0415 - likewise
+    from dateline import server  # noqa: PLC0415 - likewise
 
     settings = Settings()
     limits = Limits(clients=settings.clients, from_one=settings.clients_from_one)

@@ -114,7 +114,7 @@ def _serving(log: str) -> Iterator[Server]:
     command = [sys.executable, "-m", "dateline", "serve", "--port", "0", "--log", log]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # noqa: S603 - our own command
         assert process.stdout is not None  # noqa: S101 - it is piped
-        assert process.stderr is not None  # noqa: S101
+        assert process.stderr is not None  # noqa: S101 - likewise
         try:
             ready = process.stdout.readline().decode().strip()
             key = process.stderr.readline().decode().strip().rpartition(" ")[2]

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from serving import Served, served
 
 from dateline import telemetry
+from dateline.wiring import Newsroom, newsroom
 from events.log import Log
 from events.memory_log import MemoryLog
 from events.sqlite_log import SqliteLog
@@ -70,3 +72,15 @@ async def log(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> A
 def quiet() -> None:
     """Log lines from `warning` on, as the command line has it."""
     telemetry.configure("warning")
+
+
+@pytest.fixture
+async def room(tmp_path: Path, clock: Clock) -> AsyncIterator[Newsroom]:
+    async with newsroom(f"sqlite:///{tmp_path}/news.db", clock) as made:
+        yield made
+
+
+@pytest.fixture
+async def desk(room: Newsroom) -> AsyncIterator[Served]:
+    async with served(room) as made:
+        yield made

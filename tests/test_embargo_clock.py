@@ -1,25 +1,16 @@
 """Embargoes end when their time has come, once, and only by a clock that can be trusted."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import orjson
 import pytest
 from conftest import Clock
 from filings import ADA
 
-from dateline.wiring import Newsroom, newsroom
+from dateline.wiring import Newsroom
 from events.envelope import instant
 from producers.embargo_clock import Embargo, EmbargoClock
 from producers.intake import take
 
 HOUR = 3_600_000
-
-
-@pytest.fixture
-async def room(tmp_path: Path, clock: Clock) -> AsyncIterator[Newsroom]:
-    async with newsroom(f"sqlite:///{tmp_path}/news.db", clock) as made:
-        yield made
 
 
 class Hands:

@@ -3,30 +3,15 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import orjson
 import pytest
-from conftest import Clock
 from serving import Served, served
 
 from consumers.feed import Limits
-from dateline.wiring import Newsroom, newsroom
+from dateline.wiring import Newsroom
 
 LATER = "2031-01-01T00:00:00Z"
-
-
-@pytest.fixture
-async def room(tmp_path: Path, clock: Clock) -> AsyncIterator[Newsroom]:
-    async with newsroom(f"sqlite:///{tmp_path}/news.db", clock) as made:
-        yield made
-
-
-@pytest.fixture
-async def desk(room: Newsroom) -> AsyncIterator[Served]:
-    async with served(room) as made:
-        yield made
 
 
 async def test_a_subscriber_is_told_as_it_happens(desk: Served) -> None:

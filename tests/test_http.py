@@ -1,30 +1,15 @@
 """Filing and reading over HTTP, as a service that has never heard of us sees it."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from conftest import Clock
-from serving import Served, served
+from serving import Served
 
-from dateline.wiring import Newsroom, newsroom
+from dateline.wiring import Newsroom
 from producers.keys import GRANTABLE
 
 LATER = "2031-01-01T00:00:00Z"
-
-
-@pytest.fixture
-async def room(tmp_path: Path, clock: Clock) -> AsyncIterator[Newsroom]:
-    async with newsroom(f"sqlite:///{tmp_path}/news.db", clock) as made:
-        yield made
-
-
-@pytest.fixture
-async def desk(room: Newsroom) -> AsyncIterator[Served]:
-    async with served(room) as made:
-        yield made
 
 
 async def test_a_filing_is_acknowledged_with_its_place(desk: Served) -> None:

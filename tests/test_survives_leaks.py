@@ -2,25 +2,16 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Clock
 from serving import Served, Subscriber, served
 
 from consumers.output_routes import FORMS
-from dateline.wiring import Newsroom, newsroom
+from dateline.wiring import Newsroom
 
 LATER = "2031-01-01T00:00:00Z"
 STEPS = 14
-
-
-@pytest.fixture
-async def room(tmp_path: Path, clock: Clock) -> AsyncIterator[Newsroom]:
-    async with newsroom(f"sqlite:///{tmp_path}/news.db", clock) as made:
-        yield made
 
 
 class History:
