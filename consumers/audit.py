@@ -52,6 +52,10 @@ async def verify(log: Log, progress: Progress) -> Verified:
             progress(tree.size, head.size)
     if tree.size != head.size:
         raise LogDamaged(log.url, tree.size + 1, f"{head.size} events", f"{tree.size}")
+    # Read before the head: what was appended meanwhile stands in the tree by then.
+    beyond = [event.position async for event in log.read_sealed(head.size, upto=head.size + 1)]
+    if beyond and (await log.head()).size < beyond[0]:
+        raise LogDamaged(log.url, beyond[0], "no event past the tree", "one")
     if tree.root != head.root:
         raise LogDamaged(log.url, 0, f"tree root {head.root.hex()}", tree.root.hex())
     progress(tree.size, head.size)
@@ -89,8 +93,12 @@ def _check(url: str, event: Sealed, version: int, last_ms: int) -> None:
         ("body", event.body_nonce, event.body),
         ("private", event.private_nonce, event.private),
     ):
-        if content is None or nonce is None:
+        if content is None and nonce is None:
             continue
+        if content is None or nonce is None:
+            raise LogDamaged(
+                url, event.position, f"the {label} with its nonce, or neither", "one of them"
+            )
         if commit(nonce, label.encode(), content) != envelope.get(label):
             raise LogDamaged(url, event.position, f"the {label} that was committed to", "another")
 

@@ -48,7 +48,7 @@ def _compared(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iter
         elif old[ref] != new[ref]:
             fields = {
                 field: [old[ref].get(field), new[ref].get(field)]
-                for field in new[ref]
+                for field in {**old[ref], **new[ref]}
                 if old[ref].get(field) != new[ref].get(field)
             }
             yield Change(name, ref, "changed", fields)

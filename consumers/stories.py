@@ -130,18 +130,20 @@ class Stories:
         self._views = views
         self._bulletin = Bulletin(views)
         self._remembered: OrderedDict[tuple[str, str], Part | None] = OrderedDict()
-        self._good_for = (0, -1)
+        self._good_for = (0, -1, -1)
         self._made = 0  # the generation whose tables are known to be there
         self._shown: dict[str, _Shown] = {}
+        self._shown_with = -1  # SQLite's data version of when these were read
 
     def project(self, generation: int, events: Sequence[Recorded]) -> None:
         """See `consumers.subscription.Projection.project`."""
         connection = self._views.connection
         self._make(generation)
-        before = events[0].position - 1
-        if self._good_for != (generation, before):
+        # Another process may have projected, or made a story anew: what it wrote is not remembered.
+        now = (generation, events[0].position - 1, connection.data_version())
+        if self._good_for != now:
             self._remembered.clear()
-        self._good_for = (0, -1)
+        self._good_for = (0, -1, -1)
         changed: dict[tuple[str, str], Part] = {}
         rows: dict[tuple[str, str], Row] = {}
         told: list[Update] = []
@@ -170,7 +172,7 @@ class Stories:
         self._bulletin.add(generation, told)
         for name, part in changed.items():
             self._remember(name, part)
-        self._good_for = (generation, events[-1].position)
+        self._good_for = (generation, events[-1].position, connection.data_version())
 
     def _in_sight(
         self,
@@ -208,6 +210,10 @@ class Stories:
         """Give the state of a story as JSON, None when there is none for this reader."""
         with self._views.lock:
             if public:
+                others = self._views.connection.data_version()
+                if others != self._shown_with:  # another process wrote, perhaps a story anew
+                    self._shown.clear()
+                    self._shown_with = others
                 shown = self._shown.get(story)
                 if (
                     shown is not None

@@ -155,13 +155,15 @@ class Views:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[apsw.Connection]:
         """Everything within is written together or not at all; other writers wait."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield self.connection
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            raise
-        self.connection.execute("COMMIT")
+        with self.lock:
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:  # a full disk has ended it already
+                    self.connection.execute("ROLLBACK")
+                raise
 
     def position(self, consumer: str) -> Position:
         """Give how far a consumer is; a new one is at the start."""

@@ -38,8 +38,9 @@ async def backup(url: str, file: str, *, json: bool) -> int:
 @contextmanager
 def _unverified(file: str) -> Iterator[str]:
     """Give a name for a copy until it is verified; then, and only then, it has its own."""
-    if Path(file).exists():
-        raise Refused("backup-new", "file", "a file that does not exist yet", file)
+    for left in (file, f"{file}-wal", f"{file}-shm", f"{file}-journal"):
+        if Path(left).exists():  # what was left of another log would become part of this one
+            raise Refused("backup-new", "file", "no file of a log of this name", left)
     if not Path(file).absolute().parent.is_dir():
         raise NotFound("folder", str(Path(file).parent))
     unverified = f"{file}.unverified"

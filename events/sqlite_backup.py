@@ -32,8 +32,9 @@ def copy_log(source: str, target: str, progress: Progress) -> None:
     """
     if not Path(source).is_file():
         raise NotFound("log", source)
-    if Path(target).exists():
-        raise Refused("backup-new", "file", "a file that does not exist yet", target)
+    for file in (target, f"{target}-wal", f"{target}-shm", f"{target}-journal"):
+        if Path(file).exists():  # what was left of another log would become part of this one
+            raise Refused("backup-new", "file", "no file of a log of this name", file)
     part = f"{target}.part"
     try:
         Path(part).unlink(missing_ok=True)

@@ -115,7 +115,7 @@ class SqliteLog:
     async def _read_story(self, story: str, version: int, after: int) -> AsyncIterator[Recorded]:
         query = (
             f"{_READ} WHERE story = ? AND version > ? AND position > ? "
-            f"ORDER BY version LIMIT {PAGE}"
+            f"AND position <= (SELECT size FROM tree) ORDER BY version LIMIT {PAGE}"
         )
         while True:
             page = await self._run(partial(_rows, query, (story, version, after)))

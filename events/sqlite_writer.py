@@ -77,25 +77,29 @@ class Writer:
         self._wal_pages = 0
         self._took = 0.0
         self._turn = threading.Lock()  # held by whichever thread works with the connection
+        self._counting = threading.Lock()
+        self._outstanding = 0  # appends that were submitted and are not committed yet
         self._connection = self._open()
         self._thread = threading.Thread(target=self._run, name="dateline-writer", daemon=True)
         self._thread.start()
 
     def submit(self, appends: list[Pending]) -> None:
         """Hand over appends of one event loop; each future is resolved in that loop."""
+        with self._counting:
+            self._outstanding += len(appends)
         self._queue.put(appends)
 
     def commit_now(self, append: Pending) -> bool:
         """Commit a lone append in the calling thread, if nobody is at it and the disk is quick.
 
         Handing over to another thread and back costs as much as the sync of a quick disk. False
-        means that nothing was done: submit it.
+        means that nothing was done: submit it. It overtakes nothing that was submitted before.
         """
         if self._took > QUICK or not self._turn.acquire(blocking=False):
             return False
         try:
             connection = self._connection
-            if connection is None or not _begin_at_once(connection):
+            if self._outstanding or connection is None or not _begin_at_once(connection):
                 return False
             outcomes = self._attempt([append])
         finally:
@@ -118,6 +122,8 @@ class Writer:
             with self._turn:
                 if group:
                     _tell(group, self._attempt(group))
+                    with self._counting:
+                        self._outstanding -= len(group)
                 self._tend_wal()
         with self._turn:
             if self._connection is not None:
@@ -241,7 +247,9 @@ class Writer:
         self._versions.clear()
         self._tree, self._recorded_ms = read_tree(self._url, connection)
         size = self._tree.size
-        last, newest = connection.execute("SELECT max(position), max(id) FROM events").get
+        # Each by itself is one step down an index; together they would be a walk through it.
+        last = connection.execute("SELECT max(position) FROM events").get
+        newest = connection.execute("SELECT max(id) FROM events").get
         if (last or 0) != size:
             raise LogDamaged(
                 self._url, last or 0, f"{size} events, as the tree has", f"{last or 0}"

@@ -120,3 +120,29 @@ async def test_a_backup_is_the_log(sound: Path, tmp_path: Path) -> None:
     restored = f"sqlite:///{tmp_path}/never.db"
     assert await asyncio.to_thread(run, ["restore", str(damaged), "--log", restored]) == 1
     assert not await asyncio.to_thread((tmp_path / "never.db").exists)
+
+
+@pytest.mark.parametrize("column", ["body_nonce", "body"])
+async def test_contents_without_their_nonce_are_reported(sound: Path, column: str) -> None:
+    """A body whose nonce was taken away, or a nonce without its body, is no erasure."""
+    tamper(sound, f"UPDATE events SET {column} = NULL WHERE position = 3")
+    with pytest.raises(LogDamaged, match="position 3"):
+        await proof(sound)
+
+
+async def test_an_event_past_the_tree_is_reported_and_not_shown(sound: Path) -> None:
+    """What was put behind the last event, past the tree, is damage and no part of its story."""
+    size = await proof(sound)
+    columns = "story, version, kind, schema, recorded_ms, envelope, body, body_nonce, private"
+    tamper(
+        sound,
+        f"INSERT INTO events (position, id, {columns}, private_nonce) "
+        f"SELECT position + 1, x'00', story, version + 1, kind, schema, recorded_ms, envelope, "
+        f"body, body_nonce, private, private_nonce FROM events WHERE position = {size}",
+    )
+    log = SqliteLog(sound)
+    story = await anext(event.story async for event in log.read(size - 1))
+    assert all([event.position <= size async for event in log.read_versions(story)])
+    with pytest.raises(LogDamaged, match=f"position {size + 1}"):
+        await verify(log, lambda *_: None)
+    await log.close()

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from filings import ADA, BEN
+from filings import ADA, BEN, filed, note, opening
 
 from dateline.wiring import Newsroom, newsroom
+from events.envelope import Filed
+from events.sqlite_log import SqliteLog
 from producers.intake import Filing, take
 
 
@@ -62,3 +64,21 @@ async def test_nobody_who_expects_nothing_is_turned_away(rooms: list[Newsroom]) 
         *(room.publisher.file(filing(), ADA) for _ in range(160) for room in rooms)
     )
     assert sorted(receipt.version for receipt in receipts) == list(range(2, 322))
+
+
+async def test_a_small_append_overtakes_nothing(tmp_path: Path) -> None:
+    """Appends of one filer are recorded in the order in which it sent them, large or small."""
+    log = SqliteLog(tmp_path / "news.db")
+    for number in range(60):
+        story = f"story-{number}"
+        large = asyncio.create_task(log.append(story, [filed(opening()), *notes(99)], 0))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        small = asyncio.create_task(log.append(story, [note("after")], 100))
+        assert (await large).versions[-1] == 100
+        assert (await small).versions == (101,)
+    await log.close()
+
+
+def notes(count: int) -> list[Filed]:
+    return [note(str(number)) for number in range(count)]

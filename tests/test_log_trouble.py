@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 import pytest
 from conftest import Clock
-from filings import gathered, note
+from filings import filed, gathered, note, opening
 
 from events import sqlite_file, sqlite_writer
 from events.errors import LogDamaged, LogUnavailable, Refused
@@ -191,4 +191,14 @@ async def test_a_spoilt_tree_is_reported(tmp_path: Path, damage: str) -> None:
         with pytest.raises(LogDamaged):
             await log.append("a", [note("2")])
     assert len(await gathered(log.read(upto=9))) == 1
+    await log.close()
+
+
+async def test_a_backup_takes_no_name_with_something_left_beside_it(tmp_path: Path) -> None:
+    """What an old log left behind never becomes part of a copy."""
+    log = SqliteLog(tmp_path / "news.db")
+    await log.append("a", [filed(opening())])
+    (tmp_path / "copy.db-wal").write_bytes(b"left behind")
+    with pytest.raises(Refused, match="no file of a log of this name"):
+        copy_log(str(tmp_path / "news.db"), str(tmp_path / "copy.db"), lambda *_: None)
     await log.close()

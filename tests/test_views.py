@@ -466,3 +466,16 @@ async def test_a_readers_query_cannot_reach_the_rest(room: Newsroom) -> None:
     ):
         with pytest.raises((apsw.AuthError, apsw.SQLError, apsw.ReadOnlyError)):
             public.execute(attempt).fetchall()
+
+
+async def test_a_disk_that_fills_within_a_batch_is_no_events_fault(room: Newsroom) -> None:
+    """When the views' disk is full SQLite ends the transaction itself, and nothing is parked."""
+    await import_sample(room)
+    pages = room.views.connection.pragma("page_count")
+    room.views.connection.pragma("max_page_count", pages + 2)
+    with pytest.raises(apsw.FullError):
+        await room.subscription.catch_up()
+    assert room.views.parked() == []
+    room.views.connection.pragma("max_page_count", 100_000)
+    await room.subscription.catch_up()
+    assert list(room.stories.contents()) == await fresh_contents(room.log)
