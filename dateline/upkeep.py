@@ -17,7 +17,7 @@ from dateline.outcomes import DONE, REFUSED
 from dateline.wiring import BadUrl, Newsroom, newsroom, open_log, sqlite_path
 from events.envelope import instant
 from events.errors import DatelineError, NotFound, Refused
-from events.sqlite_backup import Progress, copy_log, restore_log
+from events.sqlite_backup import Progress, copy_log, files_of, restore_log
 
 __all__ = ["backup", "doctor", "restore"]
 
@@ -38,9 +38,8 @@ async def backup(url: str, file: str, *, json: bool) -> int:
 @contextmanager
 def _unverified(file: str) -> Iterator[str]:
     """Give a name for a copy until it is verified; then, and only then, it has its own."""
-    for left in (file, f"{file}-wal", f"{file}-shm", f"{file}-journal"):
-        if Path(left).exists():  # what was left of another log would become part of this one
-            raise Refused("backup-new", "file", "no file of a log of this name", left)
+    for left in files_of(file):
+        raise Refused("backup-new", "file", "no file of a log of this name", left)
     if not Path(file).absolute().parent.is_dir():
         raise NotFound("folder", str(Path(file).parent))
     unverified = f"{file}.unverified"

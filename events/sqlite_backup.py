@@ -9,7 +9,7 @@ import apsw
 from events.errors import LogUnavailable, NotFound, Refused
 from events.sqlite_file import connect, explain
 
-__all__ = ["Progress", "copy_log", "restore_log"]
+__all__ = ["Progress", "copy_log", "files_of", "restore_log"]
 
 PAGES = 2_000  # pages of 4 KiB copied between two words of progress
 
@@ -32,9 +32,8 @@ def copy_log(source: str, target: str, progress: Progress) -> None:
     """
     if not Path(source).is_file():
         raise NotFound("log", source)
-    for file in (target, f"{target}-wal", f"{target}-shm", f"{target}-journal"):
-        if Path(file).exists():  # what was left of another log would become part of this one
-            raise Refused("backup-new", "file", "no file of a log of this name", file)
+    for file in files_of(target):
+        raise Refused("backup-new", "file", "no file of a log of this name", file)
     part = f"{target}.part"
     try:
         Path(part).unlink(missing_ok=True)
@@ -61,12 +60,17 @@ def restore_log(copy: str, target: str, progress: Progress) -> None:
         Refused: the target exists.
         LogUnavailable: reading or writing failed.
     """
-    for file in (target, f"{target}-wal", f"{target}-shm", f"{target}-journal"):
-        if Path(file).exists():
-            raise Refused(
-                "restore-new", "log", "no file of a log yet (move the old one away, whole)", file
-            )
+    for file in files_of(target):
+        raise Refused(
+            "restore-new", "log", "no file of a log yet (move the old one away, whole)", file
+        )
     copy_log(copy, target, progress)
+
+
+def files_of(target: str) -> list[str]:
+    """Give the files of a log that are there; what is left of one would become part of another."""
+    beside = (f"{target}-wal", f"{target}-shm", f"{target}-journal")
+    return [file for file in (target, *beside) if Path(file).exists()]
 
 
 def _copy(source: str, target: str, progress: Progress) -> None:

@@ -426,8 +426,8 @@ PLANTED = [
         "A restored log is what was copied",
         "test_log_trouble.py::test_nothing_of_an_old_log_gets_into_a_restored_one[-wal]",
         "events/sqlite_backup.py",
-        'for file in (target, f"{target}-wal"',
-        'for file in (target, f"{target}-w"',
+        'beside = (f"{target}-wal", f"{target}-shm", f"{target}-journal")',
+        "beside = ()",
         "a write-ahead log that was left behind became part of it",
     ),
     Planted(
@@ -602,8 +602,8 @@ PLANTED = [
         "A backup becomes no other log",
         "test_log_trouble.py::test_a_backup_takes_no_name_with_something_left_beside_it",
         "events/sqlite_backup.py",
-        'for file in (target, f"{target}-wal", f"{target}-shm", f"{target}-journal"):\n        if Path(file).exists():  #',
-        "for file in (target,):\n        if Path(file).exists():  #",
+        "    return [file for file in (target, *beside) if Path(file).exists()]\n",
+        "    return [file for file in (target,) if beside and Path(file).exists()]\n",
         "what an old log left behind became part of a copy",
     ),
 ]

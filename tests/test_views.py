@@ -472,10 +472,11 @@ async def test_a_disk_that_fills_within_a_batch_is_no_events_fault(room: Newsroo
     """When the views' disk is full SQLite ends the transaction itself, and nothing is parked."""
     await import_sample(room)
     pages = room.views.connection.pragma("page_count")
-    room.views.connection.pragma("max_page_count", pages + 2)
-    with pytest.raises(apsw.FullError):
-        await room.subscription.catch_up()
-    assert room.views.parked() == []
+    for room_left in range(20):
+        room.views.connection.pragma("max_page_count", pages + room_left)
+        with contextlib.suppress(apsw.FullError):
+            await room.subscription.catch_up()
+        assert room.views.parked() == []
     room.views.connection.pragma("max_page_count", 100_000)
     await room.subscription.catch_up()
     assert list(room.stories.contents()) == await fresh_contents(room.log)
