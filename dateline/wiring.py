@@ -142,7 +142,10 @@ def keys_path(url: str) -> str:
 
 def _beside(url: str, what: str) -> str:
     path = sqlite_path(url)
-    return f"{path.removesuffix('.db')}.{what}.db" if path is not None else ":memory:"
+    if path is None:
+        return ":memory:"
+    # A log named without its ending has others beside it than the one that has it.
+    return f"{path[:-3]}.{what}.db" if path.endswith(".db") else f"{path}-{what}.db"
 
 
 @asynccontextmanager

@@ -122,6 +122,8 @@ def _standing_there(case: Case, target: str, field: str, named: str) -> tuple[Fa
     response = getattr(fact, "response", None)
     if first == "response" and isinstance(response, Response):
         refused = f"a response; name it as the target, {response.ref}"
+    if path.rpartition(".")[2] == "ref":
+        refused = _NOT_CORRECTABLE["ref"]
     if refused is not None:
         raise Refused("correctable", named, "a field that can be corrected", refused)
     try:

@@ -231,6 +231,7 @@ def test_a_correction_keeps_the_rules_of_filing() -> None:
     refused("figure-says", lambda: correct("F1", "value", 8, None))
     refused("ref-known", lambda: correct("P1", "about", [], ["F9"]))
     refused("correctable", lambda: correct("F1", "ref", "F1", "F3"))
+    refused("correctable", lambda: correct("Q", "remarks.ref", "R1", "Q"))
     refused("correctable", lambda: correct("Q", "response.note", None, "x"))
     story.file("response-received", ref="R", headline="Answered", resolves="P1")
     refused("ref-known", lambda: correct("R", "resolves", "P1", "F1"))
