@@ -17,6 +17,7 @@ from consumers.audit import verify
 from consumers.differences import differences
 from consumers.moments import as_of, at, moment
 from consumers.rebuild import rebuild
+from consumers.views import STORAGE
 from dateline import printing
 from dateline.outcomes import DONE, REFUSED
 from dateline.wiring import Newsroom
@@ -270,13 +271,18 @@ async def parked_retry(room: Newsroom, consumer: str, position: int, by: str, *,
     receipt = await room.publisher.file(take(act), Actor(by))
     await room.subscription.catch_up()
     events = [found async for found in room.log.read_versions(event.story)]
-    with room.views.transaction():
-        checkpoint = room.views.position(consumer).checkpoint
-        room.stories.refold(
-            event.story, [found for found in events if found.position <= checkpoint]
-        )
-        if any(found.position == position and _known(found) for found in events):
-            room.views.unpark(consumer, position)
+    try:
+        with room.views.transaction():
+            checkpoint = room.views.position(consumer).checkpoint
+            room.stories.refold(
+                event.story, [found for found in events if found.position <= checkpoint]
+            )
+            if any(found.position == position and _known(found) for found in events):
+                room.views.unpark(consumer, position)
+    except STORAGE:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it raised before, it may raise again
+        printing.complain(f"dateline: {type(error).__name__}: {error}")
     still = any(found.position == position for found in room.views.parked(consumer))
     if json:
         printing.show_json({**receipt._asdict(), "parked": still})
