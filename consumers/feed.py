@@ -289,7 +289,9 @@ class Feed:
         }
         if start.unknown:
             reason = "this log never gave that cursor; read the stories anew"
-            return await self._control("hello", start.position, facts) + await self._control(
+            # Only the reset has a cursor: who is cut off before it comes back to be told again.
+            hello = b"event: hello\ndata: %b\n\n" % orjson.dumps(facts)
+            return hello + await self._control(
                 "reset", start.position, {"requested": start.asked, "reason": reason}
             )
         greeting = await self._control("hello", start.position, facts)

@@ -68,6 +68,7 @@ async def test_a_cursor_that_was_never_given_is_reset(desk: Served, cursor: str)
     async with desk.feed(cursor=cursor) as live:
         hello, reset = await live.take(2)
         assert (hello.event, reset.event, reset.data["requested"]) == ("hello", "reset", cursor)
+        assert (hello.cursor, bool(reset.cursor)) == ("", True)
         await desk.file("a-drill", "development-reported", label="note")
         assert (await anext(live)).data["data"]["position"] == 2
 
