@@ -287,12 +287,11 @@ class Stories:
 
     def summaries(self, *, public: bool = False) -> list[Summary]:
         """Give all stories, the one that moved last first."""
-        generation = self._ready()
-        connection = self._views.public if public else self._views.connection
-        rows = connection.execute(
-            f"SELECT content FROM {_seen_by(generation, public=public)} WHERE section = 'heading'"
-        )
-        found = [_summary(orjson.loads(row[0]), public=public) for row in rows]
+        with self._views.lock:
+            seen = _seen_by(self._ready(), public=public)
+            connection = self._views.public if public else self._views.connection
+            rows = connection.execute(f"SELECT content FROM {seen} WHERE section = 'heading'")
+            found = [_summary(orjson.loads(row[0]), public=public) for row in rows]
         return sorted(found, key=lambda summary: -summary.position)
 
     def refold(self, story: str, events: Sequence[Recorded]) -> None:

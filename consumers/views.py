@@ -167,12 +167,13 @@ class Views:
 
     def position(self, consumer: str) -> Position:
         """Give how far a consumer is; a new one is at the start."""
-        row = self.connection.execute(
-            "SELECT generation, checkpoint, recorded_ms, event, in_hand, heartbeat_ms "
-            "FROM subscriptions WHERE consumer = ?",
-            (consumer,),
-        ).get
-        return Position(*row) if row is not None else Position()
+        with self.lock:
+            row = self.connection.execute(
+                "SELECT generation, checkpoint, recorded_ms, event, in_hand, heartbeat_ms "
+                "FROM subscriptions WHERE consumer = ?",
+                (consumer,),
+            ).get
+            return Position(*row) if row is not None else Position()
 
     def move(self, consumer: str, position: Position) -> None:
         """Write how far a consumer is, within the transaction of its view."""
@@ -246,12 +247,13 @@ class Views:
 
     def parked(self, consumer: str | None = None) -> list[ParkedEvent]:
         """Give the parked events in order, of one consumer or of all."""
-        rows = self.connection.execute(
-            "SELECT consumer, position, story, version, kind, reason, parked_ms FROM parked "
-            "WHERE ?1 IS NULL OR consumer = ?1 ORDER BY position, consumer",
-            (consumer,),
-        )
-        return [ParkedEvent._make(row) for row in rows]
+        with self.lock:
+            rows = self.connection.execute(
+                "SELECT consumer, position, story, version, kind, reason, parked_ms FROM parked "
+                "WHERE ?1 IS NULL OR consumer = ?1 ORDER BY position, consumer",
+                (consumer,),
+            )
+            return [ParkedEvent._make(row) for row in rows]
 
     def is_parked(self, consumer: str, story: str) -> bool:
         """Whether an earlier event of a story is parked."""
