@@ -20,7 +20,7 @@ from consumers import routes as reading
 from consumers.feed import Feed, Limits
 from consumers.outputs.place import Place
 from consumers.websub import Patience, WebSub
-from dateline import api_documents
+from dateline.api import docs
 from dateline.operations import Operations
 from dateline.problems import fault, http_problem, nobody, problem
 from dateline.receipt import Receipt
@@ -114,7 +114,7 @@ def application(
             *filing.routes(room.publisher, filer, operations.metrics.append_seconds.observe),
             *reading.routes(room, insider),
             *operations.routes(),
-            *api_documents.routes(),
+            *docs.routes(),
             *outputs.routes(room, outside.public_url, outside.hub),
         ],
         exception_handlers={

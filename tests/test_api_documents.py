@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from serving import Served, served
 
 from consumers.feed import Limits
-from dateline.api_documents import openapi
+from dateline.api.openapi import openapi
 from dateline.wiring import newsroom
 from events.vocabulary import KINDS
 

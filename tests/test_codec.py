@@ -13,13 +13,14 @@ from conftest import SAMPLE
 from hypothesis import given, settings
 from vocabulary_examples import any_development, full
 
-from dateline.reference import filing_schema, generate
+from dateline.reference import generate
 from events import upcasters
 from events.codec import canonical, decode, encode, encode_private
 from events.developments import Development
 from events.envelope import Filed, prepare, seal
 from events.errors import Refused
 from events.filing import Private
+from events.json_schema import filing_schema
 from events.vocabulary import KINDS, SCHEMAS, Erased, KnownKind, Unknown
 from producers.intake import take
 

@@ -1,0 +1,86 @@
+"""The paths by which developments are filed and a story is read page by page."""
+
+from typing import Any
+
+from dateline.api.shapes import SLUG, answer, parameter, problems, ref, unchanged
+from events.vocabulary import KINDS
+
+__all__ = ["filing_paths"]
+
+
+def filing_paths() -> dict[str, Any]:
+    """Give the path of a story's developments."""
+    filings = {"oneOf": [{"$ref": f"#/components/schemas/{kind}"} for kind in sorted(KINDS)]}
+    story = parameter("story", "path", SLUG)
+    return {
+        "/v1/stories/{story}/developments": {
+            "post": {
+                "operationId": "file",
+                "summary": "File one development, or several together",
+                "security": [{"key": []}],
+                "parameters": [
+                    story,
+                    parameter("Idempotency-Key", "header", {"type": "string"}),
+                    parameter(
+                        "If-Match",
+                        "header",
+                        {"type": "string", "pattern": '^("[0-9]{1,9}"|\\*)$'},
+                    ),
+                ],
+                "requestBody": {
+                    "required": True,
+                    "content": {
+                        "application/json": {
+                            "schema": {
+                                "oneOf": [
+                                    filings,
+                                    {
+                                        "type": "array",
+                                        "minItems": 1,
+                                        "maxItems": 100,
+                                        "items": filings,
+                                    },
+                                ]
+                            }
+                        }
+                    },
+                },
+                "responses": {
+                    "201": answer(
+                        "Recorded",
+                        {
+                            "oneOf": [
+                                ref("Receipt"),
+                                {"type": "array", "items": ref("Receipt")},
+                            ]
+                        },
+                    ),
+                    **problems(400, 401, 403, 404, 408, 409, 413, 422, 431, 500, 503, 507),
+                },
+            },
+            "get": {
+                "operationId": "history",
+                "summary": "What readers were told of a story, page by page",
+                "parameters": [
+                    story,
+                    parameter("after", "query", {"type": "integer", "minimum": 0}),
+                    parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 256}),
+                ],
+                "responses": {
+                    "200": answer(
+                        "A page",
+                        {
+                            "type": "object",
+                            "required": ["developments", "next"],
+                            "properties": {
+                                "developments": {"type": "array", "items": ref("Update")},
+                                "next": {"type": ["integer", "null"]},
+                            },
+                        },
+                    ),
+                    **unchanged(),
+                    **problems(400, 401, 404, 503),
+                },
+            },
+        },
+    }
