@@ -1,25 +1,17 @@
-"""The command line: what people type, turned into calls, and every failure into one sentence."""
+"""The command line: what people type, turned into calls."""
 
-import asyncio
-import contextlib
-import errno
-import os
-import sys
-from collections.abc import Awaitable, Callable, Sequence
 from importlib import metadata
 from typing import Annotated
 
-import structlog
 import typer
-from pydantic import ValidationError
 
 from dateline import admission, commands, printing, telemetry, upkeep
-from dateline.outcomes import DONE, INTERRUPTED, REFUSED, UNAVAILABLE, USAGE, exit_code
+from dateline.options import By, Json, LogUrl, Slug, alone, in_newsroom
+from dateline.outcomes import DONE
 from dateline.settings import Settings
-from dateline.wiring import BadUrl, Newsroom, expect_log, newsroom
-from events.errors import DatelineError
+from dateline.wiring import Newsroom
 
-__all__ = ["app", "run"]
+__all__ = ["app"]
 
 app = typer.Typer(
     name="dateline",
@@ -46,110 +38,6 @@ def _about(
     if version:
         printing.line(f"dateline {metadata.version('dateline')}")
         raise typer.Exit
-
-
-LogUrl = Annotated[
-    str | None,
-    typer.Option("--log", metavar="URL", help="the log; DATELINE_LOG, or sqlite:///dateline.db"),
-]
-Json = Annotated[bool, typer.Option("--json", help="print JSON")]
-Slug = Annotated[str, typer.Argument(metavar="STORY", help="the story's slug")]
-By = Annotated[str | None, typer.Option("--by", help="who files; DATELINE_BY, or desk:LOGIN")]
-
-
-def run(arguments: Sequence[str]) -> int:
-    """Run one command line; returns the exit code and never lets a traceback out."""
-    try:
-        found = app(args=list(arguments), prog_name="dateline", standalone_mode=False)
-        sys.stdout.flush()
-    except DatelineError as error:
-        printing.complain(f"dateline: {error}")
-        return exit_code(error)
-    except typer.TyperException as error:
-        return _wrong_usage(error)
-    except (BadUrl, ValidationError) as error:
-        printing.complain(f"dateline: {_setting(error)}")
-        return USAGE
-    except (KeyboardInterrupt, typer.Abort, asyncio.CancelledError):
-        return _interrupted()
-    except (BrokenPipeError, SystemExit) as error:
-        # Whoever read it has had enough; typer would call that a failure.
-        if not isinstance(
-            error.__context__ if isinstance(error, SystemExit) else error, BrokenPipeError
-        ):
-            raise
-        _let_go_of_stdout()
-        return DONE
-    except OSError as error:
-        _let_go_of_stdout()
-        what = f"{error.filename}: " if error.filename else ""
-        printing.complain(f"dateline: {what}{error.strerror or error}")
-        return UNAVAILABLE if error.errno in (errno.ENOSPC, errno.EIO) else REFUSED
-    except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches a user
-        structlog.get_logger().debug("fault", exc_info=True)
-        what = f"{type(error).__name__}: {error}"
-        printing.complain(
-            f"dateline: a fault of its own ({what}); DATELINE_LOG_LEVEL=debug tells more"
-        )
-        return REFUSED
-    if found == INTERRUPTED:
-        return _interrupted()
-    return found if isinstance(found, int) else DONE
-
-
-def _let_go_of_stdout() -> None:
-    """Keep Python from complaining when it flushes what cannot be written any more."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _interrupted() -> int:
-    printing.complain("dateline: interrupted; what was acknowledged is kept")
-    return INTERRUPTED
-
-
-def _wrong_usage(error: typer.TyperException) -> int:
-    context = getattr(error, "ctx", None)
-    if type(error).__name__ == "NoArgsIsHelpError" and context is not None:
-        sys.stderr.write(f"{context.get_help()}\n")
-        return USAGE
-    where = f" (see {context.command_path} --help)" if context is not None else ""
-    said = getattr(error, "format_message", error.__str__)()
-    printing.complain(f"dateline: {said}{where}")
-    return USAGE
-
-
-def _setting(error: BadUrl | ValidationError) -> str:
-    if isinstance(error, BadUrl):
-        return str(error)
-    first = error.errors()[0]
-    name = "_".join(str(part) for part in first["loc"]).upper()
-    return f"setting DATELINE_{name}: {first['msg']}; found {first['input']!r}"
-
-
-def _in_newsroom(
-    log: str | None,
-    work: Callable[[Newsroom], Awaitable[int | None]],
-    *,
-    make: bool = False,
-    loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
-) -> int:
-    """Open the newsroom, do one command's work in it and close it.
-
-    `make` lets a log be made that is not there yet.
-    """
-    settings = Settings()
-    telemetry.configure(settings.log_level)
-
-    if not make:
-        expect_log(log or settings.log)
-
-    async def whole() -> int:
-        async with newsroom(log or settings.log) as room:
-            return await work(room) or DONE
-
-    with asyncio.Runner(loop_factory=loop) as runner:
-        return runner.run(whole())
 
 
 @app.command()
@@ -190,7 +78,7 @@ def serve(
             await made.serve([door])
         return DONE
 
-    return _in_newsroom(log, work, make=True, loop=uvloop.new_event_loop)
+    return in_newsroom(log, work, make=True, loop=uvloop.new_event_loop)
 
 
 Scopes = Annotated[
@@ -247,7 +135,7 @@ def file_(
 ) -> int:
     """File one development."""
     content = commands.content(story, kind, headline, data)
-    return _in_newsroom(
+    return in_newsroom(
         log,
         lambda room: commands.file(room, content, by or Settings().by, expected_version, json=json),
         make=True,
@@ -262,7 +150,7 @@ def import_(
     json: Json = False,
 ) -> int:
     """Import filings. A story with a bad line is left out whole; cut short, run it again."""
-    return _in_newsroom(
+    return in_newsroom(
         log,
         lambda room: commands.import_file(room, file, by or Settings().by, json=json),
         make=True,
@@ -283,7 +171,7 @@ def story(
     json: Json = False,
 ) -> int:
     """Show the state of a story."""
-    return _in_newsroom(
+    return in_newsroom(
         log,
         lambda room: commands.story(room, story, as_of, occurred_by, public=public, json=json),
     )
@@ -292,13 +180,13 @@ def story(
 @app.command()
 def stories(log: LogUrl = None, json: Json = False) -> int:
     """List all stories, the one that moved last first."""
-    return _in_newsroom(log, lambda room: commands.stories(room, json=json))
+    return in_newsroom(log, lambda room: commands.stories(room, json=json))
 
 
 @app.command()
 def history(story: Slug, log: LogUrl = None, json: Json = False) -> int:
     """Show every event of a story."""
-    return _in_newsroom(log, lambda room: commands.history(room, story, json=json))
+    return in_newsroom(log, lambda room: commands.history(room, story, json=json))
 
 
 @app.command()
@@ -310,7 +198,7 @@ def diff(
     json: Json = False,
 ) -> int:
     """Show what changed in a story between two positions or times."""
-    return _in_newsroom(log, lambda room: commands.diff(room, story, before, after, json=json))
+    return in_newsroom(log, lambda room: commands.diff(room, story, before, after, json=json))
 
 
 @app.command()
@@ -327,7 +215,7 @@ def follow(
     json: Json = False,
 ) -> int:
     """Show events as they are recorded, for the newsroom: released or not, until Ctrl-C."""
-    return _in_newsroom(
+    return in_newsroom(
         log, lambda room: commands.follow(room, after, story, kind, json=json), make=True
     )
 
@@ -343,13 +231,13 @@ def rebuild(
     """Make a view anew beside the live one, then swap."""
     if projection != "stories":
         raise typer.BadParameter(f"expected stories; found {projection}")
-    return _in_newsroom(log, lambda room: commands.rebuild_view(room, json=json))
+    return in_newsroom(log, lambda room: commands.rebuild_view(room, json=json))
 
 
 @parked.command("list")
 def parked_list(log: LogUrl = None, json: Json = False) -> int:
     """List parked events with the reason."""
-    return _in_newsroom(log, lambda room: commands.parked_list(room, json=json))
+    return in_newsroom(log, lambda room: commands.parked_list(room, json=json))
 
 
 Parked = Annotated[int, typer.Argument(metavar="POSITION", help="position of the parked event")]
@@ -365,7 +253,7 @@ def parked_retry(
     json: Json = False,
 ) -> int:
     """Let the consumer try a parked event again; the act is recorded."""
-    return _in_newsroom(
+    return in_newsroom(
         log,
         lambda room: commands.parked_retry(
             room, consumer, position, by or Settings().by, json=json
@@ -383,7 +271,7 @@ def parked_skip(
     json: Json = False,
 ) -> int:
     """Take a parked event off the list; the act is recorded."""
-    return _in_newsroom(
+    return in_newsroom(
         log,
         lambda room: commands.parked_skip(
             room, consumer, position, reason, by or Settings().by, json=json
@@ -394,7 +282,7 @@ def parked_skip(
 @audit.command("verify")
 def audit_verify(log: LogUrl = None, json: Json = False) -> int:
     """Hold every byte of the log against the audit tree; exit 1 names the first bad position."""
-    return _in_newsroom(log, lambda room: commands.audit_verify(room, json=json))
+    return in_newsroom(log, lambda room: commands.audit_verify(room, json=json))
 
 
 @app.command()
@@ -404,7 +292,7 @@ def backup(
     json: Json = False,
 ) -> int:
     """Copy the log while it is in use, and verify the copy."""
-    return _alone(log, lambda url: upkeep.backup(url, file, json=json))
+    return alone(log, lambda url: upkeep.backup(url, file, json=json))
 
 
 @app.command()
@@ -414,21 +302,10 @@ def restore(
     json: Json = False,
 ) -> int:
     """Verify a copy and put it where the log is to be; never over a log."""
-    return _alone(log, lambda url: upkeep.restore(url, file, json=json))
+    return alone(log, lambda url: upkeep.restore(url, file, json=json))
 
 
 @app.command()
 def doctor(log: LogUrl = None, json: Json = False) -> int:
     """Say what is configured, reachable, lagging and at risk."""
-    return _alone(log, lambda url: upkeep.doctor(url, json=json))
-
-
-def _alone(log: str | None, work: Callable[[str], Awaitable[int]]) -> int:
-    """Do the work of a command that opens what it needs by itself."""
-    settings = Settings()
-    telemetry.configure(settings.log_level)
-
-    async def whole() -> int:
-        return await work(log or settings.log)
-
-    return asyncio.run(whole())
+    return alone(log, lambda url: upkeep.doctor(url, json=json))

@@ -41,7 +41,7 @@ class _Plain(Console):
     """A console that leaves the end of the program to the program."""
 
     def on_broken_pipe(self) -> None:
-        """Whoever read has had enough: that is for `dateline.cli.run` to end with."""
+        """Whoever read has had enough: that is for `dateline.run` to end with."""
         raise  # noqa: PLE0704 - rich calls this while it handles the error
 
 

@@ -44,7 +44,7 @@ def main() -> None:
         sys.stderr.write(f"{sentence}\n")
         raise SystemExit(1)
     try:
-        from dateline.cli import run  # noqa: PLC0415 - only once the packages are known to be ours
+        from dateline.run import run  # noqa: PLC0415 - only once the packages are known to be ours
     except KeyboardInterrupt:  # before there is anything to interrupt
         raise SystemExit(130) from None
     raise SystemExit(run(sys.argv[1:]))

@@ -101,7 +101,7 @@ async def test_every_bit_of_an_event_counts(sound: Path, tmp_path: Path) -> None
 
 async def test_a_backup_is_the_log(sound: Path, tmp_path: Path) -> None:
     """A copy made while the log is open verifies to the same root, and never replaces a file."""
-    from dateline.cli import run  # noqa: PLC0415 - the tests of copies go through the CLI
+    from dateline.run import run  # noqa: PLC0415 - the tests of copies go through the CLI
 
     url, copy = f"sqlite:///{sound}", tmp_path / "copy.db"
     steps: list[Callable[[], int]] = [

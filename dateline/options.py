@@ -1,0 +1,58 @@
+"""The options that commands share, and the newsroom opened for one command's work."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import typer
+
+from dateline import telemetry
+from dateline.outcomes import DONE
+from dateline.settings import Settings
+from dateline.wiring import Newsroom, expect_log, newsroom
+
+__all__ = ["By", "Json", "LogUrl", "Slug", "alone", "in_newsroom"]
+
+LogUrl = Annotated[
+    str | None,
+    typer.Option("--log", metavar="URL", help="the log; DATELINE_LOG, or sqlite:///dateline.db"),
+]
+Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+Slug = Annotated[str, typer.Argument(metavar="STORY", help="the story's slug")]
+By = Annotated[str | None, typer.Option("--by", help="who files; DATELINE_BY, or desk:LOGIN")]
+
+
+def in_newsroom(
+    log: str | None,
+    work: Callable[[Newsroom], Awaitable[int | None]],
+    *,
+    make: bool = False,
+    loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> int:
+    """Open the newsroom, do one command's work in it and close it.
+
+    `make` lets a log be made that is not there yet.
+    """
+    settings = Settings()
+    telemetry.configure(settings.log_level)
+
+    if not make:
+        expect_log(log or settings.log)
+
+    async def whole() -> int:
+        async with newsroom(log or settings.log) as room:
+            return await work(room) or DONE
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        return runner.run(whole())
+
+
+def alone(log: str | None, work: Callable[[str], Awaitable[int]]) -> int:
+    """Do the work of a command that opens what it needs by itself."""
+    settings = Settings()
+    telemetry.configure(settings.log_level)
+
+    async def whole() -> int:
+        return await work(log or settings.log)
+
+    return asyncio.run(whole())
