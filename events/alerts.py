@@ -1,13 +1,14 @@
 """What was decided about alerts, each decision a fact of its own, after CAP 1.2."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field
 
 from events.developments import Development
-from events.filing import LIST_LENGTH, Fact, Phrase, Ref, Word
+from events.filing import LIST_LENGTH, Fact, Instant, Phrase, Ref, Word
 
 __all__ = [
+    "LEVELS",
     "Alert",
     "AlertCorrected",
     "AlertDecision",
@@ -15,7 +16,15 @@ __all__ = [
     "AlertIssued",
     "AlertRetracted",
     "AlertSuppressed",
+    "Audience",
+    "Level",
 ]
+
+Level = Literal["flash", "bulletin", "urgent", "regular", "deferred"]
+LEVELS: Final[tuple[Level, ...]] = get_args(Level)
+"""After the wires, the most pressing first."""
+
+Audience = Literal["everybody", "desk"]
 
 Refs = Annotated[tuple[Ref, ...], Field(max_length=LIST_LENGTH)]
 
@@ -24,11 +33,17 @@ class Alert(Fact):
     """One alert, from which developments it comes and which earlier alerts it refers to.
 
     `msg_type` and `references` are those of the Common Alerting Protocol 1.2, section 3.2.1.
+    `route` names the route of the policy that led here, nothing where a person decided; `kinds` are
+    those of the developments that it comes from; `until` is when a deferred one is decided again.
     """
 
     ref: Ref
-    level: Literal["flash", "bulletin", "urgent", "regular", "deferred"]
+    level: Level
+    route: Word | None = None
     derived_from: Annotated[Refs, Field(min_length=1)]
+    kinds: Annotated[tuple[Word, ...], Field(max_length=LIST_LENGTH)] = ()
+    audience: Audience = "everybody"
+    until: Instant | None = None
     msg_type: Literal["Alert", "Update", "Cancel"] = "Alert"
     references: Refs = ()
     reason: Phrase

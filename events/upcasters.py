@@ -9,8 +9,23 @@ __all__ = ["UPCASTERS", "upcast"]
 
 Content = dict[str, Any]
 
-# (kind, schema it leads away from) → the step to schema + 1. No schema has changed yet.
-UPCASTERS: Final[dict[tuple[str, int], Callable[[Content], Content]]] = {}
+
+def _alert_says_by_which_route(content: Content) -> Content:
+    """Before, an alert had no route, kinds, audience or time; what is missing reads as none."""
+    return content
+
+
+# (kind, schema it leads away from) → the step to schema + 1.
+UPCASTERS: Final[dict[tuple[str, int], Callable[[Content], Content]]] = {
+    (kind, 1): _alert_says_by_which_route
+    for kind in (
+        "alert-corrected",
+        "alert-deferred",
+        "alert-issued",
+        "alert-retracted",
+        "alert-suppressed",
+    )
+}
 
 
 def upcast(kind: str, schema: int, content: Content) -> Content:

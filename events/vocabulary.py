@@ -7,6 +7,7 @@ from pydantic import Discriminator, TypeAdapter
 
 from events.alerts import (
     AlertCorrected,
+    AlertDecision,
     AlertDeferred,
     AlertIssued,
     AlertRetracted,
@@ -134,4 +135,6 @@ KINDS: Final[dict[str, type[Development]]] = {
 }
 
 # The schema number that each kind is written with today; an upcaster leads here from each before.
-SCHEMAS: Final[dict[str, int]] = dict.fromkeys(KINDS, 1)
+SCHEMAS: Final[dict[str, int]] = dict.fromkeys(KINDS, 1) | {
+    kind: 2 for kind, model in KINDS.items() if issubclass(model, AlertDecision)
+}

@@ -13,9 +13,10 @@ from typing import Final, NamedTuple
 import structlog
 
 from events.errors import DatelineError, Refused
+from events.identity import id_of
 from events.log import Clock
 from producers.case import Actor
-from producers.intake import id_of, take
+from producers.intake import take
 from producers.publisher import Publisher
 
 __all__ = ["Embargo", "EmbargoClock"]

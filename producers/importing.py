@@ -18,12 +18,13 @@ from events.codec import decode, encode, encode_private
 from events.envelope import Filed, Sealed
 from events.errors import IdReused, Refused
 from events.filing import Private
+from events.identity import id_of
 from events.log import Appended, Clock, Log
 from events.vocabulary import SCHEMAS, Erased, Unknown
 from producers.case import Actor
 from producers.decide import decide
 from producers.desk import evolve
-from producers.intake import Filing, id_of, parse, take
+from producers.intake import Filing, parse, take
 from producers.publisher import Publisher, foreseen, is_recorded_as
 
 __all__ = ["BadLine", "Import", "Imported"]

@@ -1,8 +1,6 @@
 """A filing as it arrives: one JSON object, taken apart into what is public and what is private."""
 
 import difflib
-import hashlib
-import uuid
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +15,7 @@ from events.errors import Refused
 from events.filing import Private, described
 from events.vocabulary import KINDS
 
-__all__ = ["Filing", "id_of", "parse", "take"]
+__all__ = ["Filing", "parse", "take"]
 
 FILING_BYTES = 256 * 1024  # a filing at its longest is a tenth of it, in any script
 
@@ -38,21 +36,6 @@ class Filing(NamedTuple):
     development: Development
     private: Private | None = None
     given_id: bool = False
-
-
-def id_of(filed_ms: int, *names: str) -> str:
-    """Make an event id of names, the same for the same names: a UUIDv7 (RFC 9562).
-
-    Args:
-        filed_ms: the time that it carries, milliseconds since 1970 UTC.
-        names: what tells this event from all others.
-    """
-    digest = hashlib.sha256("\x00".join(names).encode()).digest()
-    # A UUIDv7 counts from 1970; what is older stands at its beginning.
-    number = int.from_bytes(max(0, filed_ms).to_bytes(6, "big") + digest[:10], "big")
-    number = number & ~(0xF << 76) | (0x7 << 76)
-    number = number & ~(0x3 << 62) | (0x2 << 62)
-    return str(uuid.UUID(int=number))
 
 
 def parse(text: bytes | str) -> Any:  # noqa: ANN401 - any JSON value may have been sent

@@ -10,9 +10,10 @@ from starlette.routing import Route
 
 from events.envelope import EVENT_ID
 from events.errors import Refused
+from events.identity import id_of
 from events.log import Expect, ExpectedVersion
 from producers.case import Actor
-from producers.intake import FILING_BYTES, Filing, id_of, parse, take
+from producers.intake import FILING_BYTES, Filing, parse, take
 from producers.publisher import Publisher
 
 __all__ = ["routes"]

@@ -82,7 +82,11 @@ RESPONSE = {
 ALERT = {
     "ref": "A1",
     "level": "flash",
+    "route": "big news",
     "derived_from": ["E1"],
+    "kinds": ["outcome-reported"],
+    "audience": "desk",
+    "until": "2031-01-01T00:00:00Z",
     "msg_type": "Update",
     "references": ["A0"],
     "reason": "urgency 1",

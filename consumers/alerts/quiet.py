@@ -1,0 +1,59 @@
+"""Quiet hours: when a target is left alone, by the clock on its own wall."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+__all__ = ["DAY", "Hours", "quiet_until"]
+
+DAY = 24 * 60  # minutes
+
+
+class Hours(NamedTuple):
+    """Quiet from `start` up to `end`, minutes after midnight; past midnight where `end` is less."""
+
+    start: int
+    end: int
+
+    def hold(self, minute: int) -> bool:
+        """Whether a minute of the day is in these hours."""
+        if self.start < self.end:
+            return self.start <= minute < self.end
+        return minute >= self.start or minute < self.end
+
+
+def quiet_until(now_ms: int, zone: ZoneInfo, quiet: Sequence[Hours]) -> int | None:
+    """Say until when it is quiet, None when it is not.
+
+    Args:
+        now_ms: milliseconds since 1970 UTC.
+        zone: where the target is.
+        quiet: its quiet hours; one that begins where another ends goes on from it.
+
+    Returns:
+        Milliseconds since 1970 UTC, always after `now_ms`.
+    """
+    moment = datetime.fromtimestamp(now_ms // 1000, UTC)
+    ends: datetime | None = None
+    for _ in quiet:  # each can go on from another at most once
+        end = _end_at(ends or moment, zone, quiet)
+        if end is None:
+            break
+        ends = end
+    return None if ends is None else int(ends.timestamp()) * 1000
+
+
+def _end_at(moment: datetime, zone: ZoneInfo, quiet: Sequence[Hours]) -> datetime | None:
+    """Give when the hours end that hold a moment, in UTC."""
+    local = moment.astimezone(zone)
+    minute = local.hour * 60 + local.minute
+    for hours in quiet:
+        if hours.hold(minute):
+            day = local.date() + timedelta(days=hours.end <= minute)
+            hour, past = divmod(hours.end, 60)
+            end = datetime(day.year, day.month, day.day, hour, past, tzinfo=zone)
+            # A clock that is set back shows a time twice; the end is the first that is to come.
+            both = (end.astimezone(UTC), end.replace(fold=1).astimezone(UTC))
+            return next(each for each in both if each > moment)
+    return None
