@@ -39,8 +39,12 @@ LIST_LENGTH = 200  # items; more claims or figures than that are several develop
 FIGURE_DIGITS = 15  # every integer below 10**15 is exact in any JSON reader (RFC 8259 section 6)
 
 # Control characters and line separators end lines or drive terminals; a line of text has none.
-_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
-_TEXT = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$"
+_IN_LINE = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]"
+_IN_TEXT = r"[^\x00-\x08\x0b-\x1f\x7f-\x9f]"
+# And somewhere there is something to see: neither space nor one of the marks without a width.
+_SEEN = r"[^\x00-\x1f\x7f-\x9f\s\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]"
+_LINE = f"^{_IN_LINE}*{_SEEN}{_IN_LINE}*$"
+_TEXT = f"^{_IN_TEXT}*{_SEEN}{_IN_TEXT}*$"
 
 
 def _whole_duration(window: str) -> str:
@@ -84,8 +88,8 @@ Duration = Annotated[
 _FORMS: Final = {
     Slug: "1 to 80 of a-z, 0-9 and -",
     Ref: "1 to 40 letters, digits or . _ -",
-    Headline: "one line of text, without control characters",
-    Body: "text without control characters",
+    Headline: "one line of text that says something, without control characters",
+    Body: "text that says something, without control characters",
     Measure: "1 to 80 of a-z, 0-9 and -, such as children-returned",
     Speaker: "person:NAME, org:NAME or outlet, NAME in a-z, 0-9 and -",
     FieldPath: "a field such as headline or figures.F1.value",

@@ -1,24 +1,15 @@
 """The desk's rules for its own acts: correcting, releasing, verifying, alerting, erasing."""
 
 import re
-from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final
-
-from pydantic import ValidationError
+from typing import Final
 
 from events.alerts import AlertCorrected, AlertDecision, AlertRetracted
-from events.corrections import content_of, corrected, locate
 from events.developments import (
-    Development,
-    Response,
-    ResponseDeclined,
-    ResponseReceived,
     StoryOpened,
 )
 from events.editorial import (
     Act,
-    Corrected,
     EmbargoBroken,
     EmbargoLifted,
     Held,
@@ -32,24 +23,11 @@ from events.editorial import (
     Withdrawn,
 )
 from events.errors import Refused
-from events.filing import Claim, Fact, Figure
-from producers.case import Case
-from producers.desk import Alerted, Answer, Claimed, Counted, Named, Standing
-from producers.intake import refusal
-from producers.rules import figures_have_owners, parts_fit_the_whole, refs_are_known
+from producers.case import Case, Rule
+from producers.correction_rules import corrections_match, standing_there
+from producers.desk import Alerted, Claimed, Counted, Standing
 
 __all__ = ["ACT_RULES"]
-
-# Fields that a correction cannot reach: what an event is, when it may be seen, what is kept apart.
-_NOT_CORRECTABLE: Final = {
-    "kind": "the kind of a development; withdraw it and file another",
-    "ref": "a ref, by which others point at it",
-    "embargo_until": "an embargo, which may not be set or moved after filing",
-    "filed_at": "when it was first published elsewhere",
-    "needs_approval": "the approval; file published",
-    "claims": "all claims at once; name one, as in claims.C1.text",
-    "figures": "all figures at once; name one, as in figures.F1.value",
-}
 
 # The steps that trust in a claim or figure may take.
 _STEPS: Final = {
@@ -60,120 +38,16 @@ _STEPS: Final = {
     "refuted": {"disputed"},
 }
 
+# In digits or in English words; what stands before a digit is a sign unless it joins two words.
 _NUMBERS: Final = re.compile(
-    r"\d+|\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|"
-    r"fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|"
-    r"eighty|ninety|hundred|hundreds|thousand|thousands|million|millions|billion|billions|dozen|"
-    r"dozens|half|third|quarter|no|none|once|twice)\b",
+    r"(?:(?<!\w)[-\u2212](?=\d))?\d+|[\u00bc-\u00be\u2150-\u215e]|\b(?:zero|one|two|three|four|five|six|"
+    r"seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|"
+    r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty|(?:hundred|thousand|million|billion|trillion|dozen)s?|"
+    r"first|second|third|(?:four|fif|six|seven|eigh|nin|ten|eleven|twelf|(?:thir|four|fif|six|seven|"
+    r"eigh|nine)teen|hundred|thousand|million)th|(?:twen|thir|for|fif|six|seven|eigh|nine)tieth|"
+    r"half|halves|thirds|quarters?|no|none|once|twice|thrice|double|triple|single)\b",
     re.IGNORECASE,
 )
-
-
-def answers_end_one_wait(case: Case) -> None:
-    """An answer or a refusal closes exactly one response that is still awaited."""
-    answer = case.development
-    if not isinstance(answer, ResponseReceived | ResponseDeclined):
-        return
-    awaited = case.part("resolves", answer.resolves, Answer, "an awaited response")
-    asked = case.desk.get(awaited.owner)
-    ended = f"resolved by {awaited.by}" if awaited.by else None
-    if isinstance(asked, Standing) and asked.release.withdrawn:
-        ended = f"withdrawn with {awaited.owner}"
-    if ended is not None:
-        raise Refused(
-            "still-awaited",
-            "resolves",
-            "a response that is still awaited",
-            f"{answer.resolves}, {ended}",
-        )
-
-
-def corrections_match(case: Case) -> None:
-    """A correction names what stood there, and what it puts there instead can stand there."""
-    correction = case.development
-    if not isinstance(correction, Corrected):
-        return
-    fact, path, found = _standing_there(case, correction.target, correction.field, "field")
-    if _plain(correction.old) != _plain(found):
-        raise Refused("old-matches", "old", f"{found!r}, which stands there", f"{correction.old!r}")
-    if _plain(correction.new) == _plain(found):
-        raise Refused("correction-changes", "new", f"something else than {found!r}", "the same")
-    try:
-        put_right = corrected(fact, path, correction.new)
-    except ValidationError as error:
-        raise refusal(error, "new") from None
-    changed = _within(case, locate(correction.target, correction.field)[0], put_right)
-    if isinstance(changed, ResponseReceived | ResponseDeclined) and path == "resolves":
-        answers_end_one_wait(case._replace(development=changed))
-    for rule in CORRECTED_RULES:
-        try:
-            rule(case._replace(development=changed))
-        except Refused as refused:
-            raise Refused(refused.rule, "new", refused.expected, refused.found) from None
-
-
-def _standing_there(case: Case, target: str, field: str, named: str) -> tuple[Fact, str, Any]:
-    """Give the fact that a path leads to, the path within it, and what stands there."""
-    fact, path = _fact(case, *locate(target, field))
-    first = path.partition(".")[0]
-    refused = _NOT_CORRECTABLE.get(first)
-    if not isinstance(fact, Development) and first != "ref":
-        refused = None
-    response = getattr(fact, "response", None)
-    if first == "response" and isinstance(response, Response):
-        refused = f"a response; name it as the target, {response.ref}"
-    if path.rpartition(".")[2] == "ref":
-        refused = _NOT_CORRECTABLE["ref"]
-    if refused is not None:
-        raise Refused("correctable", named, "a field that can be corrected", refused)
-    try:
-        return fact, path, content_of(fact, path)
-    except KeyError:
-        names = ", ".join(sorted(type(fact).model_fields))
-        raise Refused("correctable", named, f"one of {names}", path) from None
-
-
-def _within(case: Case, ref: str, put_right: Fact) -> Development:
-    """Give the development that a corrected fact is or belongs to, as it reads from now on."""
-    part = case.desk.get(ref)
-    if isinstance(put_right, Development):
-        return put_right
-    owner = case.standing(getattr(part, "owner", ref)).development
-    match put_right:
-        case Claim():
-            claims = (put_right if claim.ref == ref else claim for claim in owner.claims)
-            return owner.model_copy(update={"claims": tuple(claims)})
-        case Figure():
-            figures = (put_right if figure.ref == ref else figure for figure in owner.figures)
-            return owner.model_copy(update={"figures": tuple(figures)})
-        case _:
-            return owner.model_copy(update={"response": put_right})
-
-
-def _fact(case: Case, ref: str, path: str) -> tuple[Fact, str]:
-    """Give the fact that a correction is about, and the path within it."""
-    part = case.desk.get(ref)
-    match part:
-        case Standing(development=development, release=release):
-            if release.withdrawn:
-                raise Refused("stands", "target", "a development that stands", f"{ref}, withdrawn")
-            return development, path
-        case Claimed(claim=claim):
-            return claim, path
-        case Counted(figure=figure):
-            return figure, path
-        case Answer(response=response):
-            return response, path
-        case Named(what="remarks" | "letter" | "post" as what, owner=owner):
-            return case.standing(owner).development, f"{what}.{path}"
-        case _:
-            raise Refused(
-                "ref-known", "target", "a development, claim, figure or response", case.named(ref)
-            )
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    return list(value) if isinstance(value, tuple) else value
 
 
 def refiles_change_no_number(case: Case) -> None:
@@ -182,6 +56,7 @@ def refiles_change_no_number(case: Case) -> None:
     if not isinstance(refile, Refiled):
         return
     standing = case.standing(refile.target)
+    case.check_stands("target", refile.target)
     if refile.headline is None and refile.body is None:
         raise Refused("refile-says", "headline", "a headline or a body", "neither")
     for field in ("headline", "body"):
@@ -196,8 +71,9 @@ def refiles_change_no_number(case: Case) -> None:
             )
 
 
-def _numbers(text: str) -> Counter[str]:
-    return Counter(found.lower() for found in _NUMBERS.findall(text))
+def _numbers(text: str) -> list[str]:
+    """Give the numbers of a text in their order: "3 of 5" is another story than "5 of 3"."""
+    return [found.lower().replace("\u2212", "-") for found in _NUMBERS.findall(text)]
 
 
 def releases_follow(case: Case) -> None:
@@ -228,7 +104,10 @@ def releases_follow(case: Case) -> None:
                     f"embargo-broken with a reason before {until.isoformat()}",
                     "embargo-lifted",
                 )
-        case Withdrawn(target=ref):
+        case Withdrawn(target=ref, replacement=instead):
+            if instead is not None:
+                case.standing(instead, "replacement")
+                case.check_stands("replacement", instead)
             standing = _in_state(
                 case, ref, "a development that stands", lambda s: not s.release.withdrawn
             )
@@ -301,7 +180,7 @@ def holds_block_erasure(case: Case) -> None:
             if case.standing(ref).legal_hold or _story_held(case):
                 raise Refused("legal-hold", "target", "no legal hold", f"one on {ref}")
             for n, path in enumerate(paths):
-                found = _standing_there(case, ref, path, f"fields.{n}")[2]
+                found = standing_there(case, ref, path, f"fields.{n}")[2]
                 if not isinstance(found, str | None):
                     raise Refused("redactable", f"fields.{n}", "a text", f"{found!r}"[:120])
         case LegalHoldPlaced(target=target) | LegalHoldLifted(target=target):
@@ -336,12 +215,8 @@ def acts_take_effect_at_once(case: Case) -> None:
             )
 
 
-# What must hold of a development when it was filed holds when it was corrected.
-CORRECTED_RULES: Final = (refs_are_known, figures_have_owners, parts_fit_the_whole)
-
-ACT_RULES: Final[tuple[Callable[[Case], None], ...]] = (
+ACT_RULES: Final[tuple[Rule, ...]] = (
     acts_take_effect_at_once,
-    answers_end_one_wait,
     corrections_match,
     refiles_change_no_number,
     releases_follow,

@@ -1,12 +1,13 @@
 """The case that a rule judges: what is to be filed, by whom, when, and how the story stands."""
 
+from collections.abc import Callable
 from typing import Final, NamedTuple, TypeVar
 
 from events.developments import Development
 from events.errors import Refused
 from producers.desk import Desk, Part, Standing
 
-__all__ = ["EVERY_SCOPE", "SCOPES", "Actor", "Case"]
+__all__ = ["EVERY_SCOPE", "SCOPES", "Actor", "Case", "Rule"]
 
 P = TypeVar("P")
 
@@ -67,6 +68,17 @@ class Case(NamedTuple):
         """Give the development that a ref names; see `part`."""
         return self.part(field, ref, Standing, "a development")
 
+    def check_stands(self, field: str, ref: str) -> None:
+        """Refuse a ref of something that was withdrawn, by itself or with what brought it.
+
+        Raises:
+            Refused: it no longer stands.
+        """
+        part = self.desk.get(ref)
+        owner = self.desk.get(getattr(part, "owner", ref))
+        if isinstance(owner, Standing) and owner.release.withdrawn:
+            raise Refused("stands", field, "what still stands", f"{ref}, withdrawn")
+
     def named(self, ref: str) -> str:
         """Say what a ref stands for, for an error."""
         part = self.desk.get(ref)
@@ -81,3 +93,7 @@ class Case(NamedTuple):
             "alerted": "an alert",
         }
         return f"{ref}, which is {words.get(what, what)}"
+
+
+Rule = Callable[[Case], None]
+"""Looks at a case and refuses it, or lets it pass."""

@@ -3,7 +3,7 @@
 from events.developments import Development, News
 from producers.act_rules import ACT_RULES
 from producers.case import Actor, Case
-from producers.desk import Desk
+from producers.desk import Desk, named_in
 from producers.rules import RULES
 
 __all__ = ["decide"]
@@ -28,7 +28,7 @@ def decide(story: str, development: Development, desk: Desk, by: Actor, now_ms: 
     """
     additions: dict[str, object] = {}
     if development.ref is None:
-        additions["ref"] = _next_ref(desk)
+        additions["ref"] = _next_ref(desk, development)
     if by.needs_second and isinstance(development, News):
         additions["needs_approval"] = True
     if additions:
@@ -39,8 +39,9 @@ def decide(story: str, development: Development, desk: Desk, by: Actor, now_ms: 
     return development
 
 
-def _next_ref(desk: Desk) -> str:
+def _next_ref(desk: Desk, development: Development) -> str:
+    taken = {ref for ref, _ in named_in(development)}
     number = desk.version + 1
-    while f"d{number}" in desk:
+    while (ref := f"d{number}") in desk or ref in taken:
         number += 1
-    return f"d{number}"
+    return ref

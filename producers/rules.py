@@ -1,19 +1,17 @@
-"""The desk's rules for every filing: order, rights, names, embargoes, figures and their parts.
+"""The desk's rules for every filing: order, rights, names, clocks, answers and conflicts.
 
 Each rule is a function that looks at a case and refuses it or lets it pass; `RULES` is the order
 in which they are asked.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from decimal import Decimal
+from collections.abc import Iterator
 from typing import Final
 
 from events.alerts import AlertDecision
 from events.corrections import locate
 from events.developments import (
     Development,
-    FigureRevised,
     LetterSent,
     Response,
     ResponseAwaited,
@@ -38,13 +36,15 @@ from events.editorial import (
     Withdrawn,
 )
 from events.errors import Refused
-from events.filing import Figure
-from producers.case import SCOPES, Case
-from producers.desk import Counted, named_in, source_of
+from producers.case import SCOPES, Case, Rule
+from producers.desk import Answer, Claimed, Counted, Standing, named_in
+from producers.figure_rules import (
+    figures_have_owners,
+    parts_fit_the_whole,
+    revisions_keep_the_source,
+)
 
-__all__ = ["RULES", "Rule"]
-
-Rule = Callable[[Case], None]
+__all__ = ["RULES"]
 
 # What a closed story still takes from the desk; and what is recorded of it by clock and machine.
 _AFTER_CLOSE: Final = (
@@ -130,20 +130,21 @@ def refs_are_known(case: Case) -> None:
 
 def _itself(development: Development) -> set[tuple[str, str | None]]:
     """Give what a part of a filing may not point at, with the field that may not: itself."""
+    own = development.ref
+    itself = {("attribution", own), ("verification", own)}
     match development:
         case ResponseAwaited(response=response):
-            return {("response", response.ref)}
+            itself |= {("response", response.ref)}
         case LetterSent(response=response) if response is not None:
-            return {("response", response.ref)}
+            itself |= {("response", response.ref)}
         case Withdrawn(target=target):
-            return {("replacement", target)}
-        case AlertDecision(alert=alert, ref=ref):
-            return {("alert", alert.ref), ("alert", ref)}
+            itself |= {("replacement", target)}
+        case AlertDecision(alert=alert):
+            itself |= {("alert", alert.ref), ("alert", own)}
         case ConflictNoted(conflict=conflict):
             counts = Counter(conflict.between)
-            return {("conflict", ref) for ref, times in counts.items() if times > 1}
-        case _:
-            return set()
+            itself |= {("conflict", ref) for ref, times in counts.items() if times > 1}
+    return itself
 
 
 def pointed_at(development: Development) -> Iterator[tuple[str, str]]:
@@ -181,7 +182,7 @@ def _about(response: Response) -> Iterator[tuple[str, str]]:
 
 
 def clocks_are_plausible(case: Case) -> None:
-    """Imported history is past, an embargo is to come, and answers are due after asking."""
+    """Imported history is past, and an embargo is to come."""
     development = case.development
     if development.filed_at is not None and development.filed_at.timestamp() * 1000 > case.now_ms:
         raise Refused(
@@ -194,7 +195,11 @@ def clocks_are_plausible(case: Case) -> None:
         and until.timestamp() * 1000 <= case.now_ms
     ):
         raise Refused("embargo-future", "embargo_until", "a time to come", until.isoformat())
-    response = getattr(development, "response", None)
+
+
+def answers_are_due_after_asking(case: Case) -> None:
+    """An answer is due after it was asked for."""
+    response = getattr(case.development, "response", None)
     if not isinstance(response, Response) or not response.asked_at or not response.due_at:
         return
     if response.due_at <= response.asked_at:
@@ -206,111 +211,39 @@ def clocks_are_plausible(case: Case) -> None:
         )
 
 
-def figures_have_owners(case: Case) -> None:
-    """A figure is somebody's: its own source, its source's words, or the one who is quoted."""
-    for n, figure in enumerate(case.development.figures):
-        if not (figure.source or figure.source_text or case.development.attribution):
-            raise Refused(
-                "figure-source",
-                f"figures.{n}.source",
-                "whose number it is: source, source_text or an attribution",
-                "nobody",
-            )
-        if figure.value is None and figure.words is None:
-            raise Refused("figure-says", f"figures.{n}.value", "a value or words", "neither")
-
-
-def parts_fit_the_whole(case: Case) -> None:
-    """The parts of a whole count the same thing and do not add up to more than it.
-
-    Only exact figures of one source are added; those noted not comparable never are.
-    """
-    given = {figure.ref: figure for figure in case.development.figures}
-    for n, figure in enumerate(case.development.figures):
-        if figure.part_of is None:
-            continue
-        field = f"figures.{n}.part_of"
-        _no_circle(case, field, figure, given)
-        whole = _counted(case, figure.part_of, given, field)
-        if (figure.measure, figure.unit) != (whole.figure.measure, whole.figure.unit):
-            raise Refused(
-                "part-measure",
-                field,
-                f"a whole that counts {figure.measure} too",
-                f"{figure.part_of}, which counts {whole.figure.measure}",
-            )
-        _no_excess(case, field, figure.part_of, whole, given)
-
-
-def _counted(case: Case, ref: str, given: dict[str, Figure], field: str) -> Counted:
-    if ref in given:
-        figure = given[ref]
-        return Counted(figure, case.development.ref or "", source_of(figure, case.development))
-    return case.part(field, ref, Counted, "a figure")
-
-
-def _figure(case: Case, ref: str) -> Figure | None:
-    part = case.desk.get(ref)
-    return part.figure if isinstance(part, Counted) else None
-
-
-def _no_circle(case: Case, field: str, figure: Figure, given: dict[str, Figure]) -> None:
-    seen = {figure.ref}
-    step: Figure | None = figure
-    while step is not None and step.part_of is not None:
-        if step.part_of in seen:
-            raise Refused("part-circle", field, "a whole that is not part of this", step.part_of)
-        seen.add(step.part_of)
-        step = given.get(step.part_of) or _figure(case, step.part_of)
-
-
-def _no_excess(case: Case, field: str, ref: str, whole: Counted, given: dict[str, Figure]) -> None:
-    """Add up the exact parts of one whole, those in the story and those in the filing."""
-    here = [f for f in given.values() if f.part_of == ref]
-    parts = [Counted(f, "", source_of(f, case.development)) for f in here]
-    parts += [
-        p for r in whole.parts if r not in given and isinstance(p := case.desk.get(r), Counted)
-    ]
-    limit = _exact(whole)
-    amounts = [
-        amount
-        for part in parts
-        if part.source == whole.source
-        and part.figure.ref not in whole.apart_from
-        and (amount := _exact(part)) is not None
-    ]
-    if limit is not None and sum(amounts) > limit:
-        raise Refused(
-            "parts-exceed-whole", field, f"parts of {ref} of at most {limit}", f"{sum(amounts)}"
-        )
-
-
-def _exact(counted: Counted) -> Decimal | None:
-    figure = counted.figure
-    if figure.value is None or figure.qualifier not in (None, "exact"):
-        return None
-    return Decimal(figure.value)
-
-
-def revisions_keep_the_source(case: Case) -> None:
-    """Only the source itself revises its figure; another's number stands beside it."""
-    revision = case.development
-    if not isinstance(revision, FigureRevised):
+def answers_end_one_wait(case: Case) -> None:
+    """An answer or a refusal closes exactly one response that is still awaited."""
+    answer = case.development
+    if not isinstance(answer, ResponseReceived | ResponseDeclined):
         return
-    counted = case.part("target", revision.target, Counted, "a figure")
-    said = (revision.source, revision.source_text)
-    if not any(said) and revision.attribution is not None:
-        said = (revision.attribution.speaker, revision.attribution.source_text)
-    owner = (counted.source, counted.figure.source_text)
-    if said != owner and said[0] != (counted.source or ""):
+    awaited = case.part("resolves", answer.resolves, Answer, "an awaited response")
+    asked = case.desk.get(awaited.owner)
+    ended = f"resolved by {awaited.by}" if awaited.by else None
+    if isinstance(asked, Standing) and asked.release.withdrawn:
+        ended = f"withdrawn with {awaited.owner}"
+    if ended is not None:
         raise Refused(
-            "same-source",
-            "source",
-            f"{counted.source or counted.figure.source_text}, whose figure it is",
-            str(said[0] or said[1] or "nobody"),
+            "still-awaited",
+            "resolves",
+            "a response that is still awaited",
+            f"{answer.resolves}, {ended}",
         )
-    if revision.value is None and revision.words is None:
-        raise Refused("figure-says", "value", "a value or words", "neither")
+
+
+def conflicts_are_between_claims_or_figures(case: Case) -> None:
+    """What does not agree is what somebody said: claims and figures."""
+    note = case.development
+    if not isinstance(note, ConflictNoted):
+        return
+    for n, ref in enumerate(note.conflict.between):
+        part = case.desk.get(ref)
+        if not isinstance(part, Claimed | Counted):
+            raise Refused(
+                "ref-known",
+                f"conflict.between.{n}",
+                "the ref of a claim or figure",
+                case.named(ref),
+            )
 
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -320,7 +253,10 @@ RULES: Final[tuple[Rule, ...]] = (
     refs_are_free,
     refs_are_known,
     clocks_are_plausible,
+    answers_are_due_after_asking,
+    answers_end_one_wait,
     figures_have_owners,
     parts_fit_the_whole,
     revisions_keep_the_source,
+    conflicts_are_between_claims_or_figures,
 )

@@ -1,9 +1,10 @@
 """Filings and events for tests, in few words."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
+import pytest
 import uuid_utils
 
 from consumers.parts import Parts
@@ -11,6 +12,7 @@ from consumers.state import document, sections_of
 from consumers.story import evolve as evolve_story
 from events.codec import canonical, decode, encode
 from events.envelope import Filed, Recorded
+from events.errors import Refused
 from events.vocabulary import KINDS, SCHEMAS, AnyDevelopment, KnownKind
 from producers.case import Actor
 from producers.decide import decide
@@ -103,3 +105,12 @@ async def gathered(events: Any, most: int | None = None) -> list[Any]:
 
 def positions(events: Iterable[Recorded]) -> list[int]:
     return [event.position for event in events]
+
+
+def refused(rule: str, attempt: Callable[[], object]) -> Refused:
+    with pytest.raises(Refused) as raised:
+        attempt()
+    assert raised.value.rule == rule, str(raised.value)
+    assert raised.value.expected
+    assert raised.value.found
+    return raised.value

@@ -1,27 +1,16 @@
 """The desk's rules, each as what a reporter or editor would meet."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
 import pytest
-from filings import ADA, BEN, NOW, Story, opened
+from filings import ADA, BEN, NOW, Story, opened, refused
 
-from events.errors import Refused
 from producers.case import Actor
 
 DAY = 86_400_000
 SOON = "2025-10-11T00:00:00Z"
 FIGURE = {"ref": "F1", "measure": "children", "value": 8, "source": "person:a"}
-
-
-def refused(rule: str, attempt: Callable[[], object]) -> Refused:
-    with pytest.raises(Refused) as raised:
-        attempt()
-    assert raised.value.rule == rule, str(raised.value)
-    assert raised.value.expected
-    assert raised.value.found
-    return raised.value
 
 
 def test_a_story_begins_with_its_opening_once() -> None:
@@ -35,7 +24,7 @@ def test_the_desk_gives_refs() -> None:
     story = opened()
     assert story.file("quote-added") == "d2"
     story.file("quote-added", ref="d4")
-    assert story.file("quote-added") == "d5"
+    assert story.file("quote-added", claims=[{"ref": "d5", "text": "x"}]) == "d6"
 
 
 def test_a_ref_names_one_thing() -> None:
@@ -55,6 +44,7 @@ def test_a_ref_names_one_thing() -> None:
         ("figure-reported", {"figures": [FIGURE | {"part_of": "F9"}]}),
         ("response-awaited", {"response": {"ref": "P1", "awaited_from": "org:k", "about": ["C9"]}}),
         ("response-received", {"resolves": "P9"}),
+        ("withdrawn", {"target": "E1", "reason": "r", "replacement": "E9"}),
         ("verification-asserted", {"verification": {"of": ["C9"], "verifier": "org:g"}}),
         ("conflict-noted", {"conflict": {"between": ["F8", "F9"], "nature": "quantity"}}),
         ("corrected", {"target": "E9", "field": "headline", "old": "a", "new": "b", "note": "n"}),
@@ -142,13 +132,34 @@ def test_wholes_and_parts_run_in_no_circle() -> None:
 
 
 def test_figures_not_comparable_are_never_computed_with() -> None:
-    """Once noted as not comparable, a figure is not added to the other."""
+    """Once noted as not comparable, a figure is added neither to the other nor to its whole."""
     story = opened()
-    story.file("figure-reported", figures=[FIGURE, FIGURE | {"ref": "F2", "value": 7}])
-    note = {"between": ["F1", "F2"], "nature": "not-comparable"}
-    story.file("conflict-noted", conflict=note)
-    assert story.state()["figures"]["F1"]["not_comparable_with"] == ["F2"]
-    assert story.state()["figures"]["F2"]["not_comparable_with"] == ["F1"]
+    parts = [FIGURE | {"ref": ref, "value": 3, "part_of": "F1"} for ref in ("F2", "F3")]
+    story.file("figure-reported", figures=[FIGURE, *parts, FIGURE | {"ref": "F4", "value": 7}])
+    more = FIGURE | {"value": 6, "part_of": "F1"}
+    refused(
+        "parts-exceed-whole",
+        lambda: story.file("figure-reported", figures=[more | {"ref": "F5"}]),
+    )
+    for between in (["F2", "F3"], ["F1", "F4"]):
+        story.file("conflict-noted", conflict={"between": between, "nature": "not-comparable"})
+    assert story.state()["figures"]["F1"]["not_comparable_with"] == ["F4"]
+    assert story.state()["figures"]["F4"]["not_comparable_with"] == ["F1"]
+    story.file("figure-reported", figures=[more | {"ref": "F5"}])
+    story.file("conflict-noted", conflict={"between": ["F1", "F5"], "nature": "not-comparable"})
+    story.file("figure-reported", figures=[more | {"ref": "F6"}])
+
+
+def test_a_conflict_is_between_claims_or_figures() -> None:
+    """What does not agree is what somebody said: a development, a letter or a wait is neither."""
+    story = opened()
+    story.file("quote-added", ref="Q", claims=[{"ref": "C1", "text": "x"}])
+    refused(
+        "ref-known",
+        lambda: story.file(
+            "conflict-noted", conflict={"between": ["C1", "Q"], "nature": "quantity"}
+        ),
+    )
 
 
 def test_a_figure_is_somebodys() -> None:
@@ -172,69 +183,6 @@ def test_only_the_source_revises_its_figure() -> None:
     story.file("figure-revised", target="F1", value=9, source="person:a")
     figure = story.state()["figures"]["F1"]
     assert (figure["value"], [old["value"] for old in figure["history"]]) == (9, [8])
-
-
-def test_a_correction_names_what_stood_there() -> None:
-    """The old value must match, the new one must differ and be able to stand there."""
-    story = opened()
-    story.file("figure-reported", ref="D", headline="Eight", figures=[FIGURE])
-
-    def correct(**fields: Any) -> str:
-        return story.file("corrected", note="miscounted", **fields)
-
-    refused("old-matches", lambda: correct(target="F1", field="value", old=7, new=9))
-    refused("correction-changes", lambda: correct(target="F1", field="value", old=8, new=8))
-    refused("shape", lambda: correct(target="D", field="urgency", old=5, new=12))
-    refused("correctable", lambda: correct(target="D", field="colour", old=5, new=12))
-    refused("correctable", lambda: correct(target="D", field="embargo_until", old=None, new=SOON))
-    correct(target="D", field="figures.F1.value", old=8, new=9)
-    correct(target="D", field="headline", old="Eight", new="Nine")
-    state = story.state()
-    assert state["figures"]["F1"]["value"] == 9
-    assert state["lead"] == {"ref": "D", "headline": "Nine"}
-    assert state["timeline"][0]["corrected"]
-    assert len(state["timeline"][0]["corrections"]) == 2
-
-
-def test_a_correction_may_empty_a_field() -> None:
-    """Null is what a field without content holds; a correction that forgets a side is refused."""
-    story = opened()
-    story.file("development-reported", ref="D", label="note", headline="One", body="Too much")
-
-    def correct(**fields: Any) -> str:
-        return story.file("corrected", target="D", field="body", note="unfounded", **fields)
-
-    refused("shape", lambda: correct(old="Too much"))
-    refused("shape", lambda: correct(new="Just enough"))
-    correct(old="Too much", new=None)
-    assert "body" not in story.state()["timeline"][0]
-    correct(old=None, new="Just enough")
-    assert story.state()["timeline"][0]["body"] == "Just enough"
-
-
-def test_a_correction_keeps_the_rules_of_filing() -> None:
-    """What could not have been filed cannot be corrected into a story either."""
-    story = opened()
-    story.file("figure-reported", ref="D", headline="Eight", figures=[FIGURE])
-    part = FIGURE | {"ref": "F2", "value": 5, "part_of": "F1"}
-    story.file("figure-reported", ref="E", headline="Five of them", figures=[part])
-    asked = {"ref": "P1", "awaited_from": "org:a"}
-    story.file("response-awaited", ref="Q", headline="Asked", response=asked)
-
-    def correct(target: str, field: str, old: Any, new: Any) -> str:
-        return story.file("corrected", target=target, field=field, old=old, new=new, note="n")
-
-    refused("part-circle", lambda: correct("F1", "part_of", None, "F1"))
-    refused("part-circle", lambda: correct("F1", "part_of", None, "F2"))
-    refused("ref-known", lambda: correct("F1", "part_of", None, "F9"))
-    refused("parts-exceed-whole", lambda: correct("F2", "value", 5, 99))
-    refused("figure-says", lambda: correct("F1", "value", 8, None))
-    refused("ref-known", lambda: correct("P1", "about", [], ["F9"]))
-    refused("correctable", lambda: correct("F1", "ref", "F1", "F3"))
-    refused("correctable", lambda: correct("Q", "remarks.ref", "R1", "Q"))
-    refused("correctable", lambda: correct("Q", "response.note", None, "x"))
-    story.file("response-received", ref="R", headline="Answered", resolves="P1")
-    refused("ref-known", lambda: correct("R", "resolves", "P1", "F1"))
 
 
 @pytest.mark.parametrize(
@@ -286,39 +234,10 @@ def test_nothing_points_at_itself() -> None:
     refused("ref-other", lambda: story.file("withdrawn", **same))
     asked = {"ref": "P1", "awaited_from": "org:a", "about": ["P1"]}
     refused("ref-other", lambda: story.file("response-awaited", headline="h", response=asked))
-
-
-def test_a_corrected_body_is_a_body() -> None:
-    """The HTML that a body may not hold does not get in through a correction."""
-    story = opened()
-    story.file("quote-added", ref="D")
-    fixed: dict[str, Any] = {"target": "D", "field": "body", "old": None, "note": "n"}
-    story.file("corrected", **fixed, new="<b>bold</b><script>alert(1)</script>")
-    assert story.state()["timeline"][0]["body"] == "<b>bold</b>"
-
-
-def test_a_number_is_never_a_refile() -> None:
-    """Refiling mends typography; numbers in digits or words stay what they were."""
-    story = opened()
-    story.file("quote-added", ref="Q", headline="Eigth children, eight families and 19,000 more")
-    refused(
-        "no-number-refiled",
-        lambda: story.file("refiled", target="Q", headline="Eight, seven, 19,000", note="n"),
-    )
-    refused(
-        "no-number-refiled",
-        lambda: story.file(
-            "refiled",
-            target="Q",
-            headline="Eigth children, eight families and 19,001 more",
-            note="n",
-        ),
-    )
-    refused("refile-says", lambda: story.file("refiled", target="Q", note="n"))
-    story.file(
-        "refiled", target="Q", headline="Eigth children, eight families, and 19,000 more", note="n"
-    )
-    assert not story.state()["timeline"][0]["corrected"]
+    said = {"speaker": "outlet", "at": "S"}
+    refused("ref-other", lambda: story.file("quote-added", ref="S", attribution=said))
+    of = {"of": ["V"], "verifier": "org:g"}
+    refused("ref-other", lambda: story.file("verification-asserted", ref="V", verification=of))
 
 
 def test_anyone_holds_and_an_editor_releases() -> None:

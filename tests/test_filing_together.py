@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from filings import ADA, BEN, filed, note, opening
+from filings import ADA, BEN, filed, gathered, note, opening
 
 from dateline.wiring import Newsroom, newsroom
-from events.envelope import Filed
+from events.envelope import Filed, Recorded
+from events.memory_log import wall_clock
 from events.sqlite_log import SqliteLog
 from producers.intake import Filing, take
+from producers.publisher import Publisher
 
 
 @pytest.fixture
@@ -23,38 +25,42 @@ async def rooms(tmp_path: Path) -> AsyncIterator[list[Newsroom]]:
 
 
 def filing(kind: str = "development-reported", **fields: Any) -> Filing:
-    content = {"story": "a-story", "kind": kind, "headline": "A drill", **fields}
+    headline = {"headline": "A drill"} if kind != "story-closed" else {}
+    content = {"story": "a-story", "kind": kind, **headline, **fields}
     return take(content | ({"label": "drill"} if kind == "development-reported" else {}))
 
 
-def part(ref: str, value: int) -> Filing:
-    figure = {
-        "ref": ref,
-        "value": value,
-        "unit": "children",
-        "measure": "returned",
-        "source_text": "the desk",
-        "part_of": "F1",
-    }
-    return filing(figures=[figure])
+class SlowToRead(SqliteLog):
+    """A log of which each story that is read after `hold` arrives only when it is let go."""
+
+    def hold(self) -> None:
+        self.reading, self.let_go = asyncio.Event(), asyncio.Event()
+
+    async def read_versions(self, story: str, after: int = 0) -> AsyncIterator[Recorded]:
+        found = await gathered(super().read_versions(story, after))
+        if hasattr(self, "let_go") and not self.reading.is_set():
+            self.reading.set()
+            await self.let_go.wait()
+        for event in found:
+            yield event
 
 
-async def test_filing_together_counts_nothing_twice(rooms: list[Newsroom]) -> None:
-    """People who file at the same time through one program are judged by the same story."""
-    publisher = rooms[0].publisher
-    whole = {
-        "ref": "F1",
-        "value": 8,
-        "unit": "children",
-        "measure": "returned",
-        "source_text": "the desk",
-    }
-    await publisher.file(filing("story-opened", title="A story", figures=[whole]), ADA)
+async def test_filing_together_counts_nothing_twice(tmp_path: Path) -> None:
+    """A story that was read slowly is not taken back to where it was when the reading began."""
+    log, others = SlowToRead(tmp_path / "news.db"), SqliteLog(tmp_path / "news.db")
+    publisher, other = Publisher(log, wall_clock), Publisher(others, wall_clock)
+    await publisher.file(filing("story-opened", title="A story"), ADA)
     await publisher.desk("a-story")
-    await publisher.file(part("F2", 5), ADA)
-    await asyncio.gather(*(publisher.file(filing(), who) for who in (ADA, BEN, ADA)))
-    receipt = await publisher.file(part("F3", 3), BEN)
-    assert receipt.version == 6
+    await other.file(filing(), BEN)
+    log.hold()
+    slow = asyncio.create_task(publisher.desk("a-story"))
+    await log.reading.wait()
+    await publisher.file(filing("story-closed", reason="over"), ADA)
+    log.let_go.set()
+    desk = await slow
+    assert (desk.version, desk.story and desk.story.status) == (3, "closed")
+    await log.close()
+    await others.close()
 
 
 async def test_nobody_who_expects_nothing_is_turned_away(rooms: list[Newsroom]) -> None:
