@@ -18,6 +18,7 @@ from events.envelope import instant
 from events.release import Release
 
 __all__ = [
+    "EVERYBODY",
     "INTERNAL",
     "KEYED",
     "READERS",

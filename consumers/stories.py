@@ -10,6 +10,7 @@ import orjson
 from consumers.bulletin import Bulletin, Wanted
 from consumers.parts import Heading, Part
 from consumers.state import (
+    EVERYBODY,
     INTERNAL,
     Row,
     document,
@@ -293,6 +294,27 @@ class Stories:
             rows = connection.execute(f"SELECT content FROM {seen} WHERE section = 'heading'")
             found = [_summary(orjson.loads(row[0]), public=public) for row in rows]
         return sorted(found, key=lambda summary: -summary.position)
+
+    def seen_by_readers(self) -> frozenset[int]:
+        """Give the positions whose events hold nothing but what readers may see today.
+
+        An event that names something that readers may not know of is not among them.
+        """
+        with self._views.lock:
+            generation = self._ready()
+            connection = self._views.connection
+            named = connection.execute(
+                f"SELECT story, content FROM public_naming_{generation} WHERE hidden <> '[]'"
+            )
+            found = ((story, orjson.loads(str(content))) for story, content in named)
+            telling = {(story, part.get("development", part["ref"])) for story, part in found}
+            rows = connection.execute(
+                f"SELECT story, key, place FROM story_parts_{generation} WHERE audience = "
+                f"{EVERYBODY} AND section IN ('opening', 'timeline', 'corrections')"
+            )
+            return frozenset(
+                int(place) for story, key, place in rows if (story, key) not in telling
+            )
 
     def refold(self, story: str, events: Sequence[Recorded]) -> None:
         """Make one story anew from all of its events, inside a transaction."""

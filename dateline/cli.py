@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dateline import admission, commands, printing, telemetry, upkeep
+from dateline import admission, audit_cli, commands, printing, telemetry, upkeep
 from dateline.options import By, Json, LogUrl, Slug, alone, in_newsroom
 from dateline.outcomes import DONE
 from dateline.settings import Settings
@@ -23,11 +23,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 parked = typer.Typer(help="Events that a consumer could not handle.", no_args_is_help=True)
-audit = typer.Typer(help="Prove that the record is what was written.", no_args_is_help=True)
 keys = typer.Typer(help="Who may file and look inside over HTTP.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 app.add_typer(parked, name="parked")
-app.add_typer(audit, name="audit")
+app.add_typer(audit_cli.audit, name="audit")
 
 
 @app.callback()
@@ -277,12 +276,6 @@ def parked_skip(
             room, consumer, position, reason, by or Settings().by, json=json
         ),
     )
-
-
-@audit.command("verify")
-def audit_verify(log: LogUrl = None, json: Json = False) -> int:
-    """Hold every byte of the log against the audit tree; exit 1 names the first bad position."""
-    return in_newsroom(log, lambda room: commands.audit_verify(room, json=json))
 
 
 @app.command()

@@ -13,7 +13,6 @@ from typing import Any, cast
 import orjson
 import uuid_utils
 
-from consumers.audit import verify
 from consumers.differences import differences
 from consumers.moments import as_of, at, moment
 from consumers.rebuild import rebuild
@@ -30,7 +29,6 @@ from producers.importing import Import
 from producers.intake import parse, take
 
 __all__ = [
-    "audit_verify",
     "content",
     "diff",
     "file",
@@ -322,17 +320,3 @@ def _parked(room: Newsroom, consumer: str, position: int) -> Any:  # noqa: ANN40
         if event.position == position:
             return event
     raise NotFound("parked event", f"{position} of {consumer}")
-
-
-async def audit_verify(room: Newsroom, *, json: bool) -> int:
-    """Prove the whole log."""
-    with printing.progress("verify") as told:
-        proved = await verify(room.log, told)
-    if json:
-        printing.show_json({"log": room.log.url, **proved._asdict()})
-    else:
-        many = "1 story" if proved.stories == 1 else f"{proved.stories} stories"
-        printing.line(
-            f"{proved.events} events in {many} are as they were recorded; root {proved.root}"
-        )
-    return DONE

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from consumers.audit import verify
+from consumers.audit.verify import verify
 from dateline import printing
 from dateline.outcomes import DONE
 from dateline.wiring import newsroom

@@ -20,6 +20,7 @@ __all__ = [
     "Told",
     "complain",
     "event_object",
+    "exactly",
     "line",
     "progress",
     "show_changes",
@@ -62,6 +63,11 @@ class Told(Protocol):
 def line(text: str = "", style: str = "") -> None:
     """Print one line as it is; nothing in it is taken for markup."""
     _out.print(Text(_TURNING.sub("", text), style=style))
+
+
+def exactly(text: str) -> None:
+    """Print text byte for byte: a signature stands under it, or a program reads it."""
+    sys.stdout.write(text)
 
 
 def show_json(value: Any) -> None:  # noqa: ANN401 - any JSON value

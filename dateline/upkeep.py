@@ -11,7 +11,7 @@ from typing import Any
 
 import apsw
 
-from consumers.audit import Verified, verify
+from consumers.audit.verify import Verified, verify
 from dateline import printing
 from dateline.outcomes import DONE, REFUSED
 from dateline.wiring import BadUrl, Newsroom, newsroom, open_log, sqlite_path

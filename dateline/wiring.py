@@ -11,6 +11,9 @@ from typing import Final
 import apsw
 import structlog
 
+from consumers.audit.auditor import Auditor
+from consumers.audit.book import Book
+from consumers.audit.signing import Keyring
 from consumers.moments import as_of
 from consumers.stories import Stories
 from consumers.subscription import Subscription
@@ -44,13 +47,24 @@ class Newsroom:
         log: the log.
         clock: milliseconds since 1970 UTC.
         views: the file that views live in.
+        book: the file of the auditor's book.
+        signing_key: the file of the key that signs checkpoints; None keeps it in memory.
     """
 
-    def __init__(self, log: Log, clock: Clock, views: str) -> None:
+    def __init__(
+        self,
+        log: Log,
+        clock: Clock,
+        views: str,
+        book: str = ":memory:",
+        signing_key: str | None = None,
+    ) -> None:
         self.log = log
         self.clock = clock
         self.publisher = Publisher(log, clock)
         self.views_file = views
+        self._book_file = book
+        self._signing_key = signing_key
 
     @cached_property
     def views(self) -> Views:
@@ -66,6 +80,12 @@ class Newsroom:
     def subscription(self) -> Subscription:
         """The projection of stories at work."""
         return Subscription(self.log, self.views, self.stories)
+
+    @cached_property
+    def auditor(self) -> Auditor:
+        """The auditor of the log, with the book."""
+        keyring = Keyring(self._signing_key)
+        return Auditor(self.log, Book(self._book_file), keyring, self.clock)
 
     def now(self) -> datetime:
         """Give the time by the newsroom's clock."""
@@ -92,7 +112,10 @@ class Newsroom:
         return found
 
     def close_views(self) -> None:
-        """Let go of the views, if anything looked at them."""
+        """Let go of the views and the book, if anything looked at them."""
+        if "auditor" in self.__dict__:
+            with self.auditor.book.lock:
+                self.auditor.book.close()
         if "views" in self.__dict__:
             with self.views.lock:  # a thread that was left behind finishes its batch first
                 self.views.close()
@@ -140,6 +163,17 @@ def keys_path(url: str) -> str:
     return _beside(url, "keys")
 
 
+def book_path(url: str) -> str:
+    """Give the file of the auditor's book, beside the log."""
+    return _beside(url, "audit")
+
+
+def signing_key_path(url: str) -> str | None:
+    """Give the file of the key that signs checkpoints, beside the log; None for one in memory."""
+    path = sqlite_path(url)
+    return None if path is None else f"{path.removesuffix('.db')}.signing.key"
+
+
 def _beside(url: str, what: str) -> str:
     path = sqlite_path(url)
     if path is None:
@@ -158,7 +192,7 @@ async def newsroom(url: str, clock: Clock = wall_clock) -> AsyncIterator[Newsroo
         ViewsUnavailable: views are needed and cannot be used.
     """
     log = open_log(url, clock)
-    room = Newsroom(log, clock, views_path(url))
+    room = Newsroom(log, clock, views_path(url), book_path(url), signing_key_path(url))
     try:
         yield room
     except DAMAGE as error:

@@ -10,7 +10,7 @@ import pytest
 from conftest import Clock
 from filings import filed, note, opening
 
-from consumers.audit import verify
+from consumers.audit.verify import verify
 from events.errors import LogDamaged
 from events.filing import Private
 from events.sqlite_log import SqliteLog

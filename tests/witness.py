@@ -11,7 +11,7 @@ from pathlib import Path
 
 from conftest import Clock
 
-from consumers.audit import verify
+from consumers.audit.verify import verify
 from consumers.stories import Stories
 from consumers.subscription import Subscription
 from consumers.views import Views

@@ -1,0 +1,1 @@
+"""The auditor's side: whether anybody altered the record, and what it shows of any moment."""

@@ -1,0 +1,160 @@
+"""An export: a log or a story in one file that anybody can verify without us.
+
+The format is written down in docs/export-format.md; `consumers.audit.stand_alone` reads it.
+"""
+
+import asyncio
+import base64
+import gzip
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+
+from consumers.audit import stand_alone
+from consumers.audit.auditor import Auditor
+from consumers.audit.book import Signed
+from consumers.audit.signing import Rotation
+from events.codec import canonical
+from events.envelope import Sealed
+from events.errors import LogUnavailable, NotFound, Refused
+from events.tree import leaf_hash
+
+__all__ = ["VERIFIER", "Export", "Parts", "lines", "verifier", "write"]
+
+LEVEL = 6  # of gzip: half the size of level 1 for twice its time, which is that of reading
+PAGE = 500  # events of a story that are looked up together
+TOGETHER = 256 * 1024  # bytes that are packed in one go
+VERIFIER: Final = "verify_export.py"
+"""The name that the verifier is shipped under."""
+
+Parts = Literal["public", "internal", "private"]
+Progress = Callable[[int, int], None]
+
+
+class Export(NamedTuple):
+    """What is exported.
+
+    `signed` is the checkpoint that it goes up to; `story` is one story, or None for the log;
+    `parts` is what is shown of events: what readers may see, all but what is private, everything;
+    `hidden` are the positions that are bare leaves; `rotations` the changes of the signing key.
+    """
+
+    signed: Signed
+    story: str | None
+    parts: Parts
+    hidden: Callable[[int], bool]
+    rotations: Sequence[Rotation] = ()
+
+
+async def lines(auditor: Auditor, export: Export) -> AsyncIterator[bytes]:
+    """Give the lines of an export, each with its newline.
+
+    Raises:
+        NotFound: there is no such story.
+    """
+    size, story = export.signed.size, export.story
+    ids = [] if story is None else await _ids(auditor, story, size)
+    keys = [str(change.old) for change in export.rotations] + [str(auditor.keyring.public)]
+    header = {
+        "format": stand_alone.FORMAT,
+        "checkpoint": export.signed.note,
+        "events": size if story is None else len(ids),
+        "keys": keys,
+        "parts": export.parts,
+        "rotations": [_change(change) for change in export.rotations],
+        "story": story,
+    }
+    yield canonical(header) + b"\n"
+    if story is None:
+        async for event in auditor.log.read_sealed(upto=size):
+            yield _line(event, export)
+    for start in range(0, len(ids), PAGE):
+        page = ids[start : start + PAGE]
+        found = await auditor.log.find(page)
+        for event in (found[each] for each in page):
+            included = await auditor.included(event.position, export.signed)
+            yield _line(event, export, included.proof)
+
+
+async def _ids(auditor: Auditor, story: str, size: int) -> list[str]:
+    found = [
+        str(event.provenance["id"])
+        async for event in auditor.log.read_versions(story)
+        if event.position <= size
+    ]
+    if not found:
+        raise NotFound("story", story)
+    return found
+
+
+def _change(change: Rotation) -> dict[str, Any]:
+    signatures = [base64.b64encode(each).decode() for each in change.signatures]
+    return {"old": str(change.old), "new": str(change.new), "signatures": signatures}
+
+
+def _line(event: Sealed, export: Export, proof: Sequence[bytes] | None = None) -> bytes:
+    line: dict[str, Any] = {"position": event.position, "leaf": leaf_hash(event.envelope).hex()}
+    if proof is not None:
+        line["proof"] = [each.hex() for each in proof]
+    # What says that a body was erased may be hidden itself, so the rest of it is then as well.
+    if export.hidden(event.position) or (export.parts == "public" and event.body is None):
+        return canonical(line) + b"\n"
+    line["envelope"] = event.envelope.decode()
+    if event.body is not None and event.body_nonce is not None:
+        line |= {"body": event.body.decode(), "body_nonce": event.body_nonce.hex()}
+    if export.parts == "private" and event.private is not None and event.private_nonce is not None:
+        line |= {"private": event.private.decode(), "private_nonce": event.private_nonce.hex()}
+    return canonical(line) + b"\n"
+
+
+async def write(auditor: Auditor, export: Export, file: str, progress: Progress) -> str:
+    """Write an export to a new file, whole or not at all, and the verifier beside it.
+
+    Returns:
+        The verifier's file.
+
+    Raises:
+        Refused: the file is there already.
+        LogUnavailable: it cannot be written.
+    """
+    part = f"{file}.part"
+    try:
+        await _write(auditor, export, part, progress)
+        return await asyncio.to_thread(_put, part, file)
+    except FileExistsError:
+        raise Refused("export-new", "file", "a file that does not exist yet", file) from None
+    except OSError as error:
+        raise LogUnavailable(file, error.strerror or "cannot be written", reading=True) from error
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(part)  # noqa: PTH108 - nothing waits for it
+
+
+def _put(part: str, file: str) -> str:
+    """Give an export its name, and put the verifier beside it."""
+    os.link(part, file)  # which fails where the file is there
+    beside = Path(file).parent / VERIFIER
+    beside.write_bytes(verifier())
+    return str(beside)
+
+
+async def _write(auditor: Auditor, export: Export, part: str, progress: Progress) -> None:
+    done, held, waiting = 0, 0, []
+    # Without a name and time of its own, so that the same export is the same bytes.
+    with open(part, "wb") as file, gzip.GzipFile("", "wb", LEVEL, file, mtime=0) as packed:  # noqa: ASYNC230, PTH123 - opening waits for nothing
+        async for line in lines(auditor, export):
+            waiting.append(line)
+            held += len(line)
+            if held > TOGETHER:
+                done += len(waiting)
+                await asyncio.to_thread(packed.write, b"".join(waiting))
+                progress(done, export.signed.size)
+                held, waiting = 0, []
+        packed.write(b"".join(waiting))
+
+
+def verifier() -> bytes:
+    """Give the stand-alone verifier, as it is shipped."""
+    return Path(stand_alone.__file__).read_bytes()

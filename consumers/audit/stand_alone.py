@@ -1,0 +1,418 @@
+"""Verifies an export of a Dateline log, with nothing but Python 3.11 and this one file.
+
+    python3 verify_export.py FILE [--key VKEY] [--kept CHECKPOINT]
+
+It holds every event against its leaf, its commitments and its place, the leaves against the
+checkpoint's root, and the checkpoint against its signature, and names the first position at fault.
+The format is written down in Dateline's docs/export-format.md. `--key` names the public key that
+you were given by other means than this file; `--kept` a checkpoint that you kept from before,
+without which a history that was rewritten and signed anew cannot be told from the true one.
+"""
+
+import argparse
+import base64
+import hashlib
+import hmac
+import json
+import re
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+__all__ = ["Checked", "Refusal", "check", "main"]
+
+FORMAT: Final = "dateline-export/1"
+CHUNK = 1 << 16  # bytes read at a time
+LONGEST_LINE = 1 << 24  # bytes of one line: an event's contents at their longest, many times over
+FIELDS: Final = {"body", "body_nonce", "envelope", "leaf", "position", "private", "private_nonce"}
+sha256 = hashlib.sha256
+_SHAPE: Final = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+
+
+class Refusal(Exception):
+    """The export is not what the log signed; `position` is where, 0 where no one event is."""
+
+    def __init__(self, position: int, expected: str, found: str) -> None:
+        super().__init__(f"position {position}: expected {expected}; found {found}")
+        self.position = position
+        self.expected = expected
+        self.found = found
+
+
+class Checked(NamedTuple):
+    """What was verified: the origin, events, how many are shown and erased, root and key."""
+
+    origin: str
+    events: int
+    shown: int
+    erased: int
+    root: str
+    key: str
+
+
+class Head(NamedTuple):
+    """A checkpoint: what the log was at a size."""
+
+    origin: str
+    size: int
+    root: bytes
+
+
+def check(path: str, key: str | None = None, kept: str | None = None) -> Checked:
+    """Verify an export.
+
+    Args:
+        path: the export's file, gzipped or not.
+        key: the public key to trust, as `name+id+base64`; the export's own by default.
+        kept: the text of a signed checkpoint that was kept from before.
+
+    Raises:
+        Refusal: naming the first position at fault.
+    """
+    lines = _lines(path)
+    try:
+        header = _header(next(lines, b""))
+        head, signed_by = _opened(header["checkpoint"], _trusted(header, key))
+        earlier = _opened(kept, _trusted(header, key))[0] if kept is not None else None
+        events = _Events(header, head, earlier)
+    except _SHAPE as error:
+        raise Refusal(0, "a header as the format has it", f"{error!r}") from None
+    for line in lines:
+        try:
+            events.take(line)
+        except _SHAPE as error:
+            raise Refusal(events.last or 1, "an event as the format has it", f"{error!r}") from None
+    return events.done(signed_by)
+
+
+class _Events:
+    """The events of an export, taken one by one in order."""
+
+    def __init__(self, header: dict[str, Any], head: Head, kept: Head | None) -> None:
+        self.story: str | None = header["story"]
+        self.private = header["parts"] == "private"
+        self.hides = header["parts"] == "public" and self.story is None
+        self.expected: int = header["events"]
+        self.head = head
+        self.kept = kept
+        self.count = 0
+        self.shown = 0
+        self.last = 0
+        self.recorded_at = ""
+        self.edge: list[bytes] = []
+        self.versions: dict[str, int] = {}
+        self.missing: dict[tuple[str, int, str], int] = {}
+        self.erased = 0
+        if self.story is None and self.expected != head.size:
+            raise Refusal(0, f"{head.size} events, as the checkpoint has", f"{self.expected}")
+        if kept is not None and self.story is None and kept.size > head.size:
+            raise Refusal(head.size + 1, f"{kept.size} events, as you kept", f"{head.size}")
+        if kept is not None and self.story is not None and kept[1:] != head[1:]:
+            raise Refusal(0, "the whole log, or the checkpoint of this very size", "one story")
+
+    def take(self, line: bytes) -> None:
+        """Hold one event against all that was said before of it."""
+        position = self.last + 1
+        event = _json(line, position)
+        if not isinstance(event, dict) or "leaf" not in event or "position" not in event:
+            raise Refusal(position, "an event with its leaf and position", "something else")
+        if not event.keys() <= FIELDS | {"proof"}:
+            raise Refusal(position, "no other fields", ", ".join(event.keys() - FIELDS))
+        self.count += 1
+        if self.count > self.expected:
+            raise Refusal(position, f"{self.expected} events", "one more")
+        position = self._placed(event["position"], position)
+        leaf = bytes.fromhex(event["leaf"]) if _is_hash(event["leaf"]) else b""
+        if "envelope" in event:
+            self._shown(event, position, leaf)
+        elif len(event) > 2 + ("proof" in event):
+            raise Refusal(position, "contents with their envelope", "contents alone")
+        if self.story is None:
+            self._grow(leaf, position)
+        elif not _included(leaf, position - 1, self.head, event.get("proof")):
+            raise Refusal(position, "a proof that leads to the checkpoint's root", "another")
+
+    def _placed(self, found: Any, position: int) -> int:  # noqa: ANN401 - any JSON value
+        wrong = found != position if self.story is None else not self.last < found <= self.head.size
+        if type(found) is not int or wrong:
+            raise Refusal(position, f"position {position}", f"{found}")
+        self.last = found
+        return found
+
+    def _shown(self, event: dict[str, Any], position: int, leaf: bytes) -> None:
+        self.shown += 1
+        envelope = event["envelope"]
+        raw = envelope.encode("utf-8", "surrogatepass")
+        if sha256(b"\x00" + raw).digest() != leaf:
+            raise Refusal(position, "the envelope that its leaf is the hash of", "another")
+        facts = _json(raw, position)
+        story, version = facts["story"], facts["version"]
+        if facts["position"] != position:
+            raise Refusal(position, f"position {position}", f"{facts['position']}")
+        # A story has no hole; only where events are hidden may numbers be missing.
+        before = self.versions.get(story, 0)
+        following = self.count if self.story is not None else before + 1
+        if version != following and not (self.hides and version > before):
+            raise Refusal(position, f"version {following} of {story}", f"{version}")
+        if self.story is not None and story != self.story:
+            raise Refusal(position, f"story {self.story}", f"{story}")
+        if facts["recorded_at"] < self.recorded_at:
+            raise Refusal(position, f"a time from {self.recorded_at}", facts["recorded_at"])
+        self.recorded_at = facts["recorded_at"]
+        self.versions[story] = version
+        for label in ("body", "private") if self.private else ("body",):
+            content, nonce = event.get(label), event.get(f"{label}_nonce")
+            if content is None and nonce is None:
+                self.missing[story, version, label] = position
+                continue
+            if content is None or nonce is None:
+                raise Refusal(position, f"the {label} with its nonce, or neither", "one of them")
+            message = label.encode() + b"\x00" + content.encode("utf-8", "surrogatepass")
+            if hmac.digest(bytes.fromhex(nonce), message, "sha256").hex() != facts[label]:
+                raise Refusal(position, f"the {label} that was committed to", "another")
+        if facts["kind"] == "redacted" and "body" in event:
+            self._redacted(story, _json(event["body"].encode(), position))
+
+    def _redacted(self, story: str, body: dict[str, Any]) -> None:
+        """Contents may be missing where a later event of the story says that they were erased."""
+        for erasure in body.get("erases", ()):
+            self.erased += self.missing.pop((story, erasure["version"], "body"), None) is not None
+            if erasure.get("private"):
+                self.missing.pop((story, erasure["version"], "private"), None)
+
+    def _grow(self, leaf: bytes, position: int) -> None:
+        node, complete = leaf, position - 1
+        while complete & 1:
+            node = sha256(b"\x01" + self.edge.pop() + node).digest()
+            complete >>= 1
+        self.edge.append(node)
+        if self.kept is not None and position == self.kept.size and self._root() != self.kept.root:
+            raise Refusal(position, "the events that you kept the checkpoint of", "others")
+
+    def _root(self) -> bytes:
+        if not self.edge:
+            return sha256(b"").digest()
+        node = self.edge[-1]
+        for left in self.edge[-2::-1]:
+            node = sha256(b"\x01" + left + node).digest()
+        return node
+
+    def done(self, signed_by: str) -> Checked:
+        """Say what was verified, once all events were taken."""
+        if self.count != self.expected:
+            raise Refusal(self.last + 1, f"{self.expected} events", f"{self.count}")
+        if self.story is None and self._root() != self.head.root:
+            raise Refusal(0, f"tree root {self.head.root.hex()}", self._root().hex())
+        for (_, _, label), position in self.missing.items():
+            raise Refusal(position, f"its {label}, or an event that redacted it", "neither")
+        origin, size, root = self.head
+        events = size if self.story is None else self.count
+        return Checked(origin, events, self.shown, self.erased, root.hex(), signed_by)
+
+
+def _lines(path: str) -> Iterator[bytes]:
+    """Give the lines of a file, unpacked where it is packed; each ends in a newline there."""
+    count, rest = 0, b""
+    for piece in _unpacked(path):
+        if isinstance(piece, str):
+            raise Refusal(count, "a sound gzip file of one part", piece)
+        *whole, rest = (rest + piece).split(b"\n")
+        for line in whole:
+            yield line
+            count += 1
+        if len(rest) > LONGEST_LINE:
+            raise Refusal(count, f"lines of less than {LONGEST_LINE} bytes", "a longer one")
+    if rest:
+        raise Refusal(count, "a file that is whole", "one that ends in the middle")
+
+
+def _unpacked(path: str) -> Iterator[bytes | str]:
+    """Give what a file holds, piece by piece; a string says what is wrong with it."""
+    with open(path, "rb") as file:  # noqa: PTH123 - one file, no other import
+        chunk = file.read(CHUNK)
+        unpack = zlib.decompressobj(31) if chunk[:2] == b"\x1f\x8b" else None
+        while chunk:
+            if unpack is None:
+                yield chunk
+            else:
+                before = unpack.copy()
+                try:
+                    yield unpack.decompress(chunk)
+                except zlib.error as error:
+                    yield from _as_far_as_it_goes(before, chunk)
+                    yield str(error)
+                if unpack.unused_data:
+                    yield "something behind it"
+            chunk = file.read(CHUNK)
+        if unpack is not None and not unpack.eof:
+            yield "one that ends in the middle"
+
+
+def _as_far_as_it_goes(unpack: "zlib._Decompress", chunk: bytes) -> Iterator[bytes]:
+    """Unpack byte by byte what cannot be unpacked whole, so that the place is named."""
+    with suppress(zlib.error):
+        for at in range(len(chunk)):
+            yield unpack.decompress(chunk[at : at + 1])
+
+
+def _json(line: bytes, position: int) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return json.loads(line)
+    except ValueError:
+        raise Refusal(position, "a line of JSON", "other bytes") from None
+
+
+def _header(line: bytes) -> dict[str, Any]:
+    header = _json(line, 0)
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise Refusal(0, f"an export of format {FORMAT}", "something else")
+    return header
+
+
+def _is_hash(text: object) -> bool:
+    return isinstance(text, str) and re.fullmatch("[0-9a-f]{64}", text) is not None
+
+
+def _included(leaf: bytes, index: int, head: Head, proof: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Whether a proof leads from a leaf to the root: RFC 9162, section 2.1.3.2."""
+    if not isinstance(proof, list) or not all(map(_is_hash, proof)) or len(leaf) != 32:  # noqa: PLR2004 - SHA-256
+        return False
+    place, last, node = index, head.size - 1, leaf
+    for beside in map(bytes.fromhex, proof):
+        if last == 0:
+            return False
+        if place & 1 or place == last:
+            node = sha256(b"\x01" + beside + node).digest()
+            while not place & 1 and place:
+                place, last = place >> 1, last >> 1
+        else:
+            node = sha256(b"\x01" + node + beside).digest()
+        place, last = place >> 1, last >> 1
+    return last == 0 and node == head.root
+
+
+def _trusted(header: dict[str, Any], key: str | None) -> list[str]:
+    """Give the keys to trust: the one that was named and those that it signed over to."""
+    if key is None:
+        return [str(each) for each in header["keys"]]
+    trusted = [key]
+    for change in header["rotations"]:
+        text = f"dateline key rotation\n{change['old']}\n{change['new']}\n".encode()
+        both = zip((change["old"], change["new"]), change["signatures"], strict=True)
+        if change["old"] in trusted and all(
+            _verified(_raw_key(each)[1], text, base64.b64decode(signature))
+            for each, signature in both
+        ):
+            trusted.append(change["new"])
+    return trusted
+
+
+def _opened(note: str, keys: list[str]) -> tuple[Head, str]:
+    """Read a signed checkpoint (C2SP tlog-checkpoint) that one of the keys signed."""
+    text, _, signatures = note.rpartition("\n\n")
+    text += "\n"
+    for line in signatures.splitlines():
+        name, _, encoded = line.removeprefix("— ").partition(" ")
+        raw = base64.b64decode(encoded)
+        for key in keys:
+            key_id, public = _raw_key(key)
+            if key.partition("+")[0] != name or raw[:4] != key_id:
+                continue
+            if not _verified(public, text.encode(), raw[4:]):
+                raise Refusal(0, f"a checkpoint signed with {key}", "a signature that fails")
+            lines = text.split("\n")
+            return Head(lines[0], int(lines[1]), base64.b64decode(lines[2])), key
+    raise Refusal(0, f"a checkpoint signed with {' or '.join(keys)}", "none of them")
+
+
+def _raw_key(text: str) -> tuple[bytes, bytes]:
+    """Take a public key apart, `name+id+base64(0x01 ‖ key)`: its id and its 32 bytes."""
+    name, key_id, encoded = text.split("+", 2)
+    raw = base64.b64decode(encoded)
+    if sha256(name.encode() + b"\n" + raw).digest()[:4].hex() != key_id or raw[:1] != b"\x01":
+        raise Refusal(0, "an Ed25519 key as name+id+base64", text)
+    return bytes.fromhex(key_id), raw[1:]
+
+
+# Ed25519, RFC 8032 section 5.1. A point is (X, Y, Z, T) with x = X/Z, y = Y/Z, xy = T/Z.
+P: Final = 2**255 - 19
+ORDER: Final = 2**252 + 27742317777372353535851937790883648493
+D: Final = -121665 * pow(121666, -1, P) % P
+Point = tuple[int, int, int, int]
+
+
+def _add(a: Point, b: Point) -> Point:
+    e, f = (a[1] - a[0]) * (b[1] - b[0]) % P, (a[1] + a[0]) * (b[1] + b[0]) % P
+    g, h = 2 * a[3] * b[3] * D % P, 2 * a[2] * b[2] % P
+    x, z, w, y = f - e, h - g, h + g, f + e
+    return x * z % P, w * y % P, z * w % P, x * y % P
+
+
+def _times(factor: int, point: Point) -> Point:
+    total: Point = (0, 1, 1, 0)
+    while factor:
+        if factor & 1:
+            total = _add(total, point)
+        point = _add(point, point)
+        factor >>= 1
+    return total
+
+
+def _point(raw: bytes) -> Point | None:
+    """Decode a point; None where the bytes are none."""
+    y = int.from_bytes(raw, "little")
+    sign, y = y >> 255, y & (1 << 255) - 1
+    square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * pow(2, (P - 1) // 4, P) % P
+    if y >= P or len(raw) != 32 or (x * x - square) % P or (x == 0 and sign):  # noqa: PLR2004 - its bytes
+        return None
+    x = P - x if x & 1 != sign else x
+    return x, y, 1, x * y % P
+
+
+BASE: Final = _point((4 * pow(5, -1, P) % P).to_bytes(32, "little"))
+
+
+def _verified(key: bytes, text: bytes, signature: bytes) -> bool:
+    public, first = _point(key), _point(signature[:32])
+    scalar = int.from_bytes(signature[32:], "little")
+    if BASE is None or public is None or first is None or len(signature) != 64 or scalar >= ORDER:  # noqa: PLR2004 - its bytes
+        return False
+    digest = hashlib.sha512(signature[:32] + key + text).digest()
+    challenge = int.from_bytes(digest, "little") % ORDER
+    left, right = _times(scalar, BASE), _add(first, _times(challenge, public))
+    return not any((left[i] * right[2] - right[i] * left[2]) % P for i in (0, 1))
+
+
+def main(arguments: list[str]) -> int:
+    """Verify what the command line names; 0 where it holds, 1 where it does not."""
+    parser = argparse.ArgumentParser(description="Verify an export of a Dateline log.")
+    parser.add_argument("file")
+    parser.add_argument("--key", help="the public key that you were given")
+    parser.add_argument("--kept", help="a file with a checkpoint that you kept")
+    asked = parser.parse_args(arguments)
+    kept = None
+    try:
+        if asked.kept:
+            with open(asked.kept, encoding="utf-8") as file:  # noqa: PTH123 - as above
+                kept = file.read()
+        found = check(asked.file, asked.key, kept)
+    except Refusal as refusal:
+        sys.stderr.write(f"REFUSED {asked.file}: {refusal}\n")
+        return 1
+    except (OSError, UnicodeDecodeError) as error:
+        sys.stderr.write(f"REFUSED {asked.file}: {error}\n")
+        return 1
+    sys.stdout.write(
+        f"VERIFIED {asked.file}: {found.events} events of {found.origin}, {found.shown} shown, "
+        f"{found.erased} erased, root {found.root}, signed with {found.key}\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

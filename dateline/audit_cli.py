@@ -1,0 +1,84 @@
+"""The command line of the auditor: `dateline audit …`."""
+
+from typing import Annotated
+
+import typer
+
+from dateline import auditing
+from dateline.options import Json, LogUrl, in_newsroom
+
+__all__ = ["audit"]
+
+audit = typer.Typer(help="Prove that the record is what was written.", no_args_is_help=True)
+
+Position = Annotated[int, typer.Argument(metavar="POSITION", help="the event's position", min=1)]
+
+
+@audit.command("verify")
+def verify(
+    file: Annotated[
+        str | None, typer.Argument(help="an export to verify, without any log; the log by default")
+    ] = None,
+    kept: Annotated[
+        str | None,
+        typer.Option(metavar="CHECKPOINT", help="a file with a signed checkpoint from before"),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="the public key to trust, name+id+base64")
+    ] = None,
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """Hold every byte against the audit tree; exit 1 names the first bad position."""
+    if file is not None:
+        return auditing.verify_export(file, key, kept, json=json)
+    return in_newsroom(log, lambda room: auditing.verify(room, key, kept, json=json))
+
+
+@audit.command("checkpoint")
+def checkpoint(
+    *,
+    key: Annotated[bool, typer.Option("--key", help="print the public key instead")] = False,
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """Print a signed checkpoint of the log as it is now; keep it somewhere else."""
+    return in_newsroom(log, lambda room: auditing.checkpoint(room, key=key, json=json))
+
+
+@audit.command("prove")
+def prove(position: Position, log: LogUrl = None, json: Json = False) -> int:
+    """Print the proof that an event is in the log, as a .tlog-proof file."""
+    return in_newsroom(log, lambda room: auditing.prove(room, position, json=json))
+
+
+@audit.command("consistency")
+def consistency(
+    before: Annotated[int, typer.Argument(metavar="FROM", help="the smaller size", min=1)],
+    after: Annotated[
+        int | None, typer.Argument(metavar="TO", help="the larger size; the log by default", min=1)
+    ] = None,
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """Print the proof that the log of one size begins with that of a smaller one."""
+    return in_newsroom(log, lambda room: auditing.consistency(room, before, after, json=json))
+
+
+@audit.command("export")
+def export(
+    file: Annotated[str, typer.Argument(help="the file to make, such as log.jsonl.gz")],
+    story: Annotated[str | None, typer.Option(help="only this story, each event proved")] = None,
+    parts: Annotated[
+        str,
+        typer.Option(
+            help="public (what readers may see), internal (all but what is private) or private"
+        ),
+    ] = "internal",
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """Write the log or a story to one file, with the program that verifies it beside it."""
+    if parts not in auditing.PARTS:
+        raise typer.BadParameter(f"expected public, internal or private; found {parts}")
+    return in_newsroom(log, lambda room: auditing.export(room, file, story, parts, json=json))
