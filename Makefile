@@ -34,7 +34,7 @@ demo: $(VENV)/.runtime ## file a real story and watch it: start here
 	@$(BIN)/dateline demo
 
 test: $(VENV)/.dev ## run every test that this machine can run
-	@$(BIN)/python -m pytest -m "not torture"
+	@$(BIN)/python -m pytest
 
 check: format lint types imports docstrings reference test ## all that CI runs
 
