@@ -146,6 +146,7 @@ def _second(seconds: int) -> str:
 # All of `Occurred` but its words.
 _DATES: Final = tuple(name for name in sorted(Occurred.model_fields) if name != "text")
 _dates_of: Final = attrgetter(*_DATES)
+_is_event_id: Final = EVENT_ID.fullmatch
 _INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 # A key of 32 bytes is filled up with zeros to the hash's block of 64; this is what they become.
@@ -186,56 +187,53 @@ def prepare_batch(story: str, batch: Sequence[Filed], entropy: Entropy) -> list[
     nonces = entropy(2 * NONCE * len(batch))
     # The steps of `commit`, with the keys of the whole batch made in one go.
     inner, outer = nonces.translate(_INNER), nonces.translate(_OUTER)
-    prepared = []
-    for start, filed in zip(range(0, len(nonces), 2 * NONCE), batch, strict=True):
+    start, prepared = 0, []
+    for event_id, filed_by, development, private, cause, correlation in batch:
         middle, end = start + NONCE, start + 2 * NONCE
-        body, private = encode(filed.development), encode_private(filed.private)
+        kind = development.kind
+        body = encode(development)
+        hidden = b"" if private is None else encode_private(private)
         of_body = sha256(inner[start:middle] + _INNER_BODY + body).digest()
-        of_private = sha256(inner[middle:end] + _INNER_PRIVATE + private).digest()
+        of_private = sha256(inner[middle:end] + _INNER_PRIVATE + hidden).digest()
         to_body = sha256(outer[start:middle] + _OUTER_REST + of_body).hexdigest()
         to_private = sha256(outer[middle:end] + _OUTER_REST + of_private).hexdigest()
-        kind = filed.development.kind
+        if not _is_event_id(event_id):
+            raise _no_event_id("id", event_id)
+        by, dates = _by(filed_by), _dates(kind, *_dates_of(development.occurred))
+        links = _links(cause, correlation) if cause or correlation else ""
         schema, before_version = _before_version(story, kind)
         prepared.append(
             Prepared(
-                _key(filed.id),
+                bytes.fromhex(event_id.replace("-", "")),
                 kind,
                 schema,
-                _before_position(filed, to_body),
+                f'{{"body":"{to_body}"{links}{by}{event_id}{dates}'.encode(),
                 f',"private":"{to_private}","recorded_at":"'.encode(),
                 before_version,
-                (body, nonces[start:middle], private, nonces[middle:end]),
+                (body, nonces[start:middle], hidden, nonces[middle:end]),
             )
         )
+        start = end
     return prepared
 
 
-def _key(event_id: str) -> bytes:
-    if not EVENT_ID.fullmatch(event_id):
-        raise _no_event_id("id", event_id)
-    return bytes.fromhex(event_id.replace("-", ""))
-
-
-def _before_position(filed: Filed, to_body: str) -> bytes:
-    event_id, filed_by, development, _, cause, correlation = filed
+@lru_cache(maxsize=1024)
+def _by(filed_by: str) -> str:
     if not _ACTOR.fullmatch(filed_by):
         raise Refused(
             "filed-by", "filed_by", "1 to 80 letters, digits or . _ : @ -", repr(filed_by)
         )
+    return f',"filed_by":"{filed_by}","id":"'
+
+
+def _links(cause: str | None, correlation: str | None) -> str:
     links = ""
-    if cause is not None:
-        if not EVENT_ID.fullmatch(cause):
-            raise _no_event_id("cause", cause)
-        links = f',"cause":"{cause}"'
-    if correlation is not None:
-        if not EVENT_ID.fullmatch(correlation):
-            raise _no_event_id("correlation", correlation)
-        links = f'{links},"correlation":"{correlation}"'
-    dates = _dates(*_dates_of(development.occurred))
-    return (
-        f'{{"body":"{to_body}"{links},"filed_by":"{filed_by}","id":"{event_id}",'
-        f'"kind":"{development.kind}","occurred":{dates},"position":'
-    ).encode()
+    for name, event_id in (("cause", cause), ("correlation", correlation)):
+        if event_id is not None:
+            if not _is_event_id(event_id):
+                raise _no_event_id(name, event_id)
+            links = f'{links},"{name}":"{event_id}"'
+    return links
 
 
 @lru_cache(maxsize=1024)
@@ -246,11 +244,12 @@ def _before_version(story: str, kind: str) -> tuple[int, bytes]:
     )
 
 
-@lru_cache(maxsize=1024)
-def _dates(*dates: str | None) -> str:
-    """Write an `Occurred` without its words; the events of a day share few of these."""
+@lru_cache(maxsize=4096)
+def _dates(kind: str, *dates: str | None) -> str:
+    """Write a kind and an `Occurred` without its words; the events of a day share few of these."""
     named = zip(_DATES, dates, strict=True)
-    return canonical({name: date for name, date in named if date is not None}).decode()
+    occurred = canonical({name: date for name, date in named if date is not None}).decode()
+    return f'","kind":"{kind}","occurred":{occurred},"position":'
 
 
 def seal(prepared: Prepared, position: int, version: int, recorded_ms: int) -> bytes:
