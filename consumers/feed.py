@@ -81,16 +81,19 @@ class Feed:
         subscription: keeps that projection current.
         clock: milliseconds since 1970 UTC.
         limits: what everybody is given.
+        signed: gives the last signed checkpoint of the audit tree, which every greeting carries.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - what a feed is made of
         self,
         source: Log,
         stories: Stories,
         subscription: Subscription,
         clock: Callable[[], int],
         limits: Limits = Limits(),  # noqa: B008 - it cannot change
+        signed: Callable[[], str | None] = lambda: None,
     ) -> None:
+        self._signed = signed
         self._log = source
         self._stories = stories
         self._subscription = subscription
@@ -286,6 +289,7 @@ class Feed:
             "log": await self.name(),
             "position": self.position,
             "time": instant(self._clock()),
+            "signed": self._signed(),
         }
         if start.unknown:
             reason = "this log never gave that cursor; read the stories anew"

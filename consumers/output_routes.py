@@ -1,6 +1,7 @@
 """Stories over HTTP in the formats of others: Atom, JSON Feed, ninjs, LiveBlogPosting, RSS."""
 
 import asyncio
+import base64
 import hashlib
 import re
 from collections.abc import Callable, Mapping
@@ -89,13 +90,20 @@ class Served(Protocol):
         ...
 
 
-def routes(room: Served, base: str | None = None, hub: str | None = None) -> list[Route]:
+def routes(
+    room: Served,
+    base: str | None = None,
+    hub: str | None = None,
+    signed: Callable[[], str | None] = lambda: None,
+) -> list[Route]:
     """Give the routes of the outputs. Whatever key is shown, they tell what readers may see.
 
     Args:
         room: the newsroom.
         base: the URL that readers reach the server by; by default, what each request went to.
         hub: the WebSub hub that is told of changes.
+        signed: gives the last signed checkpoint of the audit tree. It goes with every answer as a
+            header, since a document changes with its story alone.
     """
 
     def place(request: Request) -> Place:
@@ -113,7 +121,7 @@ def routes(room: Served, base: str | None = None, hub: str | None = None) -> lis
             body = await asyncio.to_thread(_made, ending, content, here, page)
             url = here.feed(slug, ending, page)
             document = Document(body, form.media_type, url, state["recorded_at"])
-            return _answer(request, document, hub, room.now())
+            return _answer(request, document, hub, room.now(), signed())
 
         return Route(f"/feeds/{{story}}.{ending}", output)
 
@@ -126,7 +134,7 @@ def routes(room: Served, base: str | None = None, hub: str | None = None) -> lis
             changed = max((state["recorded_at"] for state in states), default=None)
             body = await asyncio.to_thread(make, states, here)
             document = Document(body, media_type, here.feed(ALL, ending), changed)
-            return _answer(request, document, hub, room.now())
+            return _answer(request, document, hub, room.now(), signed())
 
         return Route(f"/feeds/{ALL}.{ending}", output)
 
@@ -196,11 +204,15 @@ def _own(request: Request) -> str:
     return f"{request.url.scheme}://{host}"
 
 
-def _answer(request: Request, document: Document, hub: str | None, now: datetime) -> Response:
+def _answer(
+    request: Request, document: Document, hub: str | None, now: datetime, signed: str | None
+) -> Response:
     """Answer with a document, or with 304 where the reader has it."""
     etag = f'"{hashlib.sha256(document.body).hexdigest()[:32]}"'
     links = [f'<{document.url}>; rel="self"', *([f'<{hub}>; rel="hub"'] if hub else [])]
     headers = {"etag": etag, "cache-control": "no-cache", "link": ", ".join(links)}
+    if signed is not None:
+        headers["dateline-checkpoint"] = base64.b64encode(signed.encode()).decode()
     modified = _modified(document.changed, now)
     if modified is not None:
         headers["last-modified"] = format_datetime(modified, usegmt=True)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from consumers.audit import export as exporting
 from dateline import auditing
 from dateline.options import Json, LogUrl, in_newsroom
 
@@ -79,6 +80,6 @@ def export(
     json: Json = False,
 ) -> int:
     """Write the log or a story to one file, with the program that verifies it beside it."""
-    if parts not in auditing.PARTS:
+    if parts not in exporting.PARTS:
         raise typer.BadParameter(f"expected public, internal or private; found {parts}")
     return in_newsroom(log, lambda room: auditing.export(room, file, story, parts, json=json))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, cast, get_args
+from typing import Any, cast
 
 from consumers.audit import export as exporting
 from consumers.audit import stand_alone
@@ -12,9 +12,7 @@ from dateline.wiring import Newsroom
 from events.checkpoint import checkpoint_in, open_note, verifier_key
 from events.errors import LogDamaged, NotFound
 
-__all__ = ["PARTS", "checkpoint", "consistency", "export", "prove", "verify", "verify_export"]
-
-PARTS: Final = get_args(exporting.Parts)
+__all__ = ["checkpoint", "consistency", "export", "prove", "verify", "verify_export"]
 
 
 async def verify(room: Newsroom, key: str | None, kept: str | None, *, json: bool) -> int:

@@ -32,6 +32,10 @@ class Moment(NamedTuple):
     clients: int = 0
     told: int = 0
     embargo_clock_runs: bool = True
+    signed: int = 0
+    proved: int = 0
+    proved_seconds_ago: float | None = None
+    sound: bool = True
 
 
 class Metrics:
@@ -78,6 +82,23 @@ class Metrics:
             now.embargo_clock_runs,
         )
 
+        yield from _audit(now)
+
     def text(self) -> bytes:
         """Give all numbers as Prometheus reads them."""
         return generate_latest(self._registry)
+
+
+def _audit(now: Moment) -> Iterator[Metric]:
+    """Give how far the log is signed and proved, and whether the last proof held."""
+    yield GaugeMetricFamily(
+        "dateline_signed_events", "Events in the last signed checkpoint.", now.signed
+    )
+    yield GaugeMetricFamily(
+        "dateline_proved_events", "Events that the last whole proof of the log read.", now.proved
+    )
+    if now.proved_seconds_ago is not None:
+        yield GaugeMetricFamily(
+            "dateline_proved_seconds_ago", "Time since the log was proved.", now.proved_seconds_ago
+        )
+    yield GaugeMetricFamily("dateline_log_sound", "1 unless the last proof failed.", now.sound)

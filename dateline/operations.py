@@ -125,4 +125,15 @@ class Operations:
             max(0, room.clock() - position.heartbeat_ms) / 1000,
         )
         runs = self.embargo_clock.stopped is None
-        return Moment(head.size, (lag,), parked, self._feed.clients, self._feed.told, runs)
+        now = Moment(head.size, (lag,), parked, self._feed.clients, self._feed.told, runs)
+        return await asyncio.to_thread(self._audited, now)
+
+    def _audited(self, now: Moment) -> Moment:
+        """Add how far the log is signed and proved."""
+        book = self._room.auditor.book
+        signed, proved, failed = book.signed(), book.proved(), book.failed()
+        now = now._replace(signed=signed.size if signed else 0, sound=failed is None)
+        if proved is None:
+            return now
+        ago = max(0, self._room.clock() - proved.proved_ms) / 1000
+        return now._replace(proved=proved.size, proved_seconds_ago=ago)

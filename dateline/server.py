@@ -17,16 +17,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consumers import output_routes as outputs
 from consumers import routes as reading
+from consumers.audit import routes as audit
+from consumers.audit.duty import Duty, Schedule
+from consumers.audit.export import Export, Parts
 from consumers.feed import Feed, Limits
 from consumers.outputs.place import Place
 from consumers.websub import Patience, WebSub
 from dateline.api import docs
+from dateline.auditing import wanted_export
 from dateline.operations import Operations
 from dateline.problems import fault, http_problem, nobody, problem
 from dateline.receipt import Receipt
 from dateline.wiring import Newsroom
 from events.errors import (
     DatelineError,
+    Refused,
     Unauthorised,
 )
 from producers import routes as filing
@@ -67,6 +72,7 @@ class Outside(NamedTuple):
     public_url: str | None = None
     hub: str | None = None
     patience: Patience = Patience()
+    schedule: Schedule = Schedule()
 
 
 def application(
@@ -83,7 +89,12 @@ def application(
         limits: what every subscriber of the feed is given.
         outside: how the server is known outside.
     """
-    feed = Feed(room.log, room.stories, room.subscription, room.clock, limits)
+
+    def signed() -> str | None:
+        newest = room.auditor.newest
+        return newest.note if newest is not None else None
+
+    feed = Feed(room.log, room.stories, room.subscription, room.clock, limits, signed)
 
     def filer(request: Request) -> Actor:
         key = _key(request, keys)
@@ -101,13 +112,26 @@ def application(
             return key.id
         return request.client.host if request.client else ""
 
+    async def export(request: Request, story: str | None, parts: Parts) -> Export:
+        key = _key(request, keys)
+        if key is None:
+            raise Unauthorised("expected a key (Authorization: Bearer …); found none")
+        needed = {"audit", "read:internal"} if parts == "private" else {"audit"}
+        if not needed <= key.scopes:
+            wanted = " and ".join(sorted(needed))
+            raise Refused("scope", "parts", f"a key with {wanted}", " ".join(sorted(key.scopes)))
+        return await wanted_export(room, story, parts)
+
     operations = Operations(room, feed)
+    duty = Duty(room.auditor, room.clock, outside.schedule)
+    audited = {"checkpoints": duty.sign, "proofs": duty.prove}
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await feed.begin()
-        async with operations.at_work(_pings(room, feed, outside)):
+        async with operations.at_work(audited | _pings(room, feed, outside)):
             yield
+        await duty.sign_at_last()
 
     app = Starlette(
         routes=[
@@ -115,7 +139,8 @@ def application(
             *reading.routes(room, insider),
             *operations.routes(),
             *docs.routes(),
-            *outputs.routes(room, outside.public_url, outside.hub),
+            *outputs.routes(room, outside.public_url, outside.hub, signed),
+            *audit.routes(lambda: room.auditor, export),
         ],
         exception_handlers={
             DatelineError: problem,

@@ -11,16 +11,26 @@ from typing import Any
 
 import apsw
 
+from consumers.audit.book import Backup
 from consumers.audit.verify import Verified, verify
 from dateline import printing
 from dateline.outcomes import DONE, REFUSED
 from dateline.wiring import BadUrl, Newsroom, newsroom, open_log, sqlite_path
+from events.checkpoint import checkpoint_in
 from events.envelope import instant
-from events.errors import DatelineError, NotFound, Refused
-from events.sqlite_backup import Progress, copy_log, files_of, restore_log
+from events.errors import DatelineError, LogDamaged, NotFound, Refused
+from events.sqlite_backup import (
+    Progress,
+    checkpoint_of,
+    copy_log,
+    files_of,
+    put_checkpoint,
+    restore_log,
+)
 
 __all__ = ["backup", "doctor", "restore"]
 
+BLANK = "\n\n"  # what parts a note from its signatures
 LEAST_FREE = 100 * 1024 * 1024  # bytes free on the log's disk below which filing is at risk
 MOST_AHEAD = 60_000  # milliseconds that the clock may be behind the last event
 MOST_LAG = 10_000  # events that a view may lag behind before somebody should know
@@ -32,6 +42,11 @@ async def backup(url: str, file: str, *, json: bool) -> int:
     with _unverified(file) as unverified:
         await _unless_interrupted("backup", copy_log, source, unverified)
         proved = await _verified(unverified)
+        async with newsroom(url) as room:
+            signed = await room.auditor.checkpoint_of(proved.events, bytes.fromhex(proved.root))
+            put_checkpoint(unverified, signed.note)
+            made = Backup(os.path.abspath(file), proved.events, room.clock())  # noqa: ASYNC240, PTH100 - nothing is read
+            room.auditor.book.note_backup(made)
     return _say("backed up to", file, proved, json=json)
 
 
@@ -77,9 +92,20 @@ async def restore(url: str, file: str, *, json: bool) -> int:
     target = _file(url)
     if not await asyncio.to_thread(os.path.isfile, file):
         raise NotFound("backup", file)
-    await _verified(file)
+    proved = await _verified(file)
+    _hold_against_checkpoint(file, proved)
     await _unless_interrupted("restore", restore_log, file, target)
     return _say("restored to", target, await _verified(target), json=json)
+
+
+def _hold_against_checkpoint(file: str, proved: Verified) -> None:
+    """Hold a copy against the checkpoint that it carries; copies of old carry none."""
+    note = checkpoint_of(file)
+    if note is None:
+        return
+    known = checkpoint_in(f"{note.rpartition(BLANK)[0]}\n")
+    if (known.size, known.root.hex()) != (proved.events, proved.root):
+        raise LogDamaged(file, 0, f"root {known.root.hex()}, as was signed", proved.root)
 
 
 async def doctor(url: str, *, json: bool) -> int:
@@ -139,7 +165,7 @@ async def _work(room: Newsroom) -> list[dict[str, Any]]:
             else "not made yet; they are when somebody first looks",
             risk=lag > MOST_LAG and position.checkpoint > 0,
         ),
-        _finding("audit", "not looked at here; `dateline audit verify` proves every byte"),
+        _audit(room, head.size),
         _finding("parked", f"{parked} events", risk=parked > 0),
         _finding(
             "clock",
@@ -149,6 +175,18 @@ async def _work(room: Newsroom) -> list[dict[str, Any]]:
             risk=ahead > MOST_AHEAD,
         ),
     ]
+
+
+def _audit(room: Newsroom, size: int) -> dict[str, Any]:
+    """Say when the whole log was last proved; damage that was found is a risk till it is mended."""
+    book = room.auditor.book
+    failed, proved = book.failed(), book.proved()
+    if failed is not None:
+        return _finding("audit", f"{instant(failed.found_ms)}: {failed.words}", risk=True)
+    if proved is None:
+        return _finding("audit", "never proved; `dateline audit verify` does, and so does a server")
+    words = f"{proved.size} of {size} events proved at {instant(proved.proved_ms)}"
+    return _finding("audit", words)
 
 
 async def _verified(file: str) -> Verified:

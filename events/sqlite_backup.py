@@ -9,7 +9,7 @@ import apsw
 from events.errors import LogUnavailable, NotFound, Refused
 from events.sqlite_file import connect, explain
 
-__all__ = ["Progress", "copy_log", "files_of", "restore_log"]
+__all__ = ["Progress", "checkpoint_of", "copy_log", "files_of", "put_checkpoint", "restore_log"]
 
 PAGES = 2_000  # pages of 4 KiB copied between two words of progress
 
@@ -96,3 +96,29 @@ def _sync(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def put_checkpoint(copy: str, note: str) -> None:
+    """Put the signed checkpoint of a copy into it, in place of one that was there."""
+    made = apsw.Connection(copy)
+    try:
+        with made:
+            made.execute("CREATE TABLE IF NOT EXISTS signed_checkpoint (note TEXT NOT NULL) STRICT")
+            made.execute("DELETE FROM signed_checkpoint")
+            made.execute("INSERT INTO signed_checkpoint VALUES (?)", (note,))
+        made.pragma("journal_mode", "delete")
+    finally:
+        made.close()
+    _sync(copy)
+
+
+def checkpoint_of(copy: str) -> str | None:
+    """Give the signed checkpoint that a copy carries, None where it has none."""
+    made = apsw.Connection(copy, flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        found = made.execute(
+            "SELECT count(*) FROM sqlite_schema WHERE name = 'signed_checkpoint'"
+        ).get
+        return str(made.execute("SELECT note FROM signed_checkpoint").get) if found else None
+    finally:
+        made.close()

@@ -90,6 +90,7 @@ class Auditor:
         self.keyring = keyring
         self.tiles = Tiles(book)
         self._clock = clock
+        self.newest: Signed | None = None
         self._checked = 0  # size at which the tiles were last held against the log's own tree
 
     async def catch_up(self) -> Noticed:
@@ -186,24 +187,38 @@ class Auditor:
             LogDamaged: the log does not go on from what was signed before; nothing is signed.
         """
         size = (await self.catch_up()).size
+        self.newest = await asyncio.to_thread(self._sign, size)
+        return self.newest
+
+    async def checkpoint_of(self, size: int, root: bytes) -> Signed:
+        """Give a signed checkpoint of a copy of the log, which may have grown since.
+
+        Raises:
+            LogDamaged: the log was another at that size.
+        """
+        await self.catch_up()
+        if await asyncio.to_thread(self.tiles.root, size) != root:
+            raise LogDamaged(self.log.url, 0, f"the first {size} events of the log", "others")
         return await asyncio.to_thread(self._sign, size)
 
     def _sign(self, size: int) -> Signed:
-        last = self.book.signed()
-        if last is not None and last.size == size and self.keyring.signed(last.note):
-            return last
-        if last is not None and (last.size > size or self.tiles.root(last.size) != last.root):
+        known, last = self.book.signed(size), self.book.signed()
+        if known is not None and self.keyring.signed(known.note):
+            return known
+        if last is not None and self.tiles.root(last.size) != last.root:
             raise LogDamaged(
                 self.log.url, 0, f"a log that goes on from checkpoint {last.size}", "another"
             )
         made = Checkpoint(self.keyring.origin, size, self.tiles.root(size))
         note = self.keyring.sign(made.text)
-        self.book.keep(Signed(size, made.root, note, self._clock()))
-        return self.book.signed(size) or Signed(size, made.root, note, self._clock())
+        signed = Signed(size, made.root, note, self._clock())
+        self.book.keep(signed)
+        return signed
 
     async def latest(self) -> Signed:
         """Give the last checkpoint that was signed; the first is signed now."""
-        return await asyncio.to_thread(self.book.signed) or await self.checkpoint()
+        self.newest = await asyncio.to_thread(self.book.signed) or await self.checkpoint()
+        return self.newest
 
     async def inclusion(self, position: int) -> Inclusion:
         """Prove that an event is in the log.

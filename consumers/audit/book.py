@@ -15,7 +15,7 @@ import apsw
 
 from events.sqlite_file import patience, patiently
 
-__all__ = ["Backup", "Book", "Proved", "Redaction", "Signed"]
+__all__ = ["Backup", "Book", "Failed", "Proved", "Redaction", "Signed"]
 
 _TABLES: Final = (Path(__file__).parents[1] / "sql" / "audit.sql").read_text()
 
@@ -35,6 +35,14 @@ class Proved(NamedTuple):
     size: int
     root: bytes
     proved_ms: int
+
+
+class Failed(NamedTuple):
+    """A proof that failed: the first position at fault, in words, and when."""
+
+    position: int
+    words: str
+    found_ms: int
 
 
 class Backup(NamedTuple):
@@ -85,10 +93,10 @@ class Book:
                 raise
 
     def keep(self, signed: Signed) -> None:
-        """Keep a checkpoint that was signed; the first of a size stays."""
+        """Keep a checkpoint that was signed, in place of one of the same size under another key."""
         with self.lock:
             self.connection.execute(
-                "INSERT OR IGNORE INTO checkpoints VALUES (?, ?, ?, ?)", tuple(signed)
+                "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?)", tuple(signed)
             )
 
     def signed(self, size: int | None = None) -> Signed | None:
@@ -102,9 +110,12 @@ class Book:
         return None if row is None else Signed(*row)
 
     def remember(self, proved: Proved) -> None:
-        """Remember how far the log was proved; a shorter proof does not take back a longer one."""
-        with self.lock:
-            self.connection.execute("INSERT INTO proofs VALUES (?, ?, ?)", tuple(proved))
+        """Remember how far the log was proved; what failed before is mended."""
+        with self.transaction() as connection:
+            # One for each size is enough to know; the rest would only grow.
+            connection.execute("DELETE FROM proofs WHERE size = ?", (proved.size,))
+            connection.execute("INSERT INTO proofs VALUES (?, ?, ?)", tuple(proved))
+            connection.execute("DELETE FROM failures")
 
     def proved(self) -> Proved | None:
         """Give the longest proof, the latest of equals; None where nothing was proved yet."""
@@ -113,6 +124,17 @@ class Book:
                 "SELECT size, root, proved_ms FROM proofs ORDER BY size DESC, rowid DESC LIMIT 1"
             ).get
         return None if row is None else Proved(*row)
+
+    def note_failure(self, failed: Failed) -> None:
+        """Write down that the log is not what it was."""
+        with self.lock:
+            self.connection.execute("INSERT INTO failures VALUES (?, ?, ?)", tuple(failed))
+
+    def failed(self) -> Failed | None:
+        """Give the last proof that failed, None where one held since."""
+        with self.lock:
+            row = self.connection.execute("SELECT * FROM failures ORDER BY rowid DESC LIMIT 1").get
+        return None if row is None else Failed(*row)
 
     def note_backup(self, backup: Backup) -> None:
         """Write down where a copy of the log is."""

@@ -5,12 +5,13 @@ The format is written down in docs/export-format.md; `consumers.audit.stand_alon
 
 import asyncio
 import base64
-import gzip
 import os
+import struct
+import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 from consumers.audit import stand_alone
 from consumers.audit.auditor import Auditor
@@ -21,15 +22,28 @@ from events.envelope import Sealed
 from events.errors import LogUnavailable, NotFound, Refused
 from events.tree import leaf_hash
 
-__all__ = ["VERIFIER", "Export", "Parts", "lines", "verifier", "write"]
+__all__ = [
+    "PARTS",
+    "VERIFIER",
+    "Export",
+    "Parts",
+    "behind",
+    "lines",
+    "packed",
+    "verifier",
+    "write",
+]
 
 LEVEL = 6  # of gzip: half the size of level 1 for twice its time, which is that of reading
 PAGE = 500  # events of a story that are looked up together
-TOGETHER = 256 * 1024  # bytes that are packed in one go
+TOGETHER = 256  # lines that are packed in one go: some 300 KB
+# No name, no time, no system: RFC 1952, section 2.3.
+_GZIP: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 VERIFIER: Final = "verify_export.py"
 """The name that the verifier is shipped under."""
 
 Parts = Literal["public", "internal", "private"]
+PARTS: Final[tuple[Parts, ...]] = get_args(Parts)
 Progress = Callable[[int, int], None]
 
 
@@ -141,18 +155,41 @@ def _put(part: str, file: str) -> str:
 
 
 async def _write(auditor: Auditor, export: Export, part: str, progress: Progress) -> None:
-    done, held, waiting = 0, 0, []
-    # Without a name and time of its own, so that the same export is the same bytes.
-    with open(part, "wb") as file, gzip.GzipFile("", "wb", LEVEL, file, mtime=0) as packed:  # noqa: ASYNC230, PTH123 - opening waits for nothing
-        async for line in lines(auditor, export):
-            waiting.append(line)
-            held += len(line)
-            if held > TOGETHER:
-                done += len(waiting)
-                await asyncio.to_thread(packed.write, b"".join(waiting))
-                progress(done, export.signed.size)
-                held, waiting = 0, []
-        packed.write(b"".join(waiting))
+    with open(part, "wb") as file:  # noqa: ASYNC230, PTH123 - opening waits for nothing
+        async for piece in packed(auditor, export, progress):
+            await asyncio.to_thread(file.write, piece)
+
+
+async def packed(
+    auditor: Auditor, export: Export, progress: Progress = lambda _done, _total: None
+) -> AsyncIterator[bytes]:
+    """Give an export piece by piece as one gzip member, the same bytes for the same export."""
+    # A raw stream with a header of its own: the library's names the time and the file.
+    squeeze = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    checksum, length, done = 0, 0, 0
+    source = lines(auditor, export)
+    waiting = [await anext(source)]  # what can be refused is refused before anything is given
+    yield _GZIP
+    async for line in source:
+        waiting.append(line)
+        if len(waiting) == TOGETHER:
+            whole = b"".join(waiting)
+            checksum, length = zlib.crc32(whole, checksum), length + len(whole)
+            done += len(waiting)
+            waiting = []
+            yield await asyncio.to_thread(squeeze.compress, whole)
+            progress(done, export.signed.size)
+    whole = b"".join(waiting)
+    checksum, length = zlib.crc32(whole, checksum), length + len(whole)
+    ending = struct.pack("<LL", checksum, length & 0xFFFFFFFF)
+    yield squeeze.compress(whole) + squeeze.flush() + ending
+
+
+async def behind(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Give pieces of which the first was taken already."""
+    yield first
+    async for piece in rest:
+        yield piece
 
 
 def verifier() -> bytes:

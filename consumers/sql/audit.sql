@@ -24,6 +24,13 @@ CREATE TABLE IF NOT EXISTS proofs (
     proved_ms INTEGER NOT NULL
 ) STRICT;
 
+-- What was found wrong since the last time that it was right.
+CREATE TABLE IF NOT EXISTS failures (
+    position INTEGER NOT NULL,
+    words    TEXT    NOT NULL,
+    found_ms INTEGER NOT NULL
+) STRICT;
+
 -- Copies of the log that were made with `dateline backup`.
 CREATE TABLE IF NOT EXISTS backups (
     file    TEXT    NOT NULL,

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from dateline.api.auditing import audit_paths
 from dateline.api.filing import filing_paths
 from dateline.api.reading import output_paths, reading_paths
 from dateline.api.shapes import PROBLEM, RECEIPT, STATE, SUMMARY, UPDATE
@@ -30,6 +31,7 @@ def openapi() -> dict[str, Any]:
             **filing_paths(),
             **reading_paths(),
             **output_paths(),
+            **audit_paths(),
             **_watching(),
         },
         "components": {

@@ -1,0 +1,101 @@
+"""The auditor on duty beside a server: signs on schedule, and proves the log again and again."""
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import NamedTuple
+
+import structlog
+
+from consumers.audit.auditor import Auditor
+from consumers.audit.book import Failed, Proved
+from events.errors import DatelineError, LogDamaged
+from events.log import Clock
+
+__all__ = ["Duty", "Schedule"]
+
+log = structlog.get_logger()
+
+
+class Schedule(NamedTuple):
+    """When the auditor does what; times in seconds.
+
+    A checkpoint is signed after `events` new ones, or `within` the first that is not in one, and
+    looked for every `look`. The log is read whole `again` after it was; after every 5,000 events
+    the reading rests for `rest`, so that it takes a few per cent of one core.
+    """
+
+    events: int = 256
+    within: float = 60.0
+    look: float = 0.25
+    again: float = 3_600.0
+    rest: float = 0.5
+
+
+class Duty:
+    """What the auditor does while a server runs.
+
+    Args:
+        auditor: of the log.
+        clock: milliseconds since 1970 UTC.
+        schedule: when.
+    """
+
+    def __init__(
+        self,
+        auditor: Auditor,
+        clock: Clock,
+        schedule: Schedule = Schedule(),  # noqa: B008 - it cannot change
+    ) -> None:
+        self._auditor = auditor
+        self._clock = clock
+        self._schedule = schedule
+
+    async def sign(self) -> None:
+        """Sign checkpoints on schedule, until cancelled."""
+        auditor, schedule = self._auditor, self._schedule
+        last = await asyncio.to_thread(auditor.book.signed)
+        size = signed = last.size if last is not None else 0
+        since: float | None = None  # when the first event came that is in no checkpoint
+        while True:
+            left = None if since is None else max(0.0, since + schedule.within - time.monotonic())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(auditor.log.grown(size), left)
+            noticed = await auditor.catch_up()
+            size = noticed.size
+            since = time.monotonic() if since is None and size > signed else since
+            late = since is not None and time.monotonic() - since >= schedule.within
+            if size > signed and (late or noticed.lifted or size - signed >= schedule.events):
+                signed = (await auditor.checkpoint()).size
+                since = None if size <= signed else since
+            await asyncio.sleep(schedule.look)
+
+    async def sign_at_last(self) -> None:
+        """Sign what is in no checkpoint yet, when the server ends; it ends in any case."""
+        try:
+            if (await self._auditor.log.head()).size:
+                await self._auditor.checkpoint()
+        except DatelineError as error:
+            log.warning("not signed at the end", error=type(error).__name__)
+
+    async def prove(self) -> None:
+        """Prove the log again and again, until cancelled; damage is written down, and told."""
+        while True:
+            proved = await asyncio.to_thread(self._auditor.book.proved)
+            if proved is not None:
+                since = (self._clock() - proved.proved_ms) / 1000
+                await asyncio.sleep(max(0.0, self._schedule.again - since))
+            try:
+                await self._auditor.verify(lambda _done, _total: None, self._rest)
+            except LogDamaged as damage:
+                found = Failed(damage.position, str(damage), self._clock())
+                await asyncio.to_thread(self._auditor.book.note_failure, found)
+                log.error("log damaged", position=damage.position)  # noqa: TRY400 - a traceback may hold what was filed
+                await asyncio.sleep(self._schedule.again)
+
+    async def _rest(self) -> None:
+        await asyncio.sleep(self._schedule.rest)
+
+    def report(self) -> tuple[Proved | None, Failed | None]:
+        """Give the last proof, and the damage that was found since, if any."""
+        return self._auditor.book.proved(), self._auditor.book.failed()
