@@ -26,7 +26,10 @@ __all__ = ["Checked", "Refusal", "check", "main"]
 FORMAT: Final = "dateline-export/1"
 CHUNK = 1 << 16  # bytes read at a time
 LONGEST_LINE = 1 << 24  # bytes of one line: an event's contents at their longest, many times over
-FIELDS: Final = {"body", "body_nonce", "envelope", "leaf", "position", "private", "private_nonce"}
+HEADER: Final = {"checkpoint", "events", "format", "keys", "parts", "rotations", "story"}
+FIELDS: Final = {"body", "body_nonce", "envelope", "leaf", "position"}
+PRIVATE: Final = {"private", "private_nonce"}
+PARTS: Final = {"public", "internal", "private"}
 sha256 = hashlib.sha256
 _SHAPE: Final = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
@@ -93,6 +96,8 @@ class _Events:
     def __init__(self, header: dict[str, Any], head: Head, kept: Head | None) -> None:
         self.story: str | None = header["story"]
         self.private = header["parts"] == "private"
+        self.fields = FIELDS | (PRIVATE if self.private else set())
+        self.fields |= set() if self.story is None else {"proof"}
         self.hides = header["parts"] == "public" and self.story is None
         self.expected: int = header["events"]
         self.head = head
@@ -118,8 +123,8 @@ class _Events:
         event = _json(line, position)
         if not isinstance(event, dict) or "leaf" not in event or "position" not in event:
             raise Refusal(position, "an event with its leaf and position", "something else")
-        if not event.keys() <= FIELDS | {"proof"}:
-            raise Refusal(position, "no other fields", ", ".join(event.keys() - FIELDS))
+        if not event.keys() <= self.fields:
+            raise Refusal(position, "no other fields", ", ".join(event.keys() - self.fields))
         self.count += 1
         if self.count > self.expected:
             raise Refusal(position, f"{self.expected} events", "one more")
@@ -170,7 +175,8 @@ class _Events:
             if content is None or nonce is None:
                 raise Refusal(position, f"the {label} with its nonce, or neither", "one of them")
             message = label.encode() + b"\x00" + content.encode("utf-8", "surrogatepass")
-            if hmac.digest(bytes.fromhex(nonce), message, "sha256").hex() != facts[label]:
+            key = bytes.fromhex(nonce)
+            if hmac.digest(key, message, "sha256").hex() != facts[label] or key.hex() != nonce:
                 raise Refusal(position, f"the {label} that was committed to", "another")
         if facts["kind"] == "redacted" and "body" in event:
             self._redacted(story, _json(event["body"].encode(), position))
@@ -268,6 +274,8 @@ def _header(line: bytes) -> dict[str, Any]:
     header = _json(line, 0)
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise Refusal(0, f"an export of format {FORMAT}", "something else")
+    if header.keys() != HEADER or header["parts"] not in PARTS:
+        raise Refusal(0, f"a header with {', '.join(sorted(HEADER))}", ", ".join(header))
     return header
 
 
@@ -302,8 +310,7 @@ def _trusted(header: dict[str, Any], key: str | None) -> list[str]:
         text = f"dateline key rotation\n{change['old']}\n{change['new']}\n".encode()
         both = zip((change["old"], change["new"]), change["signatures"], strict=True)
         if change["old"] in trusted and all(
-            _verified(_raw_key(each)[1], text, base64.b64decode(signature))
-            for each, signature in both
+            _verified(_raw_key(each)[1], text, _decoded(signature)) for each, signature in both
         ):
             trusted.append(change["new"])
     return trusted
@@ -315,7 +322,7 @@ def _opened(note: str, keys: list[str]) -> tuple[Head, str]:
     text += "\n"
     for line in signatures.splitlines():
         name, _, encoded = line.removeprefix("— ").partition(" ")
-        raw = base64.b64decode(encoded)
+        raw = _decoded(encoded)
         for key in keys:
             key_id, public = _raw_key(key)
             if key.partition("+")[0] != name or raw[:4] != key_id:
@@ -323,14 +330,22 @@ def _opened(note: str, keys: list[str]) -> tuple[Head, str]:
             if not _verified(public, text.encode(), raw[4:]):
                 raise Refusal(0, f"a checkpoint signed with {key}", "a signature that fails")
             lines = text.split("\n")
-            return Head(lines[0], int(lines[1]), base64.b64decode(lines[2])), key
+            return Head(lines[0], int(lines[1]), _decoded(lines[2])), key
     raise Refusal(0, f"a checkpoint signed with {' or '.join(keys)}", "none of them")
+
+
+def _decoded(text: str) -> bytes:
+    """Decode base64 and nothing that only looks like it."""
+    raw = base64.b64decode(text, validate=True)
+    if base64.b64encode(raw).decode() != text:
+        raise Refusal(0, "base64", text)
+    return raw
 
 
 def _raw_key(text: str) -> tuple[bytes, bytes]:
     """Take a public key apart, `name+id+base64(0x01 ‖ key)`: its id and its 32 bytes."""
     name, key_id, encoded = text.split("+", 2)
-    raw = base64.b64decode(encoded)
+    raw = _decoded(encoded)
     if sha256(name.encode() + b"\n" + raw).digest()[:4].hex() != key_id or raw[:1] != b"\x01":
         raise Refusal(0, "an Ed25519 key as name+id+base64", text)
     return bytes.fromhex(key_id), raw[1:]
