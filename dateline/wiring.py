@@ -20,12 +20,22 @@ from consumers.subscription import Subscription
 from consumers.views import DAMAGE, Views, set_aside
 from events.envelope import instant
 from events.errors import NotFound, ViewsUnavailable
+from events.kafka_address import Address, BadAddress
 from events.log import Clock, Log
 from events.memory_log import MemoryLog, wall_clock
 from events.sqlite_log import SqliteLog
 from producers.publisher import Publisher
 
-__all__ = ["BadUrl", "Newsroom", "expect_log", "keys_path", "newsroom", "open_log", "sqlite_path"]
+__all__ = [
+    "BadUrl",
+    "Newsroom",
+    "expect_log",
+    "kafka_address",
+    "keys_path",
+    "newsroom",
+    "open_log",
+    "sqlite_path",
+]
 
 SQLITE = "sqlite:///"
 NO_ROOM: Final = (apsw.FullError, apsw.ReadOnlyError, apsw.CantOpenError, apsw.IOError)
@@ -34,10 +44,16 @@ telemetry = structlog.get_logger()
 
 
 class BadUrl(ValueError):
-    """A log URL of no known form."""
+    """A log URL of no known form.
 
-    def __init__(self, url: str) -> None:
-        super().__init__(f"expected a log as sqlite:///FILE or memory:; found {url!r}")
+    Args:
+        url: the URL.
+        why: what is wrong with it, where more is known than that.
+    """
+
+    def __init__(self, url: str, why: str | None = None) -> None:
+        forms = "sqlite:///FILE, kafka://HOST:PORT/TOPIC or memory:"
+        super().__init__(why or f"expected a log as {forms}; found {url!r}")
 
 
 class Newsroom:
@@ -127,6 +143,18 @@ def sqlite_path(url: str) -> str | None:
     return path if url.startswith(SQLITE) and path else None
 
 
+def kafka_address(url: str) -> Address | None:
+    """Give what a URL says of a Kafka log, None when it names none.
+
+    Raises:
+        BadUrl: it names one that cannot be used.
+    """
+    try:
+        return Address.parse(url)
+    except BadAddress as error:
+        raise BadUrl(url, str(error)) from error
+
+
 def open_log(url: str, clock: Clock = wall_clock) -> Log:
     """Turn a URL into a log.
 
@@ -137,6 +165,11 @@ def open_log(url: str, clock: Clock = wall_clock) -> Log:
     path = sqlite_path(url)
     if path is not None:
         return SqliteLog(path, clock)
+    address = kafka_address(url)
+    if address is not None:
+        from events.kafka_log import KafkaLog  # noqa: PLC0415 - a tenth of a second to import
+
+        return KafkaLog(address)  # the broker's clock is its own
     if url == "memory:":
         return MemoryLog(clock)
     raise BadUrl(url)
@@ -146,11 +179,19 @@ def expect_log(url: str) -> None:
     """Refuse to look into a log that is not there: a mistyped name must not make an empty one.
 
     Raises:
-        NotFound: there is no such file.
+        NotFound: there is no such file or topic.
+        LogUnavailable: the broker cannot be asked.
     """
     path = sqlite_path(url)
     if path is not None and not Path(path).exists():
         raise NotFound("log", f"{path} (the first filing makes one)")
+    address = kafka_address(url)
+    if address is None:
+        return
+    from events.kafka_topics import exists  # noqa: PLC0415 - as in `open_log`
+
+    if not asyncio.run(exists(address)):
+        raise NotFound("log", f"{address.url} (the first filing makes one)")
 
 
 def views_path(url: str) -> str:
@@ -175,7 +216,8 @@ def signing_key_path(url: str) -> str | None:
 
 
 def _beside(url: str, what: str) -> str:
-    path = sqlite_path(url)
+    address = kafka_address(url)
+    path = address.mirror if address is not None else sqlite_path(url)
     if path is None:
         return ":memory:"
     # A log named without its ending has others beside it than the one that has it.

@@ -62,7 +62,7 @@ class SqliteLog:
         self._size = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         try:
-            self._writer = Writer(self.url, self._path, clock, self._announce)
+            self._writer = Writer(self.url, self._path, clock, self.announce)
         except apsw.Error as error:
             raise explain(self.url, error, reading=True) from error
 
@@ -205,8 +205,8 @@ class SqliteLog:
         for grown in self._followers:
             grown.set()
 
-    def _announce(self, size: int) -> None:
-        """Wake the followers of this process, from the writer's thread."""
+    def announce(self, size: int) -> None:
+        """Wake the followers of this process, from the thread that writes."""
         self._size = size
         if self._followers and self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop closed first; nobody follows

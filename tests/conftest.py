@@ -1,15 +1,18 @@
 """What every test may ask for: a clock to move, a log of each kind, a newsroom."""
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from brokers import Broker, fetched, topic_of
 from hypothesis import HealthCheck, settings
 from serving import Served, served
 
 from dateline import telemetry
 from dateline.wiring import Newsroom, newsroom
+from events.kafka_log import KafkaLog
 from events.log import Log
 from events.memory_log import MemoryLog
 from events.sqlite_log import SqliteLog
@@ -58,12 +61,33 @@ def clock() -> Clock:
 OpenLog = Callable[[], Log]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a broker that the whole run shares; each test has topics of its own."""
+    given = os.environ.get("DATELINE_TEST_KAFKA")
+    if given:
+        yield given
+        return
+    fetched()
+    broker = Broker(tmp_path_factory.mktemp("kafka"))
+    try:
+        yield broker.start().address
+    finally:
+        broker.stop()
+
+
+@pytest.fixture(params=["memory", "sqlite", "kafka"])
 async def log(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[Log]:
     """A log of each kind; a new adapter is added here and has to pass all that uses it."""
-    made: Log = (
-        MemoryLog(clock) if request.param == "memory" else SqliteLog(tmp_path / "log.db", clock)
-    )
+    made: Log
+    match request.param:
+        case "memory":
+            made = MemoryLog(clock)
+        case "sqlite":
+            made = SqliteLog(tmp_path / "log.db", clock)
+        case _:
+            broker: str = request.getfixturevalue("kafka")
+            made = KafkaLog(topic_of(broker, tmp_path), clock)
     yield made
     await made.close()
 

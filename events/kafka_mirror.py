@@ -1,0 +1,393 @@
+"""The mirror: a Kafka topic folded, in the order of its offsets, into a SQLite log of this node.
+
+Every node folds by the one rule of `kafka_arbitration`, so all have the same events at the same
+positions, byte for byte, and the same root. What a commit folds and how far it came are in one
+transaction, so that a record is folded once, also where several processes share a mirror. The
+mirror can always be made again from the topic; it is not synced at every commit.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import apsw
+
+from events.envelope import Sealed, seal
+from events.errors import LogDamaged
+from events.kafka_arbitration import Places, Standing, Void, Why, arbitrate
+from events.kafka_records import KEY_NUMBER, NOTHING, Garbage, Offer, decode, key_number, opened
+from events.sqlite_file import connect
+from events.sqlite_writer import COLUMNS, read_tree
+from events.tree import Frontier
+
+__all__ = ["Checkpoint", "Folded", "KeysBehind", "Mirror", "Taken", "VoidRecord"]
+
+WAL_PAGES = 4_000  # pages of 4 KiB in the write-ahead log before it is moved into the database
+STORIES_REMEMBERED = 50_000  # versions kept in memory, so that a known story costs no look-up
+KEY_BYTES = 32
+MOST_VOIDS = 1_000  # shown at a time; a topic may be flooded
+
+_TABLES: Final = (Path(__file__).parent / "sql" / "mirror.sql").read_text()
+_INSERT: Final = f"INSERT INTO events ({COLUMNS}) VALUES ({', '.join('?' * len(Sealed._fields))})"
+
+
+class Taken(NamedTuple):
+    """A record as it was read from the topic; `appended_ms` is the topic's LogAppendTime."""
+
+    offset: int
+    appended_ms: int
+    headers: Sequence[tuple[str, bytes]]
+    value: bytes | None
+
+
+class Folded(NamedTuple):
+    """What became of a record; `attempt` is empty where it names none."""
+
+    attempt: bytes
+    outcome: Places | Void
+
+
+class VoidRecord(NamedTuple):
+    """A record that got no place, as auditors see it."""
+
+    offset: int
+    appended_ms: int
+    story: str | None
+    why: str
+    reason: str
+
+
+class Checkpoint(NamedTuple):
+    """How far a mirror is: the next offset of either topic, and the size of the log."""
+
+    next_offset: int
+    next_key: int
+    events: int
+
+
+class KeysBehind(Exception):
+    """A record's keys are not known yet."""
+
+
+class Mirror:
+    """Folds records into the file; all calls come from one thread.
+
+    Args:
+        path: the file; made when it is not there.
+        url: the log's URL, for messages.
+        topic: name of the topic that it mirrors.
+
+    Raises:
+        apsw.Error: the file cannot be opened.
+        LogDamaged: it is something else, or the mirror of another topic.
+    """
+
+    def __init__(self, path: str, url: str, topic: str) -> None:
+        self._url = url
+        self._path = path
+        self._seen = -1  # SQLite's data version after our last commit; -1 before a look
+        self._tree = Frontier()
+        self._recorded_ms = 0
+        self._newest = b""
+        self._at = Checkpoint(0, 0, 0)
+        self._versions: dict[str, int] = {}
+        self._fresh: dict[bytes, int] = {}  # ids that the commit under way adds
+        self._wal_pages = 0
+        self._connection = connect(path)
+        try:
+            self._prepare(topic)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _prepare(self, topic: str) -> None:
+        connection = self._connection
+        connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", "NORMAL")
+        connection.pragma("secure_delete", value=True)
+        connection.wal_autocheckpoint(0)
+        connection.set_wal_hook(self._wal_grew)
+        with connection:
+            connection.execute(_TABLES)
+            connection.execute(
+                "INSERT OR IGNORE INTO mirror "
+                "SELECT 1, ?, 0, x'', 0, 0 WHERE NOT EXISTS (SELECT 1 FROM events)",
+                (topic,),
+            )
+        found = connection.execute("SELECT topic FROM mirror").get
+        if found != topic:
+            raise LogDamaged(
+                self._url,
+                0,
+                f"the mirror of topic {topic} in {self._path}",
+                f"that of {found}" if found else "a log of its own",
+            )
+
+    def checkpoint(self) -> Checkpoint:
+        """Say how far the mirror is."""
+        row = self._connection.execute("SELECT next_offset, next_key, events FROM mirror").get
+        return Checkpoint._make(row)
+
+    def recognises(self, value: bytes | None) -> bool:
+        """Whether a record, read again at the offset before the next, is the one folded last."""
+        last = self._connection.execute("SELECT last_record FROM mirror").get
+        return bool(last == _hash(value))
+
+    def add_keys(self, keys: Iterable[tuple[bytes, bytes]]) -> None:
+        """Remember keys by their numbers, before the topic of keys brings them back."""
+        with self._connection as connection:
+            connection.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?)", keys)
+
+    def fold_keys(self, keys: Sequence[tuple[bytes, bytes | None]], next_key: int) -> list[int]:
+        """Take what the topic of keys brings: a key, or None where one was erased.
+
+        Gives:
+            The positions whose contents were erased.
+        """
+        erased: list[int] = []
+        with self._connection as connection:
+            for number, key in keys:
+                if len(number) != KEY_NUMBER or (key is not None and len(key) != KEY_BYTES):
+                    continue
+                if key is not None:
+                    connection.execute("INSERT OR IGNORE INTO keys VALUES (?, ?)", (number, key))
+                    continue
+                connection.execute(
+                    "INSERT INTO keys VALUES (?, NULL) ON CONFLICT (number) DO UPDATE SET key=NULL",
+                    (number,),
+                )
+                erased += self._erase(number)
+            connection.execute("UPDATE mirror SET next_key = max(next_key, ?)", (next_key,))
+        if erased:
+            self._tidy(apsw.SQLITE_CHECKPOINT_TRUNCATE)  # nothing stays in the write-ahead log
+        return erased
+
+    def _erase(self, number: bytes) -> list[int]:
+        row = self._connection.execute(
+            "SELECT position, events, first_key FROM accepted "
+            "WHERE first_key BETWEEN ? AND ? ORDER BY first_key DESC LIMIT 1",
+            (number[:8] + bytes(8), number),
+        ).get
+        step = int.from_bytes(number[8:]) - int.from_bytes(row[2][8:]) if row else 0
+        if row is None or step >= row[1]:
+            return []  # it was no event's, or its event is still to come
+        position = row[0] + step
+        self._connection.execute(
+            "UPDATE events SET body = NULL, body_nonce = NULL, private = NULL, "
+            "private_nonce = NULL WHERE position = ?",
+            (position,),
+        )
+        return [position]
+
+    def fold(self, records: Sequence[Taken], *, all_keys: bool = False) -> list[Folded | None]:
+        """Fold records in one commit; None stands where another process was faster.
+
+        Args:
+            records: in the order of their offsets.
+            all_keys: every key there is has been read; what is missing was erased.
+
+        Raises:
+            KeysBehind: keys are missing that may still come; nothing was folded.
+        """
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if connection.data_version() != self._seen:
+                self._catch_up()
+            folded = self._fold(records, all_keys=all_keys)
+            connection.execute("COMMIT")
+        except BaseException:
+            self._seen = -1
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        finally:
+            self._fresh.clear()
+        self._seen = connection.data_version()
+        if self._wal_pages >= WAL_PAGES:
+            self._tidy(apsw.SQLITE_CHECKPOINT_PASSIVE)
+        return folded
+
+    @property
+    def size(self) -> int:
+        """The size of the log after the last fold."""
+        return self._tree.size
+
+    def _fold(self, records: Sequence[Taken], *, all_keys: bool) -> list[Folded | None]:
+        rows: list[tuple[object, ...]] = []
+        accepted: list[tuple[int, int, int, bytes]] = []
+        envelopes: list[bytes] = []
+        folded: list[Folded | None] = []
+        connection, last = self._connection, None
+        for record in records:
+            if record.offset < self._at.next_offset:
+                folded.append(None)
+                continue
+            last = record
+            attempt, offer, outcome = self._judge(record, self._tree.size + len(envelopes))
+            folded.append(Folded(attempt, outcome))
+            if isinstance(outcome, Void) or offer is None:
+                self._void(record, offer, outcome)
+                continue
+            accepted.append(
+                (record.offset, outcome.positions[0], len(offer.parcels), offer.first_key)
+            )
+            contents = self._contents(offer, all_keys=all_keys)
+            for parcel, content, position, version, recorded_ms in zip(
+                offer.parcels, contents, *outcome, strict=True
+            ):
+                event = parcel.prepared
+                envelope = seal(event, position, version, recorded_ms)
+                envelopes.append(envelope)
+                rows.append(
+                    (
+                        *(position, parcel.story, version, event.id, event.kind, event.schema),
+                        *(recorded_ms, envelope),
+                        *content,
+                    )
+                )
+                self._fresh[event.id] = position
+                self._versions[parcel.story] = version
+                self._newest = max(self._newest, event.id)
+            self._recorded_ms = outcome.recorded_ms[-1]
+        if last is not None:
+            connection.executemany(_INSERT, rows)
+            connection.executemany("INSERT INTO accepted VALUES (?, ?, ?, ?)", accepted)
+            self._tree.extend(envelopes)
+            self._move(last)
+        return folded
+
+    def _judge(self, record: Taken, size: int) -> tuple[bytes, Offer | None, Places | Void]:
+        try:
+            offer = decode(record.headers, record.value)
+        except Garbage as error:
+            return b"", None, Void(Why.GARBAGE, str(error))
+        standing = Standing(size, self._recorded_ms, self._version, self._knows)
+        return offer.attempt, offer, arbitrate(offer, standing, record.appended_ms)
+
+    def _contents(self, offer: Offer, *, all_keys: bool) -> Iterator[tuple[bytes | None, ...]]:
+        first, count = offer.first_key, len(offer.parcels)
+        found: dict[bytes, bytes | None] = dict(
+            self._connection.execute(
+                "SELECT number, key FROM keys WHERE number BETWEEN ? AND ?",
+                (first, key_number(first, count - 1)),
+            )
+        )
+        if len(found) < count and not all_keys:
+            raise KeysBehind
+        for step, parcel in enumerate(offer.parcels):
+            number = key_number(first, step)
+            key = found.get(number)
+            yield NOTHING if key is None else opened(parcel, number, key)
+
+    def _void(self, record: Taken, offer: Offer | None, void: Places | Void) -> None:
+        assert isinstance(void, Void), "a record with places is not void"  # noqa: S101 - for the types
+        self._connection.execute(
+            "INSERT INTO void VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                record.offset,
+                record.appended_ms,
+                offer.story if offer else None,
+                void.why.value,
+                void.reason,
+                void.found,
+            ),
+        )
+
+    def _move(self, last: Taken) -> None:
+        self._at = Checkpoint(last.offset + 1, self._at.next_key, self._tree.size)
+        self._connection.execute(
+            "UPDATE tree SET size = ?, hashes = ?, recorded_ms = ?",
+            (self._tree.size, self._tree.hashes, self._recorded_ms),
+        )
+        self._connection.execute(
+            "UPDATE mirror SET next_offset = ?, last_record = ?, events = ?",
+            (last.offset + 1, _hash(last.value), self._tree.size),
+        )
+
+    def _version(self, story: str) -> int:
+        version = self._versions.get(story)
+        if version is None:
+            if len(self._versions) >= STORIES_REMEMBERED and not self._fresh:
+                self._versions.clear()
+            query = "SELECT max(version) FROM events WHERE story = ?"
+            version = self._versions[story] = self._connection.execute(query, (story,)).get or 0
+        return version
+
+    def _knows(self, event_id: bytes) -> bool:
+        if event_id > self._newest:  # ids are in time order: past the newest of all they are new
+            return False
+        if event_id in self._fresh:
+            return True
+        row = self._connection.execute("SELECT 1 FROM events WHERE id = ?", (event_id,)).get
+        return row is not None
+
+    def outcome(self, offset: int) -> Places | Void:
+        """Say what became of a record that another process folded into the same mirror."""
+        connection = self._connection
+        row = connection.execute("SELECT why, reason, found FROM void WHERE offset = ?", (offset,))
+        void = row.get
+        if void is not None:
+            return Void(Why(void[0]), void[1], void[2])
+        position, events = connection.execute(
+            "SELECT position, events FROM accepted WHERE offset = ?", (offset,)
+        ).get
+        placed = connection.execute(
+            "SELECT position, version, recorded_ms FROM events "
+            "WHERE position BETWEEN ? AND ? ORDER BY position",
+            (position, position + events - 1),
+        ).fetchall()
+        return Places(*zip(*placed, strict=True))
+
+    def voids(self) -> list[VoidRecord]:
+        """Give the last records that got no place, in the order of their offsets."""
+        rows = self._connection.execute(
+            "SELECT * FROM (SELECT offset, appended_ms, story, why, reason FROM void "
+            "ORDER BY offset DESC LIMIT ?) ORDER BY offset",
+            (MOST_VOIDS,),
+        )
+        return [VoidRecord._make(row) for row in rows]
+
+    def key_of(self, position: int) -> bytes | None:
+        """Give the number of the key of an event's contents, None where there is no such event."""
+        row = self._connection.execute(
+            "SELECT position, first_key FROM accepted "
+            "WHERE position <= ? AND ? < position + events",
+            (position, position),
+        ).get
+        return key_number(row[1], position - row[0]) if row else None
+
+    def _catch_up(self) -> None:
+        """Another connection wrote since our last commit, or the file was just opened."""
+        self._versions.clear()
+        connection = self._connection
+        self._tree, self._recorded_ms = read_tree(self._url, connection)
+        self._newest = connection.execute("SELECT max(id) FROM events").get or b""
+        self._at = self.checkpoint()
+        if self._at.events != self._tree.size:
+            raise LogDamaged(
+                self._url,
+                self._at.events + 1,
+                f"a mirror of {self._at.events} events in {self._path}",
+                f"{self._tree.size}, not all of them from the topic",
+            )
+
+    def _wal_grew(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _tidy(self, mode: int) -> None:
+        self._wal_pages = 0
+        try:
+            self._connection.wal_checkpoint(mode=mode)
+        except apsw.BusyError:  # somebody reads; the next commit tries again
+            self._wal_pages = WAL_PAGES
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+
+def _hash(value: bytes | None) -> bytes:
+    return sha256(value or b"").digest()
