@@ -155,8 +155,11 @@ class SqliteLog:
                 size = self._size if self._size > after else (await self.head()).size
                 if size > after:
                     return size
+                # Not `wait_for`, which until Python 3.12 forgets that it was cancelled when an
+                # append comes at the same moment.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(grown.wait(), LOOK_AGAIN)
+                    async with asyncio.timeout(LOOK_AGAIN):
+                        await grown.wait()
         finally:
             self._followers.discard(grown)
 

@@ -202,3 +202,23 @@ async def test_a_backup_takes_no_name_with_something_left_beside_it(tmp_path: Pa
     with pytest.raises(Refused, match="no file of a log of this name"):
         copy_log(str(tmp_path / "news.db"), str(tmp_path / "copy.db"), lambda *_: None)
     await log.close()
+
+
+async def test_a_follower_can_be_stopped_at_any_moment(tmp_path: Path) -> None:
+    """Whoever stops following at the very moment of an append has stopped."""
+    log = SqliteLog(tmp_path / "log.db")
+    for _ in range(20):
+        size = (await log.head()).size
+        waiting = asyncio.ensure_future(follow_on(log, size))
+        await asyncio.sleep(0)
+        await log.append("a", [note("1")])
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting], timeout=5)
+        assert waiting.cancelled()
+    await log.close()
+
+
+async def follow_on(log: SqliteLog, size: int) -> None:
+    while True:
+        size = await log.grown(size)
