@@ -5,6 +5,7 @@ from typing import Final
 from events.errors import (
     Conflict,
     DatelineError,
+    DeliveriesUnavailable,
     KeysUnavailable,
     LogDamaged,
     LogFull,
@@ -38,6 +39,7 @@ OUTCOMES: Final[dict[type[DatelineError], tuple[int, int]]] = {
     NotFound: (REFUSED, 404),
     Unauthorised: (REFUSED, 401),
     KeysUnavailable: (UNAVAILABLE, 503),
+    DeliveriesUnavailable: (UNAVAILABLE, 503),
     Conflict: (REFUSED, 409),
     LogFull: (UNAVAILABLE, 507),
     LogUnavailable: (UNAVAILABLE, 503),

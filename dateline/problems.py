@@ -10,6 +10,7 @@ from starlette.responses import Response
 from dateline.outcomes import http_status
 from events.errors import (
     DatelineError,
+    DeliveriesUnavailable,
     KeysUnavailable,
     LogDamaged,
     LogUnavailable,
@@ -50,6 +51,8 @@ def _detail(error: Exception) -> str:
     match error:
         case LogUnavailable(advice=advice):
             return f"the log is not to be had just now; {advice}"
+        case DeliveriesUnavailable():
+            return "deliveries are not to be had just now; try again"
         case ViewsUnavailable() | KeysUnavailable() | LogDamaged():
             return "stories are not to be had just now; try again"
         case _:

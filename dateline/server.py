@@ -26,6 +26,7 @@ from consumers.websub import Patience, WebSub
 from dateline.api import docs
 from dateline.auditing import wanted_export
 from dateline.operations import Operations
+from dateline.outbox import Outbox
 from dateline.problems import fault, http_problem, nobody, problem
 from dateline.receipt import Receipt
 from dateline.wiring import Newsroom
@@ -80,6 +81,7 @@ def application(
     keys: Keys,
     limits: Limits = Limits(),  # noqa: B008 - it cannot change
     outside: Outside = Outside(),  # noqa: B008 - it cannot change
+    outbox: Outbox | None = None,
 ) -> tuple[ASGIApp, Feed]:
     """Give the ASGI application of a newsroom, and its feed.
 
@@ -88,6 +90,7 @@ def application(
         keys: who may file and look inside.
         limits: what every subscriber of the feed is given.
         outside: how the server is known outside.
+        outbox: sends alerts, where that is this server's work.
     """
 
     def signed() -> str | None:
@@ -129,7 +132,8 @@ def application(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await feed.begin()
-        async with operations.at_work(audited | _pings(room, feed, outside)):
+        sends = outbox.work() if outbox is not None else {}
+        async with operations.at_work(audited | _pings(room, feed, outside) | sends):
             yield
         await duty.sign_at_last()
 
@@ -216,17 +220,19 @@ class Server(uvicorn.Server):
         ready: called when it serves.
         limits: what every subscriber of the feed is given.
         outside: how the server is known outside.
+        outbox: sends alerts, where that is this server's work.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - it ties together what it is made of
         self,
         room: Newsroom,
         keys: Keys,
         ready: Callable[[], None],
         limits: Limits = Limits(),  # noqa: B008 - it cannot change
         outside: Outside = Outside(),  # noqa: B008 - it cannot change
+        outbox: Outbox | None = None,
     ) -> None:
-        app, self._feed = application(room, keys, limits, outside)
+        app, self._feed = application(room, keys, limits, outside, outbox)
         # It would call every reader that was cut an error; faults are told by `_fault`.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._ready = ready

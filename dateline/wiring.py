@@ -215,6 +215,17 @@ def signing_key_path(url: str) -> str | None:
     return None if path is None else f"{path.removesuffix('.db')}.signing.key"
 
 
+def deliveries_path(url: str) -> str:
+    """Give the file of the ledger of deliveries, beside the log."""
+    return _beside(url, "deliveries")
+
+
+def sealing_key_path(url: str) -> str | None:
+    """Give the file of the key that seals addresses and secrets; None for one in memory."""
+    path = sqlite_path(url)
+    return None if path is None else f"{path.removesuffix('.db')}.sealing.key"
+
+
 def _beside(url: str, what: str) -> str:
     address = kafka_address(url)
     path = address.mirror if address is not None else sqlite_path(url)

@@ -4,6 +4,7 @@
     ├── Refused             a filing breaks a rule; nothing was appended
     ├── NotFound            no such story, development or position
     ├── KeysUnavailable     keys cannot be looked up just now
+    ├── DeliveriesUnavailable   who was sent what cannot be looked up or written just now
     ├── Unauthorised        no key, or none that is known
     ├── ViewsUnavailable    what is made of the log cannot be kept just now; the log is as it was
     │   └── RebuildUnderWay
@@ -23,6 +24,7 @@ given once, in `dateline.outcomes`.
 __all__ = [
     "Conflict",
     "DatelineError",
+    "DeliveriesUnavailable",
     "IdReused",
     "KeysUnavailable",
     "LogDamaged",
@@ -102,6 +104,18 @@ class KeysUnavailable(DatelineError):
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(f"keys unavailable: {path}: {why}")
+
+
+class DeliveriesUnavailable(DatelineError):
+    """The ledger of deliveries cannot be read or written just now; nothing is sent unwritten.
+
+    Args:
+        path: its file, or that of the key to what is sealed in it.
+        why: what stands in the way.
+    """
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"deliveries unavailable: {path}: {why}")
 
 
 class ViewsUnavailable(DatelineError):

@@ -1,0 +1,65 @@
+"""Words for deliveries: read from the log when they are sent, so that none outlive it elsewhere."""
+
+from collections import OrderedDict
+
+from consumers.delivery.deliveries import Deliveries, Delivery
+from consumers.delivery.message import (
+    DIGEST,
+    DRILL,
+    NOTICE,
+    Message,
+    digest_of,
+    drill,
+    message_of,
+    notice,
+)
+from events.envelope import instant
+from events.log import Log
+
+__all__ = ["Composer"]
+
+REMEMBERED = 256  # messages; one alert goes to many at about the same time
+
+
+class Composer:
+    """Makes the message of each delivery.
+
+    Args:
+        source: the log.
+        deliveries: says what a digest tells.
+        public_url: where readers find the server, if anywhere.
+    """
+
+    def __init__(self, source: Log, deliveries: Deliveries, public_url: str | None) -> None:
+        self._log = source
+        self._deliveries = deliveries
+        self._public_url = public_url
+        self._made: OrderedDict[int, Message | None] = OrderedDict()
+
+    async def compose(self, delivery: Delivery) -> Message | None:
+        """Give the message of a delivery, None when nothing is left to say.
+
+        Raises:
+            LogUnavailable: the log cannot be read.
+        """
+        if delivery.kind == DRILL:
+            return drill(delivery.event, delivery.made_ms)
+        if delivery.kind == NOTICE:
+            return notice(delivery.event, delivery.reason, delivery.made_ms)
+        if delivery.kind != DIGEST:
+            return await self._at(delivery.position)
+        positions = await self._deliveries.digested(delivery.delivery)
+        told = [found for each in positions if (found := await self._at(each)) is not None]
+        return digest_of(delivery.event, told, instant(delivery.made_ms)) if told else None
+
+    async def _at(self, position: int) -> Message | None:
+        if position not in self._made:
+            async for event in self._log.read(position - 1, upto=position):
+                self._made[position] = message_of(event, self._public_url)
+            if len(self._made) > REMEMBERED:
+                self._made.popitem(last=False)
+        return self._made.get(position)
+
+    def forget(self) -> None:
+        """Let go of all words: some were erased in the log."""
+        self._made.clear()

@@ -1,0 +1,383 @@
+"""Deliveries: one alert for one target each, from the decision to its end."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal, NamedTuple
+
+import apsw
+import orjson
+
+from consumers.delivery.ledger import SQL, Ledger
+
+__all__ = [
+    "Attempt",
+    "Deliveries",
+    "Delivery",
+    "Earlier",
+    "End",
+    "Held",
+    "Planned",
+    "State",
+    "Tally",
+    "webhook_id",
+]
+
+State = Literal[
+    "pending",
+    "in flight",
+    "delivered",
+    "retry",
+    "failed",
+    "expired",
+    "superseded",
+    "held",
+    "suppressed",
+    "skipped",
+]
+REACTION: Final = "alerts"  # the name that the reaction's checkpoint is kept under
+WINDOW = 64  # deliveries looked at to find some of different stories
+HELD = 500  # held deliveries decided again together
+MOST_SHOWN = 10_000  # attempts listed at once
+HOUR_MS = 3_600_000
+# Milliseconds after which an alert of a level is not worth sending any more; of all others it is
+# the schedule that ends.
+LIFE: Final[Mapping[str, int]] = {"flash": 24 * HOUR_MS, "bulletin": 48 * HOUR_MS}
+LONGEST_LIFE = 120 * HOUR_MS
+
+
+class Planned(NamedTuple):
+    """What is decided of one alert and one target."""
+
+    event: str
+    target: str
+    position: int
+    story: str
+    alert: str
+    kind: str
+    level: str
+    fast: bool
+    state: State
+    reason: str
+    due_ms: int
+    digested: bool = False
+
+
+class Delivery(NamedTuple):
+    """A delivery that is claimed: it is written down as under way, and goes out next."""
+
+    delivery: int
+    webhook_id: str
+    event: str
+    target: str
+    position: int
+    story: str
+    alert: str
+    kind: str
+    level: str
+    fast: bool
+    tries: int
+    before: int
+    made_ms: int
+    expires_ms: int
+    reason: str
+
+
+class End(NamedTuple):
+    """How one try ended, and what becomes of the delivery.
+
+    `may_have` is false only where it is certain that the target did not get it.
+    """
+
+    delivery: int
+    number: int
+    state: State
+    due_ms: int
+    milliseconds: int
+    status: int | None = None
+    error: str | None = None
+    address: str | None = None
+    may_have: bool = True
+    shown_as: str | None = None
+
+
+class Attempt(NamedTuple):
+    """A try as it is listed; what is not known yet, or was never tried, is None."""
+
+    webhook_id: str
+    kind: str
+    story: str
+    alert: str
+    state: State
+    reason: str
+    number: int | None
+    began_ms: int | None
+    milliseconds: int | None
+    status: int | None
+    error: str | None
+    address: str | None
+
+
+class Earlier(NamedTuple):
+    """What a target was shown before: its id, and what the channel calls it."""
+
+    webhook_id: str
+    shown_as: str | None
+
+
+class Tally(NamedTuple):
+    """How many targets got an alert, of how many that are owed it."""
+
+    reached: int = 0
+    owed: int = 0
+
+
+class Held(NamedTuple):
+    """A delivery whose time to be decided again has come."""
+
+    delivery: int
+    event: str
+    target: str
+    position: int
+    digested: bool
+
+
+def webhook_id(event: str, target: str) -> str:
+    """Give the id of a delivery: the same for each try, and in every ledger."""
+    return f"msg_{hashlib.sha256(f'{event} {target}'.encode()).hexdigest()[:32]}"
+
+
+class Deliveries:
+    """Every delivery, in the ledger.
+
+    Args:
+        ledger: where they are written.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def checkpoint(self) -> tuple[int, bytes] | None:
+        """Give how far the log was acted on, None where it never was."""
+        query = "SELECT checkpoint, event FROM reactions WHERE reaction = ?"
+        row = await self._ledger.read(lambda c: c.execute(query, (REACTION,)).fetchone())
+        return row and (int(row[0]), bytes(row[1]))
+
+    async def begin_at(self, position: int, event: bytes) -> None:
+        """Start acting on the log past a position, whatever was acted on before."""
+        place = (REACTION, position, event)
+        query = "INSERT OR REPLACE INTO reactions VALUES (?, ?, ?)"
+        await self._ledger.write(lambda c: c.execute(query, place))
+
+    async def plan(self, planned: Iterable[Planned], moved: tuple[int, bytes], now_ms: int) -> None:
+        """Write down all that is decided of one event, and that the log is acted on up to it."""
+        rows = [_row(each, now_ms) for each in planned]
+
+        def work(connection: apsw.Connection) -> None:
+            connection.executemany(SQL["plan"], rows)
+            connection.execute(SQL["move"], _place(moved))
+
+        await self._ledger.write(work)
+
+    async def chase(
+        self, planned: Planned, alerts: Sequence[str], moved: tuple[int, bytes], now_ms: int
+    ) -> list[str]:
+        """Have a correction sent to all who got, or may have got, one of some alerts.
+
+        Who that is, is found in the same transaction that takes back what was not sent yet: nobody
+        is sent an alert between the look and the decision.
+
+        Args:
+            planned: the correction; its target is left open.
+            alerts: what it corrects or retracts, alerts of its story.
+            moved: how far the log is acted on with it.
+            now_ms: the time.
+
+        Returns:
+            Whom it goes to.
+        """
+        about = {"story": planned.story, "alerts": orjson.dumps(alerts).decode()}
+        about |= {"reason": f"overtaken by {planned.alert}"}
+
+        def work(connection: apsw.Connection) -> list[str]:
+            targets = [str(row[0]) for row in connection.execute(SQL["chased"], about)]
+            connection.execute(SQL["supersede"], {**about, "now": now_ms})
+            connection.execute(SQL["overtake"], about)
+            rows = [_row(planned._replace(target=target), now_ms) for target in targets]
+            connection.executemany(SQL["plan-chase"], rows)
+            connection.execute(SQL["move"], _place(moved))
+            return targets
+
+        return await self._ledger.write(work)
+
+    async def add(self, planned: Iterable[Planned], now_ms: int) -> None:
+        """Write down what is in no log, such as a drill."""
+        rows = [_row(each, now_ms) for each in planned]
+        await self._ledger.write(lambda c: c.executemany(SQL["plan"], rows))
+
+    async def turn(self, ended: End | None, target: str, most: int, now_ms: int) -> list[Delivery]:
+        """Write down how a try ended, and claim what goes out next: in one commit.
+
+        Args:
+            ended: what came of a try, if one ended.
+            target: whose deliveries to claim.
+            most: how many may be on their way to it then.
+            now_ms: the time.
+        """
+
+        def work(connection: apsw.Connection) -> list[Delivery]:
+            if ended is not None:
+                _end(connection, ended, now_ms)
+            return _claim(connection, target, most, now_ms) if most else []
+
+        return await self._ledger.write(work)
+
+    async def adopt(self, now_ms: int) -> None:
+        """Take over what a process that is gone had under way: nobody knows how it ended."""
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute(SQL["orphaned-attempts"], {"now": now_ms})
+            connection.execute(SQL["orphaned"], {"now": now_ms})
+
+        await self._ledger.write(work)
+
+    async def waiting(self, now_ms: int) -> list[str]:
+        """Give the targets that something is due for."""
+        asked = {"now": now_ms}
+        return await self._ledger.read(
+            lambda c: [row[0] for row in c.execute(SQL["waiting"], asked)]
+        )
+
+    async def held(self, now_ms: int) -> list[Held]:
+        """Give what was held until now."""
+        asked = {"now": now_ms, "most": HELD}
+        return await self._ledger.read(
+            lambda c: [Held._make(row) for row in c.execute(SQL["held"], asked)]
+        )
+
+    async def decide_again(
+        self, held: int, state: State, reason: str, due_ms: int, now_ms: int, *, digested: bool
+    ) -> None:
+        """Write down what is decided now of something that was held."""
+        values = {"delivery": held, "state": state, "reason": reason, "due": due_ms}
+        values |= {"digested": digested, "now": now_ms}
+        await self._ledger.write(lambda c: c.execute(SQL["decide-again"], values))
+
+    async def gather(self, digest: Planned, now_ms: int) -> None:
+        """Make one delivery of all that is due to be told to a target in a digest."""
+        into = {"event": digest.event, "target": digest.target, "now": now_ms}
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute(SQL["plan"], _row(digest, now_ms))
+            connection.execute(SQL["into-digest"], into)
+
+        await self._ledger.write(work)
+
+    async def digested(self, delivery: int) -> list[int]:
+        """Give the positions of the alerts that a digest tells."""
+        asked = {"delivery": delivery}
+        return await self._ledger.read(
+            lambda c: [row[0] for row in c.execute(SQL["digested"], asked)]
+        )
+
+    async def had(self, event: str) -> frozenset[str]:
+        """Give the targets that something was decided of for an event."""
+        asked = {"event": event}
+        return await self._ledger.read(
+            lambda c: frozenset(row[0] for row in c.execute(SQL["had"], asked))
+        )
+
+    async def sent_since(self, target: str, since_ms: int) -> list[tuple[str, int]]:
+        """Give level and time of the alerts that a target was sent after a moment."""
+        asked = {"target": target, "since": since_ms}
+        return await self._ledger.read(
+            lambda c: [(row[0], row[1]) for row in c.execute(SQL["sent-since"], asked)]
+        )
+
+    async def earlier(self, story: str, target: str, alerts: Sequence[str]) -> list[Earlier]:
+        """Give what a target was shown of some alerts, oldest first."""
+        asked = {"story": story, "target": target, "alerts": orjson.dumps(alerts).decode()}
+        return await self._ledger.read(
+            lambda c: [Earlier._make(row) for row in c.execute(SQL["earlier"], asked)]
+        )
+
+    async def tally(self, story: str) -> dict[str, Tally]:
+        """Give, for each alert of a story, how many got it of how many that are owed it."""
+        asked = {"story": story}
+        return await self._ledger.read(
+            lambda c: {row[0]: Tally._make(row[1:]) for row in c.execute(SQL["tally"], asked)}
+        )
+
+    async def totals(self) -> tuple[Tally, dict[str, int]]:
+        """Give the tally of all alerts, and how many deliveries are in each state."""
+
+        def work(connection: apsw.Connection) -> tuple[Tally, dict[str, int]]:
+            (of_all,) = connection.execute(SQL["tally-of-all"]).fetchall()
+            states = {str(row[0]): int(row[1] or 0) for row in connection.execute(SQL["states"])}
+            return Tally._make(number or 0 for number in of_all), states
+
+        return await self._ledger.read(work)
+
+    async def attempts(self, target: str | None, webhook_id: str | None) -> list[Attempt]:
+        """List deliveries with their tries, newest first."""
+        asked = {"target": target, "webhook_id": webhook_id, "most": MOST_SHOWN}
+        return await self._ledger.read(
+            lambda c: [Attempt._make(row) for row in c.execute(SQL["attempts"], asked)]
+        )
+
+    async def resend(self, webhook_id: str, now_ms: int) -> bool:
+        """Have a delivery sent once more, under its id; false where there is none at rest."""
+        values = {"webhook_id": webhook_id, "now": now_ms, "expires": now_ms + LONGEST_LIFE}
+        values["reason"] = "sent again by hand"
+        return await self._ledger.write(lambda c: bool(c.execute(SQL["resend"], values).fetchall()))
+
+    async def recover(self, target: str, since_ms: int, now_ms: int) -> int:
+        """Have all sent that a target missed since a moment; returns how many that is."""
+        values = {"target": target, "since": since_ms, "now": now_ms}
+        values |= {"expires": now_ms + LONGEST_LIFE, "reason": "recovered"}
+
+        def work(connection: apsw.Connection) -> int:
+            connection.execute(SQL["recover"], values)
+            return connection.changes()
+
+        return await self._ledger.write(work)
+
+
+def _row(planned: Planned, now_ms: int) -> dict[str, str | int]:
+    return {
+        **planned._asdict(),
+        "webhook_id": webhook_id(planned.event, planned.target),
+        "now": now_ms,
+        "due": planned.due_ms,
+        "expires": now_ms + LIFE.get(planned.level, LONGEST_LIFE),
+    }
+
+
+def _place(moved: tuple[int, bytes]) -> dict[str, int | str | bytes]:
+    return {"reaction": REACTION, "checkpoint": moved[0], "event": moved[1]}
+
+
+def _end(connection: apsw.Connection, ended: End, now_ms: int) -> None:
+    values = {**ended._asdict(), "due": ended.due_ms, "now": now_ms}
+    connection.execute(SQL["end-attempt"], values)
+    connection.execute(SQL["end"], values)
+    if ended.state == "delivered":
+        connection.execute(SQL["end-digested"], values)
+
+
+def _claim(connection: apsw.Connection, target: str, most: int, now_ms: int) -> list[Delivery]:
+    """Claim what goes out next: of each story one at a time, in the order in which it is due."""
+    busy = {row[0] for row in connection.execute(SQL["in-flight"], {"target": target})}
+    room = most - len(busy)
+    claimed: list[Delivery] = []
+    asked = {"target": target, "now": now_ms, "most": WINDOW}
+    for row in connection.execute(SQL["due"], asked).fetchall() if room > 0 else ():
+        due = Delivery._make(row)
+        values = {"delivery": due.delivery, "number": due.tries + 1, "now": now_ms}
+        if due.expires_ms <= now_ms:
+            connection.execute(SQL["expire"], values)
+        elif due.story not in busy and len(claimed) < room:
+            connection.execute(SQL["claim"], values)
+            connection.execute(SQL["begin"], values)
+            claimed.append(due._replace(tries=due.tries + 1))
+            busy.add(due.story)
+    return claimed

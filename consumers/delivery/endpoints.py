@@ -1,0 +1,260 @@
+"""Whom alerts go to: addresses with their wishes and secrets, and whether they still answer."""
+
+import secrets
+from collections.abc import Callable
+from typing import Any, Final, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+import apsw
+
+from consumers.alerts.targets import Channel, Target
+from consumers.delivery.ledger import SQL, Ledger
+from consumers.delivery.signing import BOTH_VALID_MS, Vault, check_secret, new_secret
+from consumers.delivery.wishes import Wishes, wishes_of
+from events.errors import NotFound, Refused
+from events.log import Clock
+
+__all__ = ["Endpoint", "Endpoints", "Failing", "channel_of"]
+
+HOUR_MS = 3_600_000
+WARN_AFTER_MS = 72 * HOUR_MS  # of nothing but failure the owner is told: two days are left
+DISABLE_AFTER_MS = 120 * HOUR_MS  # of nothing but failure a target is disabled
+MOST_TARGETS = 100_000  # whoever could register without end could fill the disk
+MOST_ADDRESS = 4096  # characters; a push subscription has some 500
+
+Failing = Literal["fine", "failing", "warn", "disable"]
+_PLAIN: Final[dict[str, Channel]] = {
+    "http": "webhook",
+    "https": "webhook",
+    "mailto": "mail",
+    "console": "console",
+}
+
+
+class Endpoint(NamedTuple):
+    """A target with what sending to it takes. Never shown as it is: see `shown`."""
+
+    target: Target
+    wishes: Wishes
+    address: str
+    shown: str
+    owner: str | None
+    state: Literal["active", "disabled"]
+    reason: str | None
+    made_ms: int
+    failing_ms: int | None
+    warned_ms: int | None
+    secrets: tuple[tuple[str, int | None], ...]
+
+    @property
+    def id(self) -> str:
+        """The target's id."""
+        return self.target.id
+
+    def signs_with(self, now_ms: int) -> list[str]:
+        """Give the secrets that are valid now, newest first."""
+        return [text for text, until in self.secrets if until is None or until > now_ms]
+
+
+def channel_of(address: str) -> Channel:
+    """Say by its scheme which channel an address belongs to."""
+    return _PLAIN.get(address.partition(":")[0].lower(), "apprise")
+
+
+def _shown(channel: Channel, address: str) -> str:
+    """Give of an address what holds no secret: where to, not the path, which may be the key."""
+    if channel == "webhook":
+        parts = urlsplit(address)
+        return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+    if channel == "mail":
+        return f"mailto:…@{address.rpartition('@')[2]}"
+    return f"{address.partition(':')[0]}:…" if channel == "apprise" else channel
+
+
+class Endpoints:
+    """All targets, in the ledger; what is sealed there is open in memory alone.
+
+    Args:
+        ledger: where they are kept.
+        vault: opens what is sealed.
+        clock: milliseconds since 1970 UTC.
+    """
+
+    def __init__(self, ledger: Ledger, vault: Vault, clock: Clock) -> None:
+        self._ledger = ledger
+        self._vault = vault
+        self._clock = clock
+        self._known: dict[str, Endpoint] = {}
+        self._version = -1
+        self.changes = 0  # grows whenever the targets are others than before
+
+    async def register(
+        self,
+        address: str,
+        wishes: Wishes,
+        *,
+        channel: Channel | None = None,
+        owner: str | None = None,
+        secret: str | None = None,
+        name: str | None = None,
+    ) -> tuple[str, str | None]:
+        """Take in a target; whoever calls has made sure that its address wants to be called.
+
+        Returns:
+            Its id, and for a webhook the secret, which is not shown again.
+
+        Raises:
+            Refused: there are too many, or the secret is not of its form.
+        """
+        channel = channel or channel_of(address)
+        if len(address) > MOST_ADDRESS:
+            found = f"{len(address)} characters"
+            raise Refused("target-url", "url", f"at most {MOST_ADDRESS} characters", found)
+        if channel == "webhook":
+            secret = new_secret() if secret is None else check_secret(secret)
+        elif secret is not None:
+            raise Refused("secret", "secret", "one for webhooks alone", "one for another channel")
+        target = f"{channel}:{name or secrets.token_hex(6)}"
+        now = self._clock()
+        row = {
+            "target": target,
+            "channel": channel,
+            "wishes": wishes.model_dump_json(exclude_defaults=True),
+            "address": self._vault.seal(address, target),
+            "shown": _shown(channel, address),
+            "owner": None if owner is None else self._vault.seal(owner, target),
+            "now": now,
+        }
+        signed = None if secret is None else (target, now, None, self._vault.seal(secret, target))
+
+        def work(connection: apsw.Connection) -> None:
+            if connection.execute(SQL["count-targets"]).get >= MOST_TARGETS:
+                raise Refused("targets", "targets", f"at most {MOST_TARGETS}", "more")
+            if connection.execute(SQL["has-target"], (target,)).get:
+                raise Refused("target-name", "name", "a name that is free", target)
+            connection.execute(SQL["add-target"], row)
+            if signed is not None:
+                connection.execute(SQL["add-secret"], signed)
+
+        await self._changing(work)
+        return target, secret
+
+    async def all(self) -> list[Endpoint]:
+        """Give all targets, oldest first; read anew where anybody changed one."""
+        await self._refresh()
+        return list(self._known.values())
+
+    async def get(self, target: str) -> Endpoint:
+        """Give a target.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        await self._refresh()
+        found = self._known.get(target)
+        if found is None:
+            raise NotFound("target", target)
+        return found
+
+    def known(self, target: str) -> Endpoint | None:
+        """Give a target as it was when targets were last read."""
+        return self._known.get(target)
+
+    async def rotate(self, target: str, secret: str | None = None) -> str:
+        """Give a webhook a new secret; the one before signs beside it for a day more."""
+        found = await self.get(target)
+        if found.target.channel != "webhook":
+            raise Refused("secret", "target", "a webhook", found.target.channel)
+        made = new_secret() if secret is None else check_secret(secret)
+        now = self._clock()
+        sealed = self._vault.seal(made, target)
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute(SQL["forget-secrets"], (target, now))
+            connection.execute(SQL["outdate-secrets"], (now + BOTH_VALID_MS, target))
+            connection.execute(SQL["add-secret"], (target, now, None, sealed))
+
+        await self._changing(work)
+        return made
+
+    async def disable(self, target: str, reason: str) -> None:
+        """Send nothing more to a target; what waits for it is skipped and can be recovered."""
+        await self.get(target)
+        values = {"target": target, "reason": reason, "now": self._clock()}
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute(SQL["disable"], values)
+            connection.execute(SQL["skip"], values)
+
+        await self._changing(work)
+
+    async def enable(self, target: str) -> None:
+        """Send to a target again."""
+        await self.get(target)
+        await self._changing(lambda c: c.execute(SQL["enable"], (target,)))
+
+    async def heard(self, target: str, *, well: bool) -> Failing:
+        """Note how a target answered; says what is to be done about one that only fails."""
+        found = self._known.get(target)
+        now = self._clock()
+        if found is None or (well and found.failing_ms is None):
+            return "fine"
+        if well:
+            await self._changing(lambda c: c.execute(SQL["recovered"], (target,)))
+            return "fine"
+        if found.failing_ms is None:
+            await self._changing(lambda c: c.execute(SQL["failing"], (now, target)))
+            return "failing"
+        for_ms = now - found.failing_ms
+        if for_ms >= DISABLE_AFTER_MS and found.warned_ms is not None:
+            return "disable"
+        if for_ms >= WARN_AFTER_MS and found.warned_ms is None:
+            await self._changing(lambda c: c.execute(SQL["warned"], (now, target)))
+            return "warn"
+        return "failing"
+
+    async def _changing(self, work: Callable[[apsw.Connection], Any]) -> None:
+        await self._ledger.write(work)
+        self._version = -1
+        await self._refresh()
+
+    async def _refresh(self) -> None:
+        """Read the targets again, unless nobody changed them."""
+
+        def work(connection: apsw.Connection) -> tuple[int, list[Any], list[Any]] | None:
+            version = connection.pragma("data_version")  # moves when another process commits
+            if version == self._version:
+                return None
+            rows = connection.execute(SQL["targets"]).fetchall()
+            return version, rows, connection.execute(SQL["secrets"]).fetchall()
+
+        found = await self._ledger.read(work)
+        if found is None:
+            return
+        version, rows, sealed = found
+        signing: dict[str, list[tuple[str, int | None]]] = {}
+        for target, until, secret in sealed:
+            signing.setdefault(target, []).append((self._vault.unseal(secret, target), until))
+        known = {row[0]: self._endpoint(row, tuple(signing.get(row[0], ()))) for row in rows}
+        if known != self._known:
+            self._known = known
+            self.changes += 1
+        self._version = version
+
+    def _endpoint(self, row: Any, signing: tuple[tuple[str, int | None], ...]) -> Endpoint:  # noqa: ANN401 - a row, as SQLite gives it
+        target, channel, wishes, address, shown, owner = row[:6]
+        state, reason, made_ms, failing_ms, warned_ms = row[6:]
+        wanted = wishes_of(wishes)
+        return Endpoint(
+            wanted.target(target, channel),
+            wanted,
+            self._vault.unseal(address, target),
+            shown,
+            None if owner is None else self._vault.unseal(owner, target),
+            state,
+            reason,
+            made_ms,
+            failing_ms,
+            warned_ms,
+            signing,
+        )

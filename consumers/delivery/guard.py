@@ -1,0 +1,212 @@
+"""Outgoing calls reach public addresses and nothing else, whatever name or trick leads elsewhere.
+
+Whoever registers an endpoint chooses where this server connects to. So the address is looked at
+where the socket is made, after every name was resolved and every odd way to write a number was
+read by the system itself: there is nothing left between the look and the connection that could
+change its answer. RFC 6890 and the IANA special-purpose registries say what is public; the
+standard library's `is_global` follows them at some distance, and calls some translations of
+private addresses global.
+"""
+
+import contextlib
+import os
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any, Final
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+
+from events.errors import Refused
+
+__all__ = ["Guard", "NotPublic"]
+
+SECONDS = 15.0  # for a call in all: resolving, connecting, sending, and reading the answer
+KEEP_SECONDS = 30.0  # that a connection stays open for the next call
+MOST_URL = 2048  # characters
+
+# What must not be reached although some of it is routed: IANA IPv4 special-purpose registry, the
+# whole of 192.0.0.0/24, the relays of 6to4 (RFC 7526), and a cloud's metadata at a public address.
+_NOT_V4: Final = tuple(
+    ip_network(each)
+    for each in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+        *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24"),
+        *("192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24"),
+        *("198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3"),
+        "168.63.129.16/32",
+    )
+)
+# All that IANA has given out; it leaves out the IPv4-mapped and -compatible, NAT64, unique local,
+# link-local, multicast and unspecified.
+_V6: Final = ip_network("2000::/3")
+# Within it: protocol assignments with Teredo and ORCHID, documentation, 6to4, AS112, the 6bone.
+_NOT_V6: Final = tuple(
+    ip_network(each)
+    for each in (
+        *("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48"),
+        *("3ffe::/16", "3fff::/20"),
+    )
+)
+_ISATAP: Final = (0x0000_5EFE, 0x0200_5EFE)  # RFC 5214: what follows is an IPv4 address
+
+
+class NotPublic(OSError):
+    """An outgoing call was to reach an address that is not public."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"expected a public address; found {address}")
+        self.address = address
+
+
+class _Peer(aiohttp.ClientResponse):
+    """An answer that knows the address it came from, also when its connection is given back."""
+
+    address: str | None = None
+
+    async def start(self, connection: Any) -> "_Peer":  # noqa: ANN401 - aiohttp keeps its class to itself
+        peer = connection.transport.get_extra_info("peername") if connection.transport else None
+        self.address = str(peer[0]) if peer else None
+        await super().start(connection)
+        return self
+
+
+class Guard:
+    """Makes sockets for outgoing calls, to public addresses alone.
+
+    Args:
+        allow_loopback: let calls reach this machine: for tests, demonstrations and development.
+    """
+
+    def __init__(self, *, allow_loopback: bool = False) -> None:
+        self._allow_loopback = allow_loopback
+
+    def allows(self, address: str) -> bool:
+        """Whether a call may reach a numeric address, as `getaddrinfo` gives it."""
+        try:
+            found = ip_address(address)
+        except ValueError:
+            return False
+        if self._allow_loopback and found.is_loopback:
+            return True
+        return _public_v4(found) if isinstance(found, IPv4Address) else _public_v6(found)
+
+    def socket(self, found: Any) -> socket.socket:  # noqa: ANN401 - as getaddrinfo gives it
+        """Make the socket for one address that a name was resolved to.
+
+        Raises:
+            NotPublic: nothing may connect there.
+        """
+        family, kind, protocol, _, where = found
+        if not self.allows(where[0]):
+            raise NotPublic(str(where[0]))
+        return socket.socket(family, kind, protocol)
+
+    def session(
+        self, seconds: float = SECONDS, resolver: AbstractResolver | None = None
+    ) -> aiohttp.ClientSession:
+        """Give a client whose every socket is made here, whatever a resolver answers.
+
+        It keeps no cookies, heeds no proxy of the environment, and ends each call in time.
+        Redirects are for each call to leave alone (`allow_redirects=False`).
+        """
+        connector = aiohttp.TCPConnector(
+            limit=0,  # bounded where deliveries are claimed; a hanging one must hold up no other
+            keepalive_timeout=KEEP_SECONDS,
+            socket_factory=self.socket,
+            resolver=resolver,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=seconds),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            response_class=_Peer,
+            headers={"user-agent": "dateline"},
+            trust_env=False,
+            auto_decompress=False,  # sixteen kilobytes could be gigabytes
+        )
+
+    def check(self, url: str, field: str = "url") -> str:
+        """Give a URL that may be called, refusing what can be refused before anything is resolved.
+
+        Raises:
+            Refused: it is none, carries a password, or names an address that is not public.
+        """
+        from yarl import URL  # noqa: PLC0415 - what aiohttp itself reads URLs with
+
+        wanted = "an https URL of a public host without user, password or fragment"
+        try:
+            parts = URL(url)
+            fine = (
+                len(url) <= MOST_URL
+                and url.isprintable()
+                and parts.scheme in ("https", "http")
+                and bool(parts.host)
+                and not (parts.user or parts.password or parts.fragment)
+            )
+        except ValueError:
+            fine = False
+        if not fine:
+            raise Refused("target-url", field, wanted, "something else")
+        with contextlib.suppress(ValueError):
+            if not self.allows(str(ip_address(parts.host or ""))):
+                raise Refused("target-url", field, wanted, f"the address {parts.host}")
+        if parts.scheme == "http" and not self._allow_loopback:
+            raise Refused("target-url", field, wanted, "an http URL")
+        return url
+
+    @contextlib.contextmanager
+    def blocking(self) -> Iterator[None]:
+        """Hold libraries that open sockets of their own to the same rule, in this thread."""
+        _watch_sockets()
+        before = getattr(_thread, "guard", None)
+        _thread.guard = self
+        try:
+            yield
+        finally:
+            _thread.guard = before
+
+
+def _public_v4(address: IPv4Address) -> bool:
+    return address.is_global and not any(address in network for network in _NOT_V4)
+
+
+def _public_v6(address: IPv6Address) -> bool:
+    return (
+        address.is_global
+        and address.scope_id is None
+        and address in _V6
+        and not any(address in network for network in _NOT_V6)
+        and (int(address) >> 32) & 0xFFFF_FFFF not in _ISATAP
+    )
+
+
+_thread = threading.local()
+_watching = threading.Lock()
+_watched = False
+
+
+def _watch_sockets() -> None:
+    """Have Python ask before any socket connects; threads that are not guarded are let pass."""
+    global _watched  # noqa: PLW0603 - an audit hook (PEP 578) is for the life of the process
+    with _watching:
+        if not _watched:
+            # `requests` would take a proxy from the environment, and the address with it.
+            os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*"
+            sys.addaudithook(_ask)
+            _watched = True
+
+
+def _ask(event: str, arguments: tuple[Any, ...]) -> None:
+    if event not in ("socket.connect", "socket.sendto"):
+        return
+    guard = getattr(_thread, "guard", None)
+    if guard is None:
+        return
+    where = arguments[1]
+    # A name would be resolved after this question; a path would be a socket of this machine.
+    if not isinstance(where, tuple) or not guard.allows(str(where[0])):
+        raise NotPublic(str(where[0] if isinstance(where, tuple) else where))

@@ -1,0 +1,197 @@
+"""The ledger: a SQLite file beside the log, where every decision to send is written before it is.
+
+Whoever writes hands over a piece of work and awaits its end. All that is handed over while one
+commit is synced to the disk shares the next, so that two hundred deliveries cost one sync.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import re
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
+
+import apsw
+
+from events.errors import DeliveriesUnavailable
+
+__all__ = ["SQL", "Ledger"]
+
+APPLICATION_ID = 0x44_4C_44_56  # "DLDV", marks the file as a ledger of Dateline
+FORMAT = 1  # `PRAGMA user_version` of the tables in sql/deliveries.sql
+BUSY_MS = 30_000  # how long to wait for another process's commit
+LOOK_AGAIN = 0.5  # seconds between tries for the right to send, while another process has it
+
+_FOLDER: Final = Path(__file__).parents[1] / "sql"
+_TABLES: Final = (_FOLDER / "deliveries.sql").read_text()
+_NAMED: Final = (_FOLDER / "delivering.sql").read_text()
+_PARTS: Final = re.split(r"^-- name: (.+)\n", _NAMED, flags=re.MULTILINE)
+SQL: Final[dict[str, str]] = dict(zip(_PARTS[1::2], map(str.strip, _PARTS[2::2]), strict=True))
+"""The statements of sql/delivering.sql by name."""
+
+_T = TypeVar("_T")
+Work = Callable[[apsw.Connection], _T]
+
+
+class _Waiting(NamedTuple):
+    work: Callable[[apsw.Connection], Any]
+    done: asyncio.Future[Any]
+
+
+class Ledger:
+    """One connection to the ledger, used by one thread of its own and awaited by one event loop.
+
+    Args:
+        path: the file, made when it is not there; or `:memory:`.
+
+    Raises:
+        DeliveriesUnavailable: the file cannot be used, or is another program's.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._waiting: list[_Waiting] = []
+        self._at_work = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="dateline-ledger")
+        try:
+            self._connection = self._thread.submit(_open, path).result()
+        except apsw.Error as error:
+            raise DeliveriesUnavailable(path, str(error)) from error
+
+    async def write(self, work: Work[_T]) -> _T:
+        """Do work within a transaction, and return when it is on the disk.
+
+        Raises:
+            DeliveriesUnavailable: nothing of it was written.
+        """
+        done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(work, done))
+        if not self._at_work:
+            self._at_work = True
+            # Whatever else is handed over in this turn of the loop shares the commit.
+            asyncio.get_running_loop().call_soon(self._hand_over)
+        return await done
+
+    async def read(self, work: Work[_T]) -> _T:
+        """Do work that only reads."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._thread, work, self._connection
+            )
+        except apsw.Error as error:
+            raise DeliveriesUnavailable(self.path, str(error)) from error
+
+    def _hand_over(self) -> None:
+        batch, self._waiting = self._waiting, []
+        if not batch:
+            self._at_work = False
+            return
+        loop = asyncio.get_running_loop()
+        committed = loop.run_in_executor(self._thread, self._commit, batch)
+        committed.add_done_callback(lambda ended: self._committed(batch, ended.result()))
+
+    def _committed(self, batch: list[_Waiting], ends: list[tuple[Any, Exception | None]]) -> None:
+        for (_, done), (result, error) in zip(batch, ends, strict=True):
+            if done.done():  # whoever waited was cancelled
+                continue
+            if error is None:
+                done.set_result(result)
+            else:
+                done.set_exception(error)
+        self._hand_over()
+
+    def _commit(self, batch: list[_Waiting]) -> list[tuple[Any, Exception | None]]:
+        """Commit all together; where one of them fails, each on its own."""
+        try:
+            return [(end, None) for end in self._together([waits.work for waits in batch])]
+        except Exception as error:  # noqa: BLE001 - told to whoever handed it over
+            if len(batch) == 1:
+                return [(None, self._explained(error))]
+        return [self._commit([waits])[0] for waits in batch]
+
+    def _together(self, works: list[Callable[[apsw.Connection], Any]]) -> list[Any]:
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            ends = [work(connection) for work in works]
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:  # a full disk has ended it already
+                connection.execute("ROLLBACK")
+            raise
+        return ends
+
+    def _explained(self, error: Exception) -> Exception:
+        if isinstance(error, apsw.Error):
+            return DeliveriesUnavailable(self.path, str(error))
+        return error
+
+    @contextlib.asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Wait for the right to send, which one process has at a time and which dies with it."""
+        if self.path == ":memory:":
+            yield
+            return
+        held = os.open(f"{self.path}.sending", os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            while not _locked(held):  # noqa: ASYNC110 - no event tells of another process's end
+                await asyncio.sleep(LOOK_AGAIN)
+            yield
+        finally:
+            os.close(held)
+
+    def close(self) -> None:
+        """Finish what was handed over and let go of the file."""
+        self._thread.submit(self._connection.close).result()
+        self._thread.shutdown()
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _open(path: str) -> apsw.Connection:
+    connection = apsw.Connection(path)
+    try:
+        connection.set_busy_timeout(BUSY_MS)
+        if path != ":memory:":
+            connection.pragma("journal_mode", "wal")
+        # What is written here decides whether somebody is told twice or never: it is synced.
+        connection.pragma("synchronous", "FULL")
+        connection.pragma("foreign_keys", value=True)
+        if connection.pragma("application_id") != APPLICATION_ID:
+            _make(connection, path)
+        _check(path, f"a ledger of format {FORMAT}", connection.pragma("user_version") == FORMAT)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _make(connection: apsw.Connection, path: str) -> None:
+    """Make the tables, unless another process was faster."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if connection.pragma("application_id") != APPLICATION_ID:
+            tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+            _check(path, "a ledger or no file", not tables)
+            connection.execute(_TABLES)
+            connection.pragma("user_version", FORMAT)
+            connection.pragma("application_id", APPLICATION_ID)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _check(path: str, wanted: str, found: object) -> None:
+    if not found:
+        raise DeliveriesUnavailable(path, f"expected {wanted}; found another database")

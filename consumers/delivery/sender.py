@@ -1,0 +1,258 @@
+"""The sender: claims what is due in the ledger, sends it, writes down what came of it.
+
+To one target several deliveries are on their way at a time, but one of each story, so that a
+correction never overtakes what it corrects. One that waits for its next try does not hold up those
+behind it: an endpoint that chokes on one alert still gets the others.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final
+
+import structlog
+
+from consumers.delivery.breaker import Breaker
+from consumers.delivery.channels import Channel, Parcel
+from consumers.delivery.deliveries import Deliveries, Delivery, Earlier, End, State
+from consumers.delivery.endpoints import Endpoint, Endpoints
+from consumers.delivery.ledger import Ledger
+from consumers.delivery.message import Message
+from consumers.delivery.outgoing import Outcome
+from consumers.delivery.schedule import Chance, asked_for, next_try
+from events.errors import DatelineError
+from events.log import Clock
+
+__all__ = ["Sender", "Told"]
+
+AT_ONCE = 8  # deliveries on their way to one target, of different stories
+AT_ONCE_IN_ALL = 2_000  # sockets; what is beyond waits for the next look
+LOOK = 0.25  # seconds between looks for what has become due, or another process has written
+AGAIN = 1.0  # seconds between tries to write down what came of something
+OURS: Final = "ours-"  # begins the error classes that are no target's fault
+DRAIN = 5.0  # seconds that what is on its way has to end when the sender is stopped
+
+Compose = Callable[[Delivery], Awaitable[Message | None]]
+"""Gives the message of a delivery, None when nothing is left to say."""
+
+Told = Callable[[Endpoint, str], Awaitable[None]]
+"""Tells the owner of a target something about it."""
+
+log = structlog.get_logger()
+
+
+class Sender:
+    """Sends what the ledger says is to be sent.
+
+    Args:
+        ledger: where the right to send is held.
+        deliveries: what is to be sent.
+        endpoints: where to.
+        channels: the ways out by name.
+        compose: makes messages.
+        warn: tells owners.
+        clock: milliseconds since 1970 UTC.
+        chance: spreads retries.
+    """
+
+    def __init__(  # noqa: PLR0917 - it ties together what it is made of
+        self,
+        ledger: Ledger,
+        deliveries: Deliveries,
+        endpoints: Endpoints,
+        channels: Mapping[str, Channel],
+        compose: Compose,
+        warn: Told,
+        clock: Clock,
+        chance: Chance,
+    ) -> None:
+        self._ledger = ledger
+        self._deliveries = deliveries
+        self._endpoints = endpoints
+        self._channels = channels
+        self._compose = compose
+        self._warn = warn
+        self._clock = clock
+        self._chance = chance
+        self._breakers: dict[str, Breaker] = {}
+        self._under_way: dict[str, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._asking: dict[str, bool] = {}  # whether to ask the ledger once more, by target
+        self.sending = False
+
+    async def run(self) -> None:
+        """Send for ever, once no other process does."""
+        async with self._ledger.alone():
+            await self._deliveries.adopt(self._clock())
+            self.sending = True
+            try:
+                while True:
+                    await self.look()
+                    await asyncio.sleep(LOOK)
+            finally:
+                self.sending = False
+                await self._drain()
+
+    async def look(self) -> None:
+        """Begin with all that is due."""
+        await self._endpoints.all()
+        self.begin(await self._deliveries.waiting(self._clock()))
+
+    def begin(self, targets: Iterable[str]) -> None:
+        """Begin with what is due for some targets, unless another process does the sending."""
+        for target in targets if self.sending else ():
+            if target in self._asking:
+                self._asking[target] = True
+            elif self._room(target) > self._under_way.get(target, 0):
+                self._asking[target] = False
+                self._go(self._ask(target))
+
+    async def quiet(self) -> None:
+        """Wait until nothing is on its way."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    @property
+    def open_breakers(self) -> int:
+        """How many targets are left in peace."""
+        return sum(breaker.open for breaker in self._breakers.values())
+
+    def _room(self, target: str) -> int:
+        """Say how many deliveries may be on their way to a target now."""
+        if len(self._tasks) >= AT_ONCE_IN_ALL:
+            return 0
+        breaker = self._breakers.get(target)
+        if breaker is None:
+            return AT_ONCE
+        under_way = self._under_way.get(target, 0)
+        return under_way + breaker.room(self._clock(), under_way, AT_ONCE)
+
+    def _go(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._gone)
+
+    def _gone(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # What it had under way stays so in the ledger, and is taken up at the next start.
+            log.error("sending failed", error=type(error).__name__)
+
+    async def _ask(self, target: str) -> None:
+        """Claim what is due for a target, again when more came meanwhile, and send it."""
+        try:
+            while True:
+                for delivery in await self._turn(target, None):
+                    self._go(self._send_on(delivery))
+                if not self._asking[target]:
+                    return
+                self._asking[target] = False
+        finally:
+            del self._asking[target]
+
+    async def _turn(self, target: str, ended: End | None) -> list[Delivery]:
+        while True:
+            room = self._room(target)
+            try:
+                return await self._deliveries.turn(ended, target, room, self._clock())
+            except (
+                DatelineError
+            ) as error:  # the disk is full: what is known is kept until it is not
+                log.warning("ledger not written", error=str(error), again_in=AGAIN)
+                await asyncio.sleep(AGAIN)
+
+    async def _send_on(self, delivery: Delivery) -> None:
+        """Send one, write down how it ended and claim what is next, until nothing is left."""
+        while True:
+            ended = await self._send(delivery)
+            claimed = await self._turn(delivery.target, ended)
+            if not claimed:
+                return
+            delivery, *more = claimed
+            for other in more:
+                self._go(self._send_on(other))
+
+    async def _send(self, delivery: Delivery) -> End:
+        target = delivery.target
+        self._under_way[target] = self._under_way.get(target, 0) + 1
+        began = time.monotonic()
+        try:
+            outcome = await self._try(delivery)
+        finally:
+            self._under_way[target] -= 1
+            if not self._under_way[target]:
+                del self._under_way[target]
+        took = int((time.monotonic() - began) * 1000)
+        await self._heard(target, outcome)
+        return self._end(delivery, outcome, took)
+
+    async def _try(self, delivery: Delivery) -> Outcome:
+        endpoint = self._endpoints.known(delivery.target)
+        if endpoint is None or endpoint.state != "active":
+            return Outcome(delivered=False, error="disabled", may_have=False, gone=True)
+        try:
+            message = await self._compose(delivery)
+            if message is None:
+                return Outcome(delivered=False, error="erased", may_have=False, gone=True)
+            parcel = Parcel(delivery, endpoint, message, self._clock())
+            if message.references:
+                parcel = parcel._replace(earlier=await self._earlier(delivery, message))
+            return await self._channels[endpoint.target.channel].send(parcel)
+        except DatelineError as error:  # the log or the ledger is away: no target's fault
+            name = type(error).__name__.lower()
+            return Outcome(delivered=False, error=f"{OURS}{name}", may_have=False)
+        except Exception as error:  # noqa: BLE001 - whatever a channel raises, its lane goes on
+            log.warning("channel failed", error=type(error).__name__, target=delivery.target)
+            return Outcome(delivered=False, error=f"fault-{type(error).__name__.lower()}")
+
+    async def _earlier(self, delivery: Delivery, message: Message) -> tuple[Earlier, ...]:
+        found = await self._deliveries.earlier(message.story, delivery.target, message.references)
+        return tuple(found)
+
+    def _end(self, delivery: Delivery, outcome: Outcome, took: int) -> End:
+        now = due_ms = self._clock()
+        state: State = "delivered"
+        if not outcome.delivered:
+            asked = asked_for(outcome.asked, now)
+            fast = bool(delivery.fast)
+            tries = delivery.tries - delivery.before
+            wait = next_try(tries, self._chance(), fast=fast, asked=asked)
+            ended = wait is None or outcome.gone
+            state = "failed" if ended else "retry"
+            due_ms = now if wait is None else now + int(wait * 1000)
+        return End(
+            delivery.delivery,
+            delivery.tries,
+            state,
+            due_ms,
+            took,
+            outcome.status,
+            outcome.error,
+            outcome.address,
+            outcome.may_have,
+            outcome.shown_as,
+        )
+
+    async def _heard(self, target: str, outcome: Outcome) -> None:
+        """Note how a target answered; one that is gone, or has failed for days, is disabled."""
+        if outcome.error in ("disabled", "erased") or (outcome.error or "").startswith(OURS):
+            return
+        breaker = self._breakers.get(target)
+        if outcome.delivered:
+            self._breakers.pop(target, None)
+        else:
+            self._breakers[target] = (breaker or Breaker()).failed(self._clock())
+        found = await self._endpoints.heard(target, well=outcome.delivered)
+        endpoint = self._endpoints.known(target)
+        if outcome.gone:
+            await self._endpoints.disable(target, "it said that it is gone (410)")
+        elif found == "disable":
+            await self._endpoints.disable(target, "nothing but failure for 120 h")
+        elif found == "warn" and endpoint is not None:
+            await self._warn(endpoint, "nothing but failure for 72 h; disabled after 120 h")
+
+    async def _drain(self) -> None:
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=DRAIN)
+        for task in set(self._tasks):
+            task.cancel()

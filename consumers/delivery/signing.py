@@ -1,0 +1,130 @@
+"""Webhooks signed after Standard Webhooks, and the secrets that they are signed with."""
+
+import base64
+import os
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from standardwebhooks import Webhook
+
+from events.errors import DeliveriesUnavailable, Refused
+
+__all__ = ["BOTH_VALID_MS", "Vault", "check_secret", "headers", "new_secret"]
+
+PREFIX: Final = "whsec_"
+SECRET_BYTES = 32  # Standard Webhooks asks for 24 to 64
+_LENGTHS: Final = range(24, 65)
+BOTH_VALID_MS = 24 * 3600 * 1000  # that an old secret still signs beside the new one
+KEY_BYTES = 32  # AES-256
+_NONCE = 12  # bytes, as AES-GCM wants it
+
+
+def new_secret() -> str:
+    """Give a secret that nobody guesses, in the form that receivers take it in."""
+    return PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+def check_secret(secret: str) -> str:
+    """Give a secret that somebody brought along.
+
+    Raises:
+        Refused: it is not of the form of Standard Webhooks.
+    """
+    try:
+        text = secret.removeprefix(PREFIX)
+        fine = secret.startswith(PREFIX) and len(base64.b64decode(text, validate=True)) in _LENGTHS
+    except ValueError:
+        fine = False
+    if not fine:
+        wanted = f"{PREFIX} and 24 to 64 bytes in base64"
+        raise Refused("secret", "secret", wanted, "something else")
+    return secret
+
+
+def headers(webhook_id: str, at_ms: int, body: bytes, signed_with: Sequence[str]) -> dict[str, str]:
+    """Give the three headers of a webhook, signed with each secret that is valid.
+
+    Args:
+        webhook_id: the delivery's, the same for each try.
+        at_ms: when it is sent, milliseconds since 1970 UTC.
+        body: what is sent, UTF-8.
+        signed_with: the secrets, newest first.
+    """
+    # In UTC and no other zone: the library takes the clock's figures of any other for UTC.
+    sent = datetime.fromtimestamp(at_ms // 1000, UTC)
+    text = body.decode()
+    signatures = [_signer(secret).sign(webhook_id, sent, text) for secret in signed_with]
+    return {
+        "webhook-id": webhook_id,
+        "webhook-timestamp": str(at_ms // 1000),
+        "webhook-signature": " ".join(signatures),
+    }
+
+
+@lru_cache(maxsize=4096)
+def _signer(secret: str) -> Webhook:
+    return Webhook(secret)
+
+
+class Vault:
+    """Seals what the ledger keeps for others, with a key outside of the ledger (AES-256-GCM).
+
+    Args:
+        path: the key's file, made when it is not there, readable by its owner alone; None keeps
+            the key in memory, for ledgers that are there as well.
+
+    Raises:
+        DeliveriesUnavailable: others may read the key's file, or it holds no key.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self._path = path or "memory"
+        self._cipher = AESGCM(_key(path) if path else os.urandom(KEY_BYTES))
+
+    def seal(self, text: str, about: str) -> bytes:
+        """Seal a text; `about` names what it belongs to, and it opens for nothing else."""
+        nonce = os.urandom(_NONCE)
+        return nonce + self._cipher.encrypt(nonce, text.encode(), about.encode())
+
+    def unseal(self, sealed: bytes, about: str) -> str:
+        """Give the text that was sealed.
+
+        Raises:
+            DeliveriesUnavailable: it was sealed with another key, or for something else.
+        """
+        try:
+            return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], about.encode()).decode()
+        except InvalidTag:
+            why = f"expected what the key in {self._path} opens; found something else"
+            raise DeliveriesUnavailable(self._path, why) from None
+
+
+def _key(path: str) -> bytes:
+    """Read the key, making it where there is none; of several that make one, one wins."""
+    if not Path(path).exists():
+        mine = f"{path}.{secrets.token_hex(4)}"
+        descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as made:
+            made.write(os.urandom(KEY_BYTES))
+            made.flush()
+            os.fsync(made.fileno())
+        try:
+            Path(path).hardlink_to(mine)
+        except FileExistsError:
+            pass
+        finally:
+            Path(mine).unlink()
+    mode = Path(path).stat().st_mode
+    if mode & 0o077:
+        why = f"expected its owner alone to read it (0600); found mode {mode & 0o777:04o}"
+        raise DeliveriesUnavailable(path, why)
+    key = Path(path).read_bytes()
+    if len(key) != KEY_BYTES:
+        raise DeliveriesUnavailable(path, f"expected {KEY_BYTES} bytes; found {len(key)}")
+    return key

@@ -1,0 +1,105 @@
+"""What somebody who is alerted asks for: which alerts, when not, and how many."""
+
+import re
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from consumers.alerts.quiet import Hours
+from consumers.alerts.targets import Channel, Target
+from consumers.alerts.throttle import Throttle
+from events.alerts import Level
+from events.errors import Refused
+
+__all__ = ["Wishes", "wishes_of"]
+
+MOST_WISHES = 100  # values of one kind; whoever wants more wants everything
+MOST_SECONDS = 31 * 24 * 3600  # that a throttle looks back
+_HOURS: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
+
+
+def _hours(text: str) -> str:
+    if not _HOURS.fullmatch(text):
+        raise ValueError("expected hours such as 22:00-07:00")
+    return text
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("expected a time zone such as Europe/Berlin")
+    return ZoneInfo(name).key
+
+
+Names = Annotated[
+    frozenset[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=MOST_WISHES)
+]
+
+
+class Excess(BaseModel):
+    """At most so many alerts of a level within so many seconds; the rest comes in a digest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    most: Annotated[int, Field(ge=1, le=10_000)]
+    seconds: Annotated[int, Field(ge=1, le=MOST_SECONDS)]
+
+
+class Wishes(BaseModel):
+    """Which alerts a target takes. An empty list takes everything; a story ending in * all such."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    stories: Names = frozenset()
+    kinds: Names = frozenset()
+    places: Names = frozenset()
+    people: Names = frozenset()
+    routes: Names = frozenset()
+    least: Level = "deferred"
+    desk: bool = False
+    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    quiet: Annotated[
+        tuple[Annotated[str, AfterValidator(_hours)], ...], Field(max_length=MOST_WISHES)
+    ] = ()
+    passes_quiet: frozenset[Level] = frozenset()
+    throttle: dict[Level, Excess] = {}
+
+    def target(self, name: str, channel: Channel) -> Target:
+        """Give the target that wishes this."""
+        return Target(
+            name,
+            channel,
+            self.stories,
+            self.kinds,
+            self.places,
+            self.people,
+            self.routes,
+            self.least,
+            self.desk,
+            self.timezone,
+            tuple(map(_hours_of, self.quiet)),
+            self.passes_quiet,
+            {level: Throttle(e.most, e.seconds * 1000) for level, e in self.throttle.items()},
+        )
+
+
+def _hours_of(text: str) -> Hours:
+    hour, minute, until_hour, until_minute = map(int, re.split("[:-]", text))
+    return Hours(hour * 60 + minute, until_hour * 60 + until_minute)
+
+
+def wishes_of(content: object) -> Wishes:
+    """Read wishes from a JSON object.
+
+    Raises:
+        Refused: naming the first field that is not of its form.
+    """
+    try:
+        return (
+            Wishes.model_validate_json(content)
+            if isinstance(content, str | bytes)
+            else (Wishes.model_validate(content))
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, ("wishes", *first["loc"])))
+        found = ascii(first["input"])[:80]
+        raise Refused("wishes", field, first["msg"], found) from None

@@ -1,0 +1,87 @@
+-- What was sent to whom. This cannot be made again from the log: the log knows what was decided,
+-- only this file knows what left the house. It holds no word of the news; what is sent is made of
+-- the log each time, so that what is erased there is erased everywhere.
+
+-- How far the log was acted on. `event` is the leaf hash of the event there: of which history.
+CREATE TABLE IF NOT EXISTS reactions (
+    reaction   TEXT    PRIMARY KEY,
+    checkpoint INTEGER NOT NULL,
+    event      BLOB    NOT NULL
+) STRICT;
+
+-- Whom alerts go to. `address` and `owner` are sealed: they may hold passwords and tokens.
+CREATE TABLE IF NOT EXISTS targets (
+    target      TEXT    PRIMARY KEY,
+    channel     TEXT    NOT NULL,
+    wishes      TEXT    NOT NULL, -- JSON: which alerts, when not, how many
+    address     BLOB    NOT NULL,
+    shown       TEXT    NOT NULL, -- the address as far as anybody may see it
+    owner       BLOB,             -- who is told before the target is disabled
+    state       TEXT    NOT NULL CHECK (state IN ('active', 'disabled')),
+    reason      TEXT,
+    made_ms     INTEGER NOT NULL,
+    failing_ms  INTEGER,          -- since when nothing but failure
+    warned_ms   INTEGER,
+    disabled_ms INTEGER
+) STRICT;
+
+-- What webhooks are signed with: the newest, and for a day the one before.
+CREATE TABLE IF NOT EXISTS secrets (
+    target   TEXT    NOT NULL REFERENCES targets (target) ON DELETE CASCADE,
+    made_ms  INTEGER NOT NULL,
+    until_ms INTEGER,
+    sealed   BLOB    NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS secrets_by_target ON secrets (target);
+
+-- One alert for one target. Written before anything is sent; (event, target) is there once, so
+-- that whoever decides the same again, decides nothing.
+CREATE TABLE IF NOT EXISTS deliveries (
+    delivery   INTEGER PRIMARY KEY,
+    webhook_id TEXT    NOT NULL UNIQUE,
+    event      TEXT    NOT NULL, -- id of the alert's event
+    target     TEXT    NOT NULL,
+    position   INTEGER NOT NULL, -- of the event in the log; 0 of what is in no log
+    story      TEXT    NOT NULL,
+    alert      TEXT    NOT NULL, -- the alert's ref in its story
+    kind       TEXT    NOT NULL,
+    level      TEXT    NOT NULL,
+    fast       INTEGER NOT NULL, -- 1 of a flash and of what chases
+    state      TEXT    NOT NULL CHECK (state IN (
+        'pending', 'in flight', 'delivered', 'retry', 'failed', 'expired', 'superseded', 'held',
+        'suppressed', 'skipped')),
+    reason     TEXT    NOT NULL,
+    tries      INTEGER NOT NULL DEFAULT 0,
+    before     INTEGER NOT NULL DEFAULT 0, -- tries before it was sent again by hand
+    made_ms    INTEGER NOT NULL,
+    due_ms     INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    ended_ms   INTEGER,
+    overtaken  INTEGER NOT NULL DEFAULT 0, -- 1 once a correction was decided: not tried again
+    digest     INTEGER REFERENCES deliveries (delivery), -- the digest that tells it
+    digested   INTEGER NOT NULL DEFAULT 0, -- 1 of what is held for a digest
+    shown_as   TEXT, -- what the channel calls what it shows, to change it later
+    UNIQUE (event, target)
+) STRICT;
+CREATE INDEX IF NOT EXISTS deliveries_waiting ON deliveries (target, fast DESC, due_ms, delivery)
+    WHERE state IN ('pending', 'retry');
+CREATE INDEX IF NOT EXISTS deliveries_held ON deliveries (due_ms) WHERE state = 'held';
+-- Of each story one at a time is on its way to a target, whoever sends.
+CREATE UNIQUE INDEX IF NOT EXISTS deliveries_in_flight ON deliveries (target, story)
+    WHERE state = 'in flight';
+CREATE INDEX IF NOT EXISTS deliveries_of_story ON deliveries (story, alert);
+CREATE INDEX IF NOT EXISTS deliveries_of_target ON deliveries (target, made_ms);
+CREATE INDEX IF NOT EXISTS deliveries_in_digest ON deliveries (digest) WHERE digest IS NOT NULL;
+
+-- Each try; what came of it is empty until it is known.
+CREATE TABLE IF NOT EXISTS attempts (
+    delivery     INTEGER NOT NULL REFERENCES deliveries (delivery),
+    number       INTEGER NOT NULL,
+    began_ms     INTEGER NOT NULL,
+    milliseconds INTEGER,
+    status       INTEGER,
+    error        TEXT,
+    address      TEXT,
+    may_have     INTEGER NOT NULL DEFAULT 1, -- 0 where it is certain that the target did not get it
+    PRIMARY KEY (delivery, number)
+) STRICT, WITHOUT ROWID;

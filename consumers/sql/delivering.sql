@@ -1,0 +1,212 @@
+-- What is asked of the ledger and written to it, each under the name that it is called by.
+
+-- name: plan
+INSERT INTO deliveries (webhook_id, event, target, position, story, alert, kind, level, fast,
+    state, reason, made_ms, due_ms, expires_ms, digested)
+VALUES (:webhook_id, :event, :target, :position, :story, :alert, :kind, :level, :fast,
+    :state, :reason, :now, :due, :expires, :digested)
+ON CONFLICT (event, target) DO NOTHING
+
+-- name: move
+INSERT INTO reactions VALUES (:reaction, :checkpoint, :event)
+ON CONFLICT (reaction) DO UPDATE SET checkpoint = excluded.checkpoint, event = excluded.event
+WHERE excluded.checkpoint >= checkpoint
+
+-- name: due
+SELECT delivery, webhook_id, event, target, position, story, alert, kind, level, fast, tries, before,
+    made_ms, expires_ms, reason
+FROM deliveries
+WHERE target = :target AND state IN ('pending', 'retry') AND due_ms <= :now
+ORDER BY fast DESC, due_ms, delivery LIMIT :most
+
+-- name: in-flight
+SELECT story FROM deliveries WHERE target = :target AND state = 'in flight'
+
+-- name: claim
+UPDATE deliveries SET state = 'in flight', tries = tries + 1 WHERE delivery = :delivery
+
+-- name: begin
+INSERT INTO attempts (delivery, number, began_ms) VALUES (:delivery, :number, :now)
+
+-- name: expire
+UPDATE deliveries SET state = 'expired', ended_ms = :now WHERE delivery = :delivery
+
+-- name: end-attempt
+UPDATE attempts SET milliseconds = :milliseconds, status = :status, error = :error,
+    address = :address, may_have = :may_have
+WHERE delivery = :delivery AND number = :number
+
+-- name: end
+UPDATE deliveries SET
+    state = CASE WHEN overtaken AND :state <> 'delivered' THEN 'superseded' ELSE :state END,
+    due_ms = :due, ended_ms = CASE WHEN :state = 'retry' THEN NULL ELSE :now END,
+    shown_as = coalesce(:shown_as, shown_as)
+WHERE delivery = :delivery AND state = 'in flight'
+
+-- name: end-digested
+UPDATE deliveries SET state = 'delivered', ended_ms = :now
+WHERE digest = :delivery AND state = 'held'
+
+-- name: orphaned-attempts
+UPDATE attempts SET milliseconds = :now - began_ms, error = 'killed'
+WHERE milliseconds IS NULL
+    AND delivery IN (SELECT delivery FROM deliveries WHERE state = 'in flight')
+
+-- name: orphaned
+UPDATE deliveries SET state = CASE WHEN overtaken THEN 'superseded' ELSE 'retry' END, due_ms = :now
+WHERE state = 'in flight'
+
+-- name: waiting
+WITH RECURSIVE each (target) AS (
+    SELECT min(target) FROM deliveries WHERE state IN ('pending', 'retry')
+    UNION ALL
+    SELECT (SELECT min(target) FROM deliveries
+        WHERE state IN ('pending', 'retry') AND target > each.target)
+    FROM each WHERE target IS NOT NULL
+)
+SELECT target FROM each WHERE EXISTS (
+    SELECT 1 FROM deliveries AS waits
+    WHERE waits.target = each.target AND state IN ('pending', 'retry') AND due_ms <= :now)
+
+-- name: held
+SELECT delivery, event, target, position, digested FROM deliveries
+WHERE state = 'held' AND due_ms <= :now AND digest IS NULL ORDER BY due_ms, delivery LIMIT :most
+
+-- name: decide-again
+UPDATE deliveries SET state = :state, reason = :reason, due_ms = :due, digested = :digested,
+    ended_ms = CASE WHEN :state IN ('held', 'pending') THEN NULL ELSE :now END
+WHERE delivery = :delivery AND state = 'held'
+
+-- name: into-digest
+UPDATE deliveries SET digest = (SELECT d.delivery FROM deliveries AS d WHERE d.event = :event
+    AND d.target = deliveries.target)
+WHERE target = :target AND state = 'held' AND digested AND digest IS NULL AND due_ms <= :now
+
+-- name: digested
+SELECT position FROM deliveries WHERE digest = :delivery AND state = 'held' ORDER BY position
+
+-- name: chased
+-- Targets that got, or may have got, one of some alerts of a story: delivered, being sent at this
+-- moment, or tried with an end that nobody knows.
+SELECT DISTINCT target FROM deliveries AS sent
+WHERE story = :story AND alert IN (SELECT value FROM json_each(:alerts)) AND (
+    state IN ('delivered', 'in flight')
+    OR EXISTS (SELECT 1 FROM attempts
+        WHERE delivery IN (sent.delivery, sent.digest) AND may_have)
+)
+ORDER BY target
+
+-- name: supersede
+UPDATE deliveries SET state = 'superseded', reason = :reason, ended_ms = :now
+WHERE story = :story AND alert IN (SELECT value FROM json_each(:alerts))
+    AND state IN ('pending', 'retry', 'held')
+
+-- name: overtake
+-- What is on its way is not tried again, and what was missed is not sent any more.
+UPDATE deliveries SET overtaken = 1
+WHERE story = :story AND alert IN (SELECT value FROM json_each(:alerts)) AND state <> 'delivered'
+
+-- name: plan-chase
+INSERT INTO deliveries (webhook_id, event, target, position, story, alert, kind, level, fast,
+    state, reason, made_ms, due_ms, expires_ms, digested)
+SELECT :webhook_id, :event, :target, :position, :story, :alert, :kind, :level, 1,
+    CASE WHEN EXISTS (SELECT 1 FROM targets WHERE target = :target AND state = 'active')
+        THEN 'pending' ELSE 'skipped' END,
+    :reason, :now, :due, :expires, 0
+WHERE true
+ON CONFLICT (event, target) DO NOTHING
+
+-- name: had
+SELECT DISTINCT target FROM deliveries WHERE event = :event AND state <> 'held'
+
+-- name: sent-since
+SELECT level, coalesce(ended_ms, made_ms) FROM deliveries
+WHERE target = :target AND coalesce(ended_ms, made_ms) > :since AND kind = 'alert-issued'
+    AND NOT digested AND state IN ('pending', 'in flight', 'retry', 'delivered')
+
+-- name: tally
+SELECT alert, sum(state = 'delivered'),
+    sum(state NOT IN ('suppressed', 'superseded'))
+FROM deliveries WHERE story = :story AND position > 0 GROUP BY alert
+
+-- name: tally-of-all
+SELECT sum(state = 'delivered'), sum(state NOT IN ('suppressed', 'superseded'))
+FROM deliveries WHERE position > 0
+
+-- name: states
+SELECT state, count(*) FROM deliveries GROUP BY state
+
+-- name: earlier
+-- What a target was shown of the alerts that a correction refers to.
+SELECT webhook_id, shown_as FROM deliveries
+WHERE story = :story AND target = :target AND alert IN (SELECT value FROM json_each(:alerts))
+    AND state <> 'suppressed'
+ORDER BY delivery
+
+-- name: resend
+UPDATE deliveries SET state = 'pending', due_ms = :now, expires_ms = :expires, ended_ms = NULL,
+    before = tries, reason = :reason
+WHERE webhook_id = :webhook_id AND state NOT IN ('pending', 'in flight', 'retry')
+RETURNING delivery
+
+-- name: recover
+UPDATE deliveries SET state = 'pending', due_ms = :now, expires_ms = :expires, ended_ms = NULL,
+    before = tries, reason = :reason
+WHERE target = :target AND made_ms >= :since AND NOT overtaken
+    AND state IN ('failed', 'expired', 'skipped')
+
+-- name: attempts
+SELECT d.webhook_id, d.kind, d.story, d.alert, d.state, d.reason, a.number, a.began_ms,
+    a.milliseconds, a.status, a.error, a.address
+FROM deliveries AS d LEFT JOIN attempts AS a USING (delivery)
+WHERE (:target IS NULL OR d.target = :target)
+    AND (:webhook_id IS NULL OR d.webhook_id = :webhook_id)
+ORDER BY d.delivery DESC, a.number LIMIT :most
+
+-- name: skip
+UPDATE deliveries SET state = 'skipped', reason = :reason, ended_ms = :now
+WHERE target = :target AND state IN ('pending', 'retry', 'held')
+
+-- name: count-targets
+SELECT count(*) FROM targets
+
+-- name: has-target
+SELECT count(*) FROM targets WHERE target = ?
+
+-- name: add-target
+INSERT INTO targets (target, channel, wishes, address, shown, owner, state, made_ms)
+VALUES (:target, :channel, :wishes, :address, :shown, :owner, 'active', :now)
+
+-- name: add-secret
+INSERT INTO secrets (target, made_ms, until_ms, sealed) VALUES (?, ?, ?, ?)
+
+-- name: forget-secrets
+DELETE FROM secrets WHERE target = ? AND until_ms <= ?
+
+-- name: outdate-secrets
+UPDATE secrets SET until_ms = ? WHERE target = ? AND until_ms IS NULL
+
+-- name: targets
+SELECT target, channel, wishes, address, shown, owner, state, reason, made_ms, failing_ms, warned_ms
+FROM targets ORDER BY made_ms, target
+
+-- name: secrets
+SELECT target, until_ms, sealed FROM secrets ORDER BY target, rowid DESC
+
+-- name: disable
+UPDATE targets SET state = 'disabled', reason = :reason, disabled_ms = :now
+WHERE target = :target
+
+-- name: enable
+UPDATE targets SET state = 'active', reason = NULL, failing_ms = NULL, warned_ms = NULL,
+    disabled_ms = NULL
+WHERE target = ?
+
+-- name: failing
+UPDATE targets SET failing_ms = ? WHERE target = ? AND failing_ms IS NULL
+
+-- name: warned
+UPDATE targets SET warned_ms = ? WHERE target = ?
+
+-- name: recovered
+UPDATE targets SET failing_ms = NULL, warned_ms = NULL WHERE target = ?

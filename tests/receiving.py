@@ -1,0 +1,147 @@
+"""A receiver of webhooks on loopback, and an outbox to send to it, for tests."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+import uuid_utils
+from aiohttp import web
+from filings import development
+
+from consumers.delivery.wishes import Wishes
+from dateline.outbox import Outbox, Sending, outbox
+from dateline.wiring import Newsroom
+from events.envelope import Filed
+
+
+class Got(NamedTuple):
+    """One request as it came."""
+
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def id(self) -> str:
+        return self.headers["webhook-id"]
+
+    @property
+    def event(self) -> dict[str, Any]:
+        found: dict[str, Any] = orjson.loads(self.body)
+        return found
+
+
+Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Receiver:
+    """Notes what it gets and answers as it is set to, 204 by default."""
+
+    def __init__(self, answering: Answering | None = None) -> None:
+        self.got: list[Got] = []
+        self.url = ""
+        self.status = 204
+        self.headers: dict[str, str] = {}
+        self.under_way: Counter[str] = Counter()
+        self.most_under_way = 0
+        self._answering = answering
+        self._some = asyncio.Event()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        self.got.append(Got({k.lower(): v for k, v in request.headers.items()}, body))
+        self._some.set()
+        if self._answering is not None:
+            return await self._answering(request)
+        return web.Response(status=self.status, headers=self.headers)
+
+    async def wait(self, most: int) -> list[Got]:
+        """Wait until so many requests came."""
+        async with asyncio.timeout(20):
+            while len(self.got) < most:
+                self._some.clear()
+                await self._some.wait()
+        return self.got
+
+    def ids(self) -> list[str]:
+        return [got.id for got in self.got]
+
+
+@asynccontextmanager
+async def receiving(answering: Answering | None = None) -> AsyncIterator[Receiver]:
+    receiver = Receiver(answering)
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", receiver.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    receiver.url = f"http://{host}:{port}/hook"
+    try:
+        yield receiver
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def sending(
+    room: Newsroom, folder: Path, *, at_work: bool = True, chance: float = 0.5
+) -> AsyncIterator[Outbox]:
+    """Open an outbox on a newsroom, with its work under way if so wished."""
+    how = Sending(allow_loopback=True, chance=lambda: chance)
+    async with outbox(room, f"sqlite:///{folder}/news.db", how) as made:
+        if not at_work:
+            yield made
+            return
+        await made.reaction.place()
+        work = [asyncio.ensure_future(each()) for each in made.work().values()]
+        try:
+            await until(lambda: _sends(made))
+            yield made
+        finally:
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+
+
+async def hook(out: Outbox, url: str, **wishes: Any) -> tuple[str, str]:
+    """Register a webhook; returns its id and its secret."""
+    target, secret = await out.endpoints.register(url, Wishes(**wishes))
+    assert secret is not None
+    return target, secret
+
+
+async def issue(
+    room: Newsroom, story: str = "a-story", kind: str = "alert-issued", **fields: Any
+) -> str:
+    """Put a decision about an alert into the log, as the policy does; returns its event id."""
+    alert = {
+        "ref": "A1",
+        "level": "regular",
+        "derived_from": ["E1"],
+        "reason": "a drill",
+        **fields,
+    }
+    event_id = str(uuid_utils.uuid7())
+    what = development(kind, headline=f"{alert['ref']} happens", alert=alert)
+    await room.log.append(story, [Filed(event_id, "policy", what)])
+    return event_id
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+    """Wait for a condition, with a limit."""
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110 - it may be another process's doing
+            await asyncio.sleep(0.005)
+
+
+async def _sends(out: Outbox) -> bool:
+    return out.sender.sending
+
+
+async def states(out: Outbox) -> dict[str, int]:
+    """How many deliveries are in each state."""
+    return (await out.deliveries.totals())[1]

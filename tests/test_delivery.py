@@ -1,0 +1,452 @@
+"""An alert reaches each of its targets once, signed, and a correction chases it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from conftest import Clock
+from receiving import (
+    Receiver,
+    hook,
+    issue,
+    receiving,
+    sending,
+    states,
+    until,
+)
+from standardwebhooks import Webhook
+
+from consumers.delivery.deliveries import Tally
+from consumers.delivery.schedule import USUAL
+from consumers.delivery.wishes import Wishes
+from consumers.rebuild import rebuild
+from dateline.outbox import Outbox
+from dateline.wiring import Newsroom, newsroom
+
+HOUR = 3_600_000
+
+
+@pytest.fixture
+async def room(tmp_path: Path, clock: Clock) -> AsyncIterator[Newsroom]:
+    clock.now = int(datetime.now(timezone.utc).timestamp() * 1000)  # noqa: UP017 - beside timezone below
+    async with newsroom(f"sqlite:///{tmp_path}/news.db", clock) as made:
+        yield made
+
+
+async def counted(out: Outbox, **wanted: int) -> None:
+    """Wait until so many deliveries are in each of these states; no others are open."""
+
+    async def reached() -> bool:
+        found = {name.replace(" ", "_"): count for name, count in (await states(out)).items()}
+        return found == wanted
+
+    try:
+        await until(reached)
+    except TimeoutError:
+        pytest.fail(f"{await states(out)} instead of {wanted}")
+
+
+async def test_an_alert_arrives_signed(room: Newsroom, tmp_path: Path) -> None:
+    """A webhook gets the alert as a CloudEvent, signed as Standard Webhooks has it."""
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        _, secret = await hook(out, receiver.url)
+        event = await issue(room)
+        (got,) = await receiver.wait(1)
+        Webhook(secret).verify(got.body, got.headers)
+        assert got.headers["content-type"].startswith("application/cloudevents+json")
+        assert (got.event["specversion"], got.event["id"]) == ("1.0", event)
+        assert got.event["data"]["alert"]["ref"] == "A1"
+        await counted(out, delivered=1)
+
+
+async def test_an_alert_goes_to_those_who_want_it(room: Newsroom, tmp_path: Path) -> None:
+    """Targets get what they wish for, and nothing else."""
+    async with receiving() as all_, receiving() as some, sending(room, tmp_path) as out:
+        await hook(out, all_.url)
+        await hook(out, some.url, stories=["b-*"], least="urgent")
+        await issue(room, "a-story")
+        await issue(room, "b-story")
+        await issue(room, "b-story", ref="A2", level="urgent")
+        await all_.wait(3)
+        await counted(out, delivered=4)
+        assert [got.event["data"]["alert"]["ref"] for got in some.got] == ["A2"]
+
+
+async def test_a_retry_is_the_same_under_the_same_id(
+    room: Newsroom, tmp_path: Path, clock: Clock
+) -> None:
+    """Each try carries the same id and the same body, signed at its own time."""
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        _, secret = await hook(out, receiver.url)
+        receiver.status = 503
+        await issue(room)
+        await receiver.wait(1)
+        await counted(out, retry=1)
+        receiver.status = 200
+        clock.move(6_000)
+        first, second = await receiver.wait(2)
+        assert first.id == second.id
+        assert first.body == second.body
+        assert (
+            int(second.headers["webhook-timestamp"]) - int(first.headers["webhook-timestamp"]) == 6
+        )
+        Webhook(secret).verify(second.body, second.headers)
+        await counted(out, delivered=1)
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.5, 0.999])
+async def test_retries_keep_to_the_schedule(
+    room: Newsroom, tmp_path: Path, clock: Clock, chance: float
+) -> None:
+    """What fails is tried ten times, at exactly the times of the schedule, and then has failed."""
+    async with receiving() as receiver, sending(room, tmp_path, chance=chance) as out:
+        receiver.status = 500
+        await hook(out, receiver.url)
+        began = clock.now
+        await issue(room)
+        for number in range(1, 11):
+            await receiver.wait(number)
+            await out.sender.quiet()
+            if number < 10:
+                await counted(out, retry=1)
+                assert len(receiver.got) == number
+                clock.move(int(USUAL[number] * (0.8 + 0.4 * chance) * 1000) - 1)
+                await out.sender.look()
+                await out.sender.quiet()
+                assert len(receiver.got) == number, "tried before its time"
+                clock.move(1)
+                await out.sender.look()
+        await counted(out, failed=1)
+        tries = await out.deliveries.attempts(None, None)
+        assert [one.number for one in tries] == list(range(1, 11))
+        waited = [one.began_ms - began for one in tries if one.began_ms is not None]
+        assert waited == [
+            sum(int(wait * (0.8 + 0.4 * chance) * 1000) for wait in USUAL[: n + 1])
+            for n in range(10)
+        ]
+        assert {one.status for one in tries} == {500}
+
+
+async def test_retry_after_is_kept_to(room: Newsroom, tmp_path: Path, clock: Clock) -> None:
+    """A receiver that asks for an hour gets it."""
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        receiver.status, receiver.headers = 429, {"retry-after": "3600"}
+        await hook(out, receiver.url)
+        await issue(room)
+        await receiver.wait(1)
+        await counted(out, retry=1)
+        clock.move(HOUR - 1_000)
+        await out.sender.look()
+        await out.sender.quiet()
+        assert len(receiver.got) == 1
+        clock.move(1_000)
+        await receiver.wait(2)
+
+
+async def test_a_correction_chases_who_got_the_alert(
+    room: Newsroom, tmp_path: Path, clock: Clock
+) -> None:
+    """Who got the alert, or may have got it, gets its correction; nobody else does."""
+    async with (
+        receiving() as got_it,
+        receiving() as unknown,
+        receiving() as refused,
+        receiving() as other,
+        sending(room, tmp_path) as out,
+    ):
+        for receiver in (got_it, unknown, refused):
+            await hook(out, receiver.url, stories=["a-story"], least="regular")
+        gone, _ = await hook(out, "http://127.0.0.1:9/", stories=["a-story"])
+        await hook(out, other.url, stories=["b-story"])
+        unknown.status, refused.status = 500, 403
+        await issue(room)
+        await counted(out, delivered=1, retry=3)
+        unknown.status = refused.status = 204
+        await issue(room, kind="alert-corrected", ref="A2", msg_type="Update", references=["A1"])
+        await counted(out, delivered=3, superseded=3)
+        assert [got.event["data"]["alert"]["ref"] for got in got_it.got] == ["A1", "A2"]
+        assert [got.event["data"]["alert"]["ref"] for got in unknown.got] == ["A1", "A2"]
+        assert len(refused.got) == 1
+        assert other.got == []
+        assert got_it.got[1].event["data"]["headline"].startswith("CORRECTION: ")
+        clock.move(100 * HOUR)
+        await out.sender.look()
+        await out.sender.quiet()
+        assert (len(got_it.got), len(unknown.got), len(refused.got)) == (2, 2, 1)
+        assert await out.deliveries.tally("a-story") == {"A1": Tally(1, 1), "A2": Tally(2, 2)}
+        assert not [one for one in await out.deliveries.attempts(gone, None) if one.alert == "A2"]
+
+
+async def test_a_correction_waits_for_what_is_on_its_way(room: Newsroom, tmp_path: Path) -> None:
+    """A correction never overtakes the alert it corrects, and an alert on its way is chased."""
+    go_on = asyncio.Event()
+
+    async def slowly(_request: web.Request) -> web.Response:
+        await go_on.wait()
+        return web.Response(status=500)
+
+    async with receiving(slowly) as receiver, sending(room, tmp_path) as out:
+        await hook(out, receiver.url)
+        await issue(room)
+        await receiver.wait(1)
+        await issue(room, kind="alert-retracted", ref="A2", msg_type="Cancel", references=["A1"])
+        await counted(out, in_flight=1, pending=1)
+        assert len(receiver.got) == 1
+        go_on.set()
+        await receiver.wait(2)
+        # The first failed when it was overtaken already: it is not tried again.
+        await counted(out, superseded=1, retry=1)
+        assert receiver.got[1].event["type"] == "dateline.alert-retracted"
+        assert receiver.got[1].event["data"]["headline"].startswith("RETRACTED: ")
+
+
+async def test_a_retraction_cancels_what_is_unsent(
+    room: Newsroom, tmp_path: Path, clock: Clock
+) -> None:
+    """What is held for the morning is never sent once it is retracted, and neither is why not."""
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        await hook(out, receiver.url, quiet=["00:00-12:00", "12:00-23:59"])
+        await issue(room)
+        await counted(out, held=1)
+        await issue(room, kind="alert-retracted", ref="A2", msg_type="Cancel", references=["A1"])
+        await counted(out, superseded=1)
+        clock.move(24 * HOUR)
+        await out.reaction.decide_held()
+        await out.sender.look()
+        await out.sender.quiet()
+        assert receiver.got == []
+
+
+async def test_quiet_hours_hold_and_then_it_is_decided_again(
+    room: Newsroom, tmp_path: Path, clock: Clock
+) -> None:
+    """What comes in quiet hours is sent when they end; a flash passes for those who said so."""
+    day = datetime.fromtimestamp(clock.now / 1000, timezone(timedelta()))
+    until_ms = int((day.replace(hour=7, minute=0, second=0, microsecond=0)).timestamp() * 1000)
+    clock.now = until_ms - HOUR
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        await hook(out, receiver.url, quiet=["22:00-07:00"], passes_quiet=["flash"])
+        await issue(room)
+        await issue(room, ref="A2", level="flash")
+        await receiver.wait(1)
+        await counted(out, held=1, delivered=1)
+        assert receiver.got[0].event["data"]["alert"]["ref"] == "A2"
+        clock.move(HOUR)
+        await out.reaction.decide_held()
+        await receiver.wait(2)
+        await counted(out, delivered=2)
+
+
+async def test_what_is_too_much_comes_in_a_digest(
+    room: Newsroom, tmp_path: Path, clock: Clock
+) -> None:
+    """Beyond what a target takes one by one, alerts come together, each of them once."""
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        await hook(out, receiver.url, throttle={"regular": {"most": 2, "seconds": 600}})
+        for number in range(1, 6):
+            await issue(room, f"story-{number}", ref=f"A{number}")
+        await receiver.wait(2)
+        await counted(out, delivered=2, held=3)
+        clock.move(601_000)
+        await out.reaction.decide_held()
+        await receiver.wait(3)
+        await counted(out, delivered=6)
+        told = receiver.got[2].event["data"]["alerts"]
+        assert [each["data"]["alert"]["ref"] for each in told] == ["A3", "A4", "A5"]
+        # Who was told in a digest got the alert, and is chased.
+        await issue(
+            room, "story-4", kind="alert-corrected", ref="B4", msg_type="Update", references=["A4"]
+        )
+        await receiver.wait(4)
+        assert receiver.got[3].event["data"]["alert"]["references"] == ["A4"]
+
+
+async def test_of_each_story_one_is_on_its_way(room: Newsroom, tmp_path: Path) -> None:
+    """A target gets the alerts of one story one after the other, those of several side by side."""
+    under_way: dict[str, int] = {}
+    most = together = 0
+
+    async def watched(request: web.Request) -> web.Response:
+        nonlocal most, together
+        story = (await request.json())["subject"]
+        under_way[story] = under_way.get(story, 0) + 1
+        most = max(most, under_way[story])
+        together = max(together, sum(under_way.values()))
+        await asyncio.sleep(0.02)
+        under_way[story] -= 1
+        return web.Response()
+
+    async with receiving(watched) as receiver, sending(room, tmp_path) as out:
+        await hook(out, receiver.url)
+        for number in range(5):
+            for story in ("one", "two", "three"):
+                await issue(room, story, ref=f"A{number}")
+        await counted(out, delivered=15)
+        assert most == 1
+        assert together == 3
+        of_one = [
+            got.event["data"]["alert"]["ref"]
+            for got in receiver.got
+            if got.event["subject"] == "one"
+        ]
+        assert of_one == [f"A{number}" for number in range(5)]
+
+
+async def test_replaying_the_whole_log_sends_nothing(
+    room: Newsroom, tmp_path: Path, clock: Clock
+) -> None:
+    """Neither a rebuild of every projection nor acting on the whole log again sends anything."""
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        await hook(out, receiver.url)
+        for number in range(3):
+            await issue(room, ref=f"A{number}")
+        await issue(room, kind="alert-corrected", ref="B1", msg_type="Update", references=["A1"])
+        await receiver.wait(4)
+        await counted(out, delivered=4)
+        await rebuild(room.log, room.views, room.stories, lambda _done, _total: None)
+        size = (await room.log.head()).size
+        assert await out.reaction.catch_up(0, size) == size
+        clock.move(HOUR)
+        await out.sender.look()
+        await out.sender.quiet()
+        await counted(out, delivered=4)
+        assert len(receiver.got) == 4
+
+
+async def test_alerts_begin_at_the_end_of_the_log(room: Newsroom, tmp_path: Path) -> None:
+    """A first start sends nothing of what was alerted before, and a restart misses nothing."""
+    async with receiving() as receiver:
+        await issue(room, ref="A0")
+        async with sending(room, tmp_path) as out:
+            await hook(out, receiver.url)
+            await issue(room, ref="A1")
+            await receiver.wait(1)
+            await counted(out, delivered=1)
+        await issue(room, ref="A2")
+        async with sending(room, tmp_path) as out:
+            await receiver.wait(2)
+            await counted(out, delivered=2)
+    refs = [got.event["data"]["alert"]["ref"] for got in receiver.got]
+    assert refs == ["A1", "A2"]
+
+
+async def test_one_process_sends_at_a_time(room: Newsroom, tmp_path: Path) -> None:
+    """A second server on the same log stands by, and takes over when the first is gone."""
+    async with receiving() as receiver:
+        async with sending(room, tmp_path) as first:
+            await hook(first, receiver.url)
+            async with sending(room, tmp_path, at_work=False) as second:
+                standby = asyncio.ensure_future(second.sender.run())
+                deciding = asyncio.ensure_future(second.reaction.run())
+                for number in range(10):
+                    await issue(room, f"story-{number}")
+                await receiver.wait(10)
+                await counted(first, delivered=10)
+                assert not second.sender.sending
+                for task in (standby, deciding):
+                    task.cancel()
+                await asyncio.gather(standby, deciding, return_exceptions=True)
+        assert len(set(receiver.ids())) == len(receiver.got) == 10
+        async with sending(room, tmp_path) as third:
+            await issue(room, "another")
+            await receiver.wait(11)
+            await counted(third, delivered=11)
+
+
+async def test_who_says_it_is_gone_is_left_alone(room: Newsroom, tmp_path: Path) -> None:
+    """An endpoint that answers 410 is disabled; what it missed meanwhile can be had later."""
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        target, _ = await hook(out, receiver.url)
+        receiver.status = 410
+        await issue(room, ref="A1")
+        await receiver.wait(1)
+        await counted(out, failed=1)
+        await until(lambda: is_so(out, target, disabled=True))
+        await issue(room, ref="A2")
+        await counted(out, failed=1, skipped=1)
+        receiver.status = 204
+        await out.endpoints.enable(target)
+        assert await out.deliveries.recover(target, 0, room.clock()) == 2
+        await receiver.wait(3)
+        await counted(out, delivered=2)
+
+
+async def test_nothing_but_failure_for_five_days_disables(
+    room: Newsroom, tmp_path: Path, clock: Clock
+) -> None:
+    """After 72 h of nothing but failure the owner is told, after 120 h the target is disabled."""
+    async with receiving() as receiver, receiving() as owners, sending(room, tmp_path) as out:
+        owner, _ = await hook(out, owners.url, stories=["no-story"])
+        wishes = Wishes(stories=frozenset({"a-story"}))
+        target, _ = await out.endpoints.register(receiver.url, wishes, owner=owner)
+        receiver.status = 500
+        # Hours that pass, and whether the owner is told and the target disabled by then.
+        for number, (hours, told, ended) in enumerate(
+            [(0, 0, False), (71, 0, False), (1.5, 1, False), (46, 1, False), (2, 1, True)]
+        ):
+            clock.move(int(hours * HOUR))
+            had = len(receiver.got)
+            await issue(room, ref=f"A{number}")
+            await until(lambda had=had: at_least(receiver, had + 1))  # type: ignore[misc]
+            await owners.wait(told)
+            await until(lambda ended=ended: is_so(out, target, disabled=ended))  # type: ignore[misc]
+        assert len(owners.got) == 1
+        assert target in owners.got[0].event["data"]["headline"]
+
+
+async def is_so(out: Outbox, target: str, *, disabled: bool) -> bool:
+    return ((await out.endpoints.get(target)).state == "disabled") == disabled
+
+
+async def at_least(receiver: Receiver, count: int) -> bool:
+    return len(receiver.got) >= count
+
+
+async def test_an_old_secret_signs_for_a_day(room: Newsroom, tmp_path: Path, clock: Clock) -> None:
+    """After a rotation both secrets verify for 24 hours, then the new one alone."""
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        target, old = await hook(out, receiver.url)
+        new = await out.endpoints.rotate(target)
+        await issue(room, ref="A1")
+        (both,) = await receiver.wait(1)
+        for secret in (old, new):
+            Webhook(secret).verify(both.body, both.headers)
+        clock.move(24 * HOUR)
+        await issue(room, ref="A2")
+        alone = (await receiver.wait(2))[1]
+        assert len(both.headers["webhook-signature"].split()) == 2
+        assert len(alone.headers["webhook-signature"].split()) == 1
+
+
+async def test_resending_is_the_same_delivery(room: Newsroom, tmp_path: Path) -> None:
+    """A delivery that is sent again by hand comes under its id."""
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        await hook(out, receiver.url)
+        await issue(room)
+        await receiver.wait(1)
+        await counted(out, delivered=1)
+        assert await out.deliveries.resend(receiver.got[0].id, room.clock())
+        first, second = await receiver.wait(2)
+        assert (first.id, first.body) == (second.id, second.body)
+        assert not await out.deliveries.resend("msg_none", room.clock())
+
+
+async def test_an_endpoint_that_chokes_on_one_alert_gets_the_others(
+    room: Newsroom, tmp_path: Path
+) -> None:
+    """An alert that waits for its next try holds up no other."""
+
+    async def picky(request: web.Request) -> web.Response:
+        found: Any = await request.json()
+        return web.Response(status=500 if found["data"]["alert"]["ref"] == "A1" else 200)
+
+    async with receiving(picky) as receiver, sending(room, tmp_path) as out:
+        await hook(out, receiver.url)
+        for number in range(1, 5):
+            await issue(room, ref=f"A{number}")
+        await receiver.wait(4)
+        await counted(out, delivered=3, retry=1)
