@@ -321,8 +321,9 @@ async def test_alerts_begin_at_the_end_of_the_log(room: Newsroom, tmp_path: Path
     """A first start sends nothing of what was alerted before, and a restart misses nothing."""
     async with receiving() as receiver:
         await issue(room, ref="A0")
-        async with sending(room, tmp_path) as out:
+        async with sending(room, tmp_path, at_work=False) as out:
             await hook(out, receiver.url)
+        async with sending(room, tmp_path) as out:
             await issue(room, ref="A1")
             await receiver.wait(1)
             await counted(out, delivered=1)
