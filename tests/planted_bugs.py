@@ -717,6 +717,8 @@ PLANTED = [
         "                erased += self._erase(number)\n",
         "",
         "nodes kept what they had opened before",
+    ),
+    Planted(
         "A follower can be stopped at any moment",
         "test_log_trouble.py::test_a_follower_can_be_stopped_at_any_moment",
         "events/sqlite_log.py",
