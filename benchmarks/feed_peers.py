@@ -1,7 +1,7 @@
 """What the live feed is held against, as ASGI applications that uvicorn runs like ours.
 
 Each takes a burst as `POST /publish` (a JSON list of frames' data) and tells it to everybody on
-`GET /feed`; `POST /echo` answers what it was sent.
+`GET /feed`.
 """
 
 import asyncio

@@ -46,6 +46,7 @@ _HEADERS: Final = [
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
     (b"x-content-type-options", b"nosniff"),
+    (b"access-control-allow-origin", b"*"),  # pages of others may read what everybody may read
 ]
 
 

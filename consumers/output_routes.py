@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from consumers.answers import answer
 from consumers.outputs import atom, json_feed, live_blog, ninjs, rss
 from consumers.outputs.place import ALL, Place
 from consumers.outputs.told import LATEST, pages
@@ -207,10 +207,9 @@ def _own(request: Request) -> str:
 def _answer(
     request: Request, document: Document, hub: str | None, now: datetime, signed: str | None
 ) -> Response:
-    """Answer with a document, or with 304 where the reader has it."""
-    etag = f'"{hashlib.sha256(document.body).hexdigest()[:32]}"'
+    """Answer with a document, its links, and when it last changed."""
     links = [f'<{document.url}>; rel="self"', *([f'<{hub}>; rel="hub"'] if hub else [])]
-    headers = {"etag": etag, "cache-control": "no-cache", "link": ", ".join(links)}
+    headers = {"link": ", ".join(links)}
     if signed is not None:
         headers["dateline-checkpoint"] = base64.b64encode(signed.encode()).decode()
     modified = _modified(document.changed, now)
@@ -218,13 +217,7 @@ def _answer(
         headers["last-modified"] = format_datetime(modified, usegmt=True)
     # The tag alone decides. What is held leaves without a trace of when, so that a reader who asked
     # by the time would keep it.
-    if _holds(request.headers.get("if-none-match", ""), etag):
-        return Response(status_code=304, headers=headers)
-    return Response(document.body, media_type=document.media_type, headers=headers)
-
-
-def _holds(had: str, etag: str) -> bool:
-    return had == "*" or etag in (tag.strip().removeprefix("W/") for tag in had.split(","))
+    return answer(request, document.body, document.media_type, headers)
 
 
 def _modified(changed: str | None, now: datetime) -> datetime | None:

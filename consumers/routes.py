@@ -1,7 +1,5 @@
 """Reading over HTTP: stories, their history, and the live feed."""
 
-import functools
-import hashlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -12,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from consumers.answers import json
 from consumers.bulletin import Wanted
 from consumers.feed import PAGE, Feed, turn_away
 from consumers.moments import as_of, at, moment
@@ -60,13 +59,13 @@ def routes(room: Desk, insider: Insider) -> list[Route]:
 
     async def stories(request: Request) -> Response:
         found = room.stories.summaries(public=not insider(request))
-        return _json(request, orjson.dumps([summary._asdict() for summary in found]))
+        return json(request, orjson.dumps([summary._asdict() for summary in found]))
 
     async def story(request: Request) -> Response:
         slug, public = _slug(request), not insider(request)
         asked = request.query_params
         if "as_of" not in asked and "occurred_by" not in asked:
-            return _json(request, await room.state(slug, public=public))
+            return json(request, await room.state(slug, public=public))
         when = moment(asked["as_of"], room.now()) if "as_of" in asked else None
         limit = (
             moment(asked["occurred_by"], room.now(), "occurred_by")
@@ -80,7 +79,7 @@ def routes(room: Desk, insider: Insider) -> list[Route]:
         state = await as_of(room.log, slug, upto, occurred_by=limit, public=public)
         if state is None:
             raise NotFound("story", slug)
-        return _json(request, state)
+        return json(request, state)
 
     async def history(request: Request) -> Response:
         slug = _slug(request)
@@ -91,7 +90,7 @@ def routes(room: Desk, insider: Insider) -> list[Route]:
         page = room.stories.updates(after, size, limit, Wanted(slug))
         events = b",".join(update.event for update in page)
         following = b"null" if len(page) < limit else b"%d" % page[-1].position
-        return _json(request, b'{"developments":[%b],"next":%b}' % (events, following))
+        return json(request, b'{"developments":[%b],"next":%b}' % (events, following))
 
     return [
         Route("/v1/stories", stories),
@@ -150,19 +149,3 @@ def _number(request: Request, name: str, default: Any, *, most: int = 10**15) ->
     if not (text.isascii() and text.isdigit() and len(text) < 16 and int(text) <= most):  # noqa: PLR2004 - as many digits as `most` has at most
         raise Refused("number", name, f"a number up to {most}", repr(text)[:40])
     return int(text)
-
-
-@functools.lru_cache(maxsize=256)
-def _etag(body: bytes) -> str:
-    """Give the tag of an answer; of one that is kept it is made once."""
-    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-
-
-def _json(request: Request, body: bytes) -> Response:
-    """Answer with JSON, or with 304 where the reader has it."""
-    etag = _etag(body)
-    headers = {"etag": etag, "cache-control": "no-cache", "vary": "authorization"}
-    had = request.headers.get("if-none-match", "")
-    if had == "*" or etag in (tag.strip().removeprefix("W/") for tag in had.split(",")):
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)

@@ -1,0 +1,48 @@
+"""Answers to readers: each has a tag, and whoever has it already is told so and no more."""
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+__all__ = ["OPEN", "answer", "json"]
+
+# Pages of others may read what everybody may read; keys are no cookies, so that a browser adds
+# none by itself.
+OPEN: Final = {"access-control-allow-origin": "*"}
+
+
+def answer(
+    request: Request, body: bytes, media_type: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer with a document, or with 304 where the reader has it (RFC 9110, section 13.1.2).
+
+    Args:
+        request: what was asked.
+        body: the document.
+        media_type: what it is.
+        headers: what is told beside it.
+    """
+    etag = _etag(body)
+    told = {"etag": etag, "cache-control": "no-cache", **OPEN, **(headers or {})}
+    if _has(request.headers.get("if-none-match", ""), etag):
+        return Response(status_code=304, headers=told)
+    return Response(body, media_type=media_type, headers=told)
+
+
+def json(request: Request, body: bytes) -> Response:
+    """Answer with JSON that may depend on who asks."""
+    return answer(request, body, "application/json", {"vary": "authorization"})
+
+
+@functools.lru_cache(maxsize=256)
+def _etag(body: bytes) -> str:
+    """Give the tag of an answer; of one that is kept it is made once."""
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+
+def _has(had: str, etag: str) -> bool:
+    return had == "*" or etag in (tag.strip().removeprefix("W/") for tag in had.split(","))
