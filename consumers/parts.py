@@ -27,6 +27,7 @@ __all__ = [
     "Part",
     "Parts",
     "Response",
+    "Silence",
     "Tombstone",
     "Touched",
     "touched",
@@ -281,6 +282,27 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """Somebody asked that the story does not alert for a while; no state shows it."""
+
+    section: ClassVar = "silences"
+    ref: str
+    by: str
+    until: str
+    levels: list[str]
+    kinds: list[str]
+    reason: str
+    position: int
+    removed: bool = False
+    public: ClassVar = False
+
+    @property
+    def key(self) -> str:
+        """The silence's own ref."""
+        return self.ref
+
+
+@dataclass(frozen=True, slots=True)
 class Mention:
     """A person or place of the story, and in how many standing developments it is named."""
 
@@ -328,6 +350,7 @@ Part = (
     | Conflict
     | Correction
     | Alert
+    | Silence
     | Mention
     | Touched
 )
@@ -350,6 +373,7 @@ SECTIONS.update(
         Conflict,
         Correction,
         Alert,
+        Silence,
         Mention,
         Touched,
     )

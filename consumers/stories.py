@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 
@@ -52,6 +52,8 @@ CREATE INDEX IF NOT EXISTS story_parts_{generation}_naming
     ON story_parts_{generation} (story) WHERE names IS NOT NULL;
 CREATE INDEX IF NOT EXISTS story_parts_{generation}_until
     ON story_parts_{generation} (until) WHERE until IS NOT NULL;
+CREATE INDEX IF NOT EXISTS story_parts_{generation}_of_alerts
+    ON story_parts_{generation} (section, place DESC) WHERE section IN ('alerts', 'silences');
 CREATE VIEW IF NOT EXISTS newsroom_parts_{generation} AS
     SELECT story, section, place, key, rank, content FROM story_parts_{generation}
     WHERE audience <> 2;
@@ -279,6 +281,25 @@ class Stories:
                 (EMBARGOES,),
             )
             return [(str(story), str(ref), str(until)) for story, ref, until in rows]
+
+    def of_alerts(
+        self, section: Literal["alerts", "silences"], limit: int, before: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Give what stories have of alerts or silences, the newest first, each with its story.
+
+        Args:
+            section: which of the two.
+            limit: how many at most.
+            before: only what came before a position.
+        """
+        with self._views.lock:
+            rows = self._views.connection.execute(
+                f"SELECT story, content FROM story_parts_{self._ready()} WHERE section = ?1 "
+                "AND section IN ('alerts', 'silences') AND (?3 IS NULL OR place < ?3) "
+                "ORDER BY place DESC LIMIT ?2",
+                (section, limit, before),
+            ).fetchall()
+        return [{"story": story, **orjson.loads(str(content))} for story, content in rows]
 
     def updates(self, after: int, upto: int, limit: int, wanted: Wanted) -> list[Update]:
         """Give what readers were told past a position and up to another, in order."""

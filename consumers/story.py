@@ -20,6 +20,7 @@ from consumers.parts import (
     Item,
     Part,
     Parts,
+    Silence,
 )
 from consumers.released import release
 from consumers.reported import noted, reported
@@ -30,6 +31,8 @@ from events.alerts import (
     AlertIssued,
     AlertRetracted,
     AlertSuppressed,
+    SilenceAdded,
+    SilenceRemoved,
 )
 from events.developments import (
     News,
@@ -54,7 +57,7 @@ from events.editorial import (
     VerificationChanged,
     Withdrawn,
 )
-from events.envelope import Recorded
+from events.envelope import Recorded, instant
 from events.vocabulary import Erased, KnownKind, Unknown
 
 __all__ = ["evolve", "fold"]
@@ -118,6 +121,12 @@ def _evolve(find: Find, event: Recorded, development: KnownKind) -> Changes:
             yield from release(find, event, development)
         case AlertDecision():
             yield _alerted(find, event, development)
+        case SilenceAdded():
+            yield _silenced(event, development)
+        case SilenceRemoved(silence=ref):
+            silence = find(ref)
+            if isinstance(silence, Silence):
+                yield {ref: replace(silence, removed=True)}
         case (
             StoryClosed()
             | StoryReopened()
@@ -202,3 +211,17 @@ def _alerted(find: Find, event: Recorded, decision: AlertDecision) -> Parts:
         if isinstance(earlier, Alert) and isinstance(decision, AlertCorrected | AlertRetracted):
             made[ref] = replace(earlier, state=state)
     return made
+
+
+def _silenced(event: Recorded, act: SilenceAdded) -> Parts:
+    silence = act.silence
+    made = Silence(
+        silence.ref,
+        str(event.provenance["filed_by"]),
+        instant(int(silence.until.timestamp() * 1000)),
+        list(silence.levels),
+        list(silence.kinds),
+        act.reason,
+        event.position,
+    )
+    return {made.ref: made}

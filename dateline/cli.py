@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from dateline import admission, audit_cli, commands, printing, telemetry, upkeep
+from dateline import (
+    admission,
+    alerting,
+    alerts_cli,
+    audit_cli,
+    commands,
+    printing,
+    telemetry,
+    upkeep,
+)
 from dateline.options import By, Json, LogUrl, Slug, alone, in_newsroom
 from dateline.outcomes import DONE
 from dateline.settings import Settings
@@ -27,6 +36,7 @@ keys = typer.Typer(help="Who may file and look inside over HTTP.", no_args_is_he
 app.add_typer(keys, name="keys")
 app.add_typer(parked, name="parked")
 app.add_typer(audit_cli.audit, name="audit")
+app.add_typer(alerts_cli.alerts, name="alerts")
 
 
 @app.callback()
@@ -62,12 +72,14 @@ def serve(
 
     settings = Settings()
     limits = Limits(clients=settings.clients, from_one=settings.clients_from_one)
+    policy = alerting.policy_of(settings.alerts)
 
     async def work(room: Newsroom) -> int:
         with (
             server.listening(host, port) as door,
             admission.keys_of(log or Settings().log) as known,
         ):
+            room.policy = policy
             first = admission.first_key(known)
             if first:
                 printing.complain(f"dateline: the desk's key, shown this once: {first}")

@@ -13,9 +13,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from consumers.feed import Feed
+from consumers.views import Position
 from dateline.metrics import Lag, Metrics, Moment
 from dateline.wiring import Newsroom
 from events.errors import DatelineError
+from events.log import Head
 from producers.embargo_clock import Embargo, EmbargoClock
 
 __all__ = ["Operations"]
@@ -114,19 +116,27 @@ class Operations:
     async def _look(self) -> Moment:
         head = await self._room.log.head()
         room = self._room
-        position, parked = await asyncio.to_thread(
-            lambda: (room.views.position(room.stories.name), len(room.views.parked()))
+        names = [room.stories.name]
+        if room.dispatch is not None:
+            names.append(room.dispatch.watching.name)
+        positions, parked = await asyncio.to_thread(
+            lambda: ([room.views.position(name) for name in names], len(room.views.parked()))
         )
-        behind = head.size - position.checkpoint
-        lag = Lag(
-            room.stories.name,
-            behind,
-            max(0, head.recorded_ms - position.recorded_ms) / 1000 if behind else 0.0,
-            max(0, room.clock() - position.heartbeat_ms) / 1000,
+        lags = tuple(
+            self._lag(name, head, position) for name, position in zip(names, positions, strict=True)
         )
         runs = self.embargo_clock.stopped is None
-        now = Moment(head.size, (lag,), parked, self._feed.clients, self._feed.told, runs)
+        now = Moment(head.size, lags, parked, self._feed.clients, self._feed.told, runs)
         return await asyncio.to_thread(self._audited, now)
+
+    def _lag(self, consumer: str, head: Head, position: Position) -> Lag:
+        behind = head.size - position.checkpoint
+        return Lag(
+            consumer,
+            behind,
+            max(0, head.recorded_ms - position.recorded_ms) / 1000 if behind else 0.0,
+            max(0, self._room.clock() - position.heartbeat_ms) / 1000,
+        )
 
     def _audited(self, now: Moment) -> Moment:
         """Add how far the log is signed and proved."""

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consumers import output_routes as outputs
 from consumers import routes as reading
+from consumers.alerts import routes as alerts
 from consumers.audit import routes as audit
 from consumers.audit.duty import Duty, Schedule
 from consumers.audit.export import Export, Parts
@@ -133,7 +134,9 @@ def application(
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await feed.begin()
         sends = outbox.work() if outbox is not None else {}
-        async with operations.at_work(audited | _pings(room, feed, outside) | sends):
+        alerting = {} if room.dispatch is None else {"alert decisions": room.dispatch.run}
+        more = _pings(room, feed, outside)
+        async with operations.at_work(audited | alerting | more | sends):
             yield
         await duty.sign_at_last()
 
@@ -144,6 +147,7 @@ def application(
             *operations.routes(),
             *docs.routes(),
             *outputs.routes(room, outside.public_url, outside.hub, signed),
+            *alerts.routes(room, insider, room.policy),
             *audit.routes(lambda: room.auditor, export),
         ],
         exception_handlers={

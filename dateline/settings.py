@@ -44,6 +44,9 @@ class Settings(BaseSettings):
         description="connections of the live feed from one key, or one address without a key",
     )
 
+    alerts: str | None = Field(
+        default=None, description="the policy by which news alerts, a TOML file; none alerts nobody"
+    )
     public_url: Url | None = Field(
         default=None,
         description="the URL that readers reach the server by; what each request went to if unset",

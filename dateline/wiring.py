@@ -11,6 +11,8 @@ from typing import Final
 import apsw
 import structlog
 
+from consumers.alerts.dispatch import Dispatch
+from consumers.alerts.policy import Policy
 from consumers.audit.auditor import Auditor
 from consumers.audit.book import Book
 from consumers.audit.signing import Keyring
@@ -65,7 +67,11 @@ class Newsroom:
         views: the file that views live in.
         book: the file of the auditor's book.
         signing_key: the file of the key that signs checkpoints; None keeps it in memory.
+
+    `policy` is that by which news alerts; without one nothing does.
     """
+
+    policy: Policy | None = None
 
     def __init__(
         self,
@@ -96,6 +102,13 @@ class Newsroom:
     def subscription(self) -> Subscription:
         """The projection of stories at work."""
         return Subscription(self.log, self.views, self.stories)
+
+    @cached_property
+    def dispatch(self) -> Dispatch | None:
+        """Alerts at work, None where there is no policy."""
+        if self.policy is None:
+            return None
+        return Dispatch(self.log, self.views, self.policy, self.clock)
 
     @cached_property
     def auditor(self) -> Auditor:

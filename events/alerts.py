@@ -1,10 +1,11 @@
-"""What was decided about alerts, each decision a fact of its own, after CAP 1.2."""
+"""What was decided about alerts, each decision a fact of its own, after CAP 1.2; and silences."""
 
 from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field
 
 from events.developments import Development
+from events.editorial import Act
 from events.filing import LIST_LENGTH, Fact, Instant, Phrase, Ref, Word
 
 __all__ = [
@@ -18,6 +19,9 @@ __all__ = [
     "AlertSuppressed",
     "Audience",
     "Level",
+    "Silence",
+    "SilenceAdded",
+    "SilenceRemoved",
 ]
 
 Level = Literal["flash", "bulletin", "urgent", "regular", "deferred"]
@@ -84,3 +88,28 @@ class AlertRetracted(AlertDecision):
     """Everybody who got the alert learns that it no longer holds."""
 
     kind: Literal["alert-retracted"] = "alert-retracted"
+
+
+class Silence(Fact):
+    """Until when a story does not alert; of `levels` and `kinds` none means all."""
+
+    ref: Ref
+    until: Instant
+    levels: Annotated[tuple[Level, ...], Field(max_length=len(LEVELS))] = ()
+    kinds: Annotated[tuple[Word, ...], Field(max_length=LIST_LENGTH)] = ()
+
+
+class SilenceAdded(Act):
+    """Somebody asked that a story does not alert for a while."""
+
+    kind: Literal["silence-added"] = "silence-added"
+    silence: Silence
+    reason: Phrase
+
+
+class SilenceRemoved(Act):
+    """A silence ended before its time."""
+
+    kind: Literal["silence-removed"] = "silence-removed"
+    silence: Ref
+    reason: Phrase

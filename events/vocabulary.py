@@ -12,6 +12,8 @@ from events.alerts import (
     AlertIssued,
     AlertRetracted,
     AlertSuppressed,
+    SilenceAdded,
+    SilenceRemoved,
 )
 from events.developments import (
     BackgroundAdded,
@@ -103,6 +105,8 @@ KnownKind = (
     | AlertDeferred
     | AlertCorrected
     | AlertRetracted
+    | SilenceAdded
+    | SilenceRemoved
 )
 
 

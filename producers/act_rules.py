@@ -4,7 +4,13 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from events.alerts import AlertCorrected, AlertDecision, AlertRetracted
+from events.alerts import (
+    AlertCorrected,
+    AlertDecision,
+    AlertRetracted,
+    SilenceAdded,
+    SilenceRemoved,
+)
 from events.developments import (
     StoryOpened,
 )
@@ -25,7 +31,7 @@ from events.editorial import (
 from events.errors import Refused
 from producers.case import Case, Rule
 from producers.correction_rules import corrections_match, standing_there
-from producers.desk import Alerted, Claimed, Counted, Standing
+from producers.desk import Alerted, Claimed, Counted, Named, Standing
 
 __all__ = ["ACT_RULES"]
 
@@ -165,6 +171,24 @@ def alerts_refer(case: Case) -> None:
         _two_people(case, decision.seconded_by)
 
 
+def silences_end(case: Case) -> None:
+    """A silence ends some time, and only one that is there can be removed."""
+    act = case.development
+    match act:
+        case SilenceAdded(silence=silence):
+            if silence.until.timestamp() * 1000 <= case.now_ms:
+                found = silence.until.isoformat()
+                raise Refused("silence-ends", "silence.until", "a time to come", found)
+        case SilenceRemoved(silence=ref):
+            part = case.desk.get(ref)
+            if not (isinstance(part, Named) and part.what == "silence"):
+                raise Refused(
+                    "ref-known", "silence", "the ref of a silence in this story", case.named(ref)
+                )
+        case _:
+            return
+
+
 def _two_people(case: Case, second: str | None) -> None:
     if second is None or second == case.by.name:
         raise Refused(
@@ -222,5 +246,6 @@ ACT_RULES: Final[tuple[Rule, ...]] = (
     releases_follow,
     trust_moves_by_steps,
     alerts_refer,
+    silences_end,
     holds_block_erasure,
 )

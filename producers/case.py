@@ -27,6 +27,8 @@ SCOPES: Final = {
     "alert-deferred": "alert",
     "alert-corrected": "alert",
     "alert-retracted": "alert",
+    "silence-added": "alert",
+    "silence-removed": "alert",
     "parked-retried": "admin",
     "parked-skipped": "admin",
 }

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from events.alerts import AlertDecision
+from events.alerts import AlertDecision, SilenceAdded
 from events.corrections import corrected, locate
 from events.developments import (
     Development,
@@ -103,6 +103,8 @@ def named_in(development: Development) -> Iterator[tuple[str, str]]:
             yield awaited.ref, "response"
         case AlertDecision(alert=alert):
             yield alert.ref, "alert"
+        case SilenceAdded(silence=silence):
+            yield silence.ref, "silence"
 
 
 def evolve(desk: Mapping[str, Part], event: Recorded) -> dict[str, Part]:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from events.alerts import AlertDecision
+from events.alerts import AlertDecision, SilenceAdded, SilenceRemoved
 from events.corrections import locate
 from events.developments import (
     Development,
@@ -56,6 +56,8 @@ _AFTER_CLOSE: Final = (
     StoryReopened,
     EmbargoLifted,
     AlertDecision,
+    SilenceAdded,
+    SilenceRemoved,
     LegalHoldPlaced,
     LegalHoldLifted,
     ParkedRetried,
@@ -172,6 +174,8 @@ def pointed_at(development: Development) -> Iterator[tuple[str, str]]:
             yield "field", locate(target, path)[0]
         case Withdrawn(replacement=str(ref)):
             yield "replacement", ref
+        case SilenceRemoved(silence=ref):
+            yield "silence", ref
         case AlertDecision(alert=alert):
             yield from ((f"alert.derived_from.{n}", r) for n, r in enumerate(alert.derived_from))
             yield from ((f"alert.references.{n}", r) for n, r in enumerate(alert.references))

@@ -37,8 +37,9 @@ alert-suppressed alert-deferred alert-corrected alert-retracted
 
 
 def test_every_kind_of_the_vocabulary_is_there() -> None:
-    """All kinds of the vocabulary are known, and those of parked events besides."""
-    assert set(KINDS) == {*VOCABULARY, "parked-retried", "parked-skipped"}
+    """All kinds of the vocabulary are known, and those of parked events and silences besides."""
+    besides = {"parked-retried", "parked-skipped", "silence-added", "silence-removed"}
+    assert set(KINDS) == {*VOCABULARY} | besides
 
 
 @settings(max_examples=300)

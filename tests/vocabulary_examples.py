@@ -153,6 +153,16 @@ OWN: dict[str, dict[str, Any]] = {
     "legal-hold-lifted": WHY,
     "parked-retried": {"consumer": "stories", "parked": 17},
     "parked-skipped": {"consumer": "stories", "parked": 17, "reason": "known to be harmless"},
+    "silence-added": {
+        "silence": {
+            "ref": "S1",
+            "until": "2031-01-01T00:00:00Z",
+            "levels": ["regular"],
+            "kinds": ["outcome-reported"],
+        },
+        "reason": "the family is being told",
+    },
+    "silence-removed": {"silence": "S1", "reason": "the family knows"},
     **{
         f"alert-{what}": {"alert": ALERT, "seconded_by": "desk:ben"}
         for what in ("issued", "suppressed", "deferred", "corrected", "retracted")

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from dateline.api.alerting import alert_paths
 from dateline.api.auditing import audit_paths
 from dateline.api.filing import filing_paths
 from dateline.api.reading import output_paths, reading_paths
@@ -31,6 +32,7 @@ def openapi() -> dict[str, Any]:
             **filing_paths(),
             **reading_paths(),
             **output_paths(),
+            **alert_paths(),
             **audit_paths(),
             **_watching(),
         },

@@ -1,0 +1,165 @@
+"""What a decision leaves behind: whoever made it, it is not made again."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final, Literal
+
+from consumers.alerts.found import (
+    Changes,
+    Find,
+    cause_of,
+    group_key,
+    is_open,
+    known_of,
+    out_of_group,
+    timed,
+    wait_of,
+)
+from consumers.alerts.inhibit import Latest
+from consumers.alerts.parts import (
+    STORY,
+    Alerted,
+    Behind,
+    Cause,
+    Chase,
+    Group,
+    Owned,
+)
+from consumers.alerts.policy import OVERDUE
+from events.alerts import (
+    AlertCorrected,
+    AlertDecision,
+    AlertDeferred,
+    AlertIssued,
+    AlertRetracted,
+    AlertSuppressed,
+)
+from events.envelope import Recorded
+from events.release import RELEASED
+
+__all__ = ["decided"]
+
+_STATES: Final[
+    dict[type[AlertDecision], Literal["issued", "suppressed", "deferred", "corrected", "retracted"]]
+] = {
+    AlertIssued: "issued",
+    AlertSuppressed: "suppressed",
+    AlertDeferred: "deferred",
+    AlertCorrected: "corrected",
+    AlertRetracted: "retracted",
+}
+
+
+def decided(find: Find, event: Recorded, decision: AlertDecision) -> Changes:
+    """What was decided is done: whoever decided it."""
+    alert = decision.alert
+    state = _STATES[type(decision)]
+    yield {
+        alert.ref: Alerted(
+            alert.ref,
+            alert.level,
+            state,
+            alert.route,
+            alert.audience,
+            list(alert.derived_from),
+            list(alert.references),
+            decision.headline,
+            alert.reason,
+            event.position,
+            event.recorded_ms,
+        )
+    }
+    if isinstance(decision, AlertCorrected | AlertRetracted):
+        for ref in alert.references:
+            earlier = find(ref)
+            if isinstance(earlier, Alerted):
+                yield {ref: replace(earlier, state=state)}
+                yield from _chased(find, event, earlier.derived_from)
+        yield from _chased(find, event, alert.derived_from)
+        return
+    if alert.route == OVERDUE:
+        for ref in alert.derived_from:
+            wait = wait_of(find, ref)
+            if wait is not None:
+                yield {f"wait {wait.of}": timed(replace(wait, reminded=True))}
+        return
+    for ref in alert.derived_from:
+        yield from _settled(find, ref, decision)
+    yield from _gathered(find, event, decision)
+
+
+def _chased(find: Find, event: Recorded, refs: Iterable[str]) -> Changes:
+    """A correction that was told, or that has nothing to follow any more, is done."""
+    cause = event.provenance.get("cause")
+    for ref in refs:
+        chase, behind = find(f"chase {ref}"), find(ref)
+        nothing = isinstance(behind, Behind) and not is_open(find, behind)
+        if isinstance(chase, Chase) and (nothing or chase.cause.id == cause):
+            yield {f"chase {ref}": None}
+
+
+def _settled(find: Find, ref: str, decision: AlertDecision) -> Changes:
+    """A development after a decision on it."""
+    owned = find(ref)
+    behind = find(owned.owner) if isinstance(owned, Owned) else owned
+    known = known_of(find)
+    if not isinstance(behind, Behind):
+        if isinstance(decision, AlertIssued) and ref not in known.unlearned:
+            yield {STORY: replace(known, unlearned=[*known.unlearned, ref], due_ms=0)}
+        return
+    ref = behind.ref
+    yield from out_of_group(find, behind)
+    hidden = behind.release != RELEASED or known.release != RELEASED
+    behind = replace(behind, deferred=None, due_ms=None)
+    match decision:
+        case AlertIssued(alert=alert):
+            alerts = [*behind.alerts, alert.ref]
+            yield {ref: replace(behind, state="decided", alerts=alerts)}
+        case AlertDeferred(alert=alert):
+            waits = alert.level == "flash" and behind.second is None
+            until = int(alert.until.timestamp() * 1000) if alert.until and waits else None
+            deferred = replace(behind, state="gathered", deferred=alert.ref, due_ms=until)
+            yield {ref: replace(deferred, state="unseconded") if waits else deferred}
+        case _ if behind.alerts:
+            yield {ref: replace(behind, state="decided")}
+        case _ if hidden and not behind.release.withdrawn:
+            yield {ref: replace(behind, state="hidden")}
+        case _:
+            yield {ref: None, **dict.fromkeys(behind.owns)}
+
+
+def _gathered(find: Find, event: Recorded, decision: AlertDecision) -> Changes:
+    """The group of an alert, and the story that a pressing one mutes."""
+    alert = decision.alert
+    key = group_key(alert.route or "", alert.level)
+    group = find(key)
+    before = group if isinstance(group, Group) else None
+    if isinstance(decision, AlertDeferred):
+        joined = [ref for ref in alert.derived_from if _is_gathered(find, ref)]
+        if joined and alert.until is not None and alert.route is not None:
+            until = int(alert.until.timestamp() * 1000)
+            last = before.last_ms if before else None
+            cause = _first_cause(find, joined) or cause_of(event)
+            yield {key: Group(alert.route, alert.level, alert.ref, cause, joined, last, until)}
+    elif isinstance(decision, AlertIssued):
+        known = known_of(find)
+        latest = {**known.latest, alert.level: Latest(alert.ref, event.recorded_ms)}
+        yield {STORY: replace(known, latest=latest)}
+        if alert.route is not None:
+            none_left = Group(alert.route, alert.level, alert.ref, cause_of(event), [])
+            left = replace(before or none_left, last_ms=event.recorded_ms)
+            first = _first_cause(find, left.members)
+            if first is not None:  # more than one alert can hold; the rest make another
+                left = replace(left, cause=first, ref=f"alert-{first.version}")
+            yield {key: left}
+
+
+def _first_cause(find: Find, refs: Iterable[str]) -> Cause | None:
+    found = (find(ref) for ref in refs)
+    causes = [each.cause for each in found if isinstance(each, Behind) and each.cause is not None]
+    return min(causes, key=lambda cause: cause.version, default=None)
+
+
+def _is_gathered(find: Find, ref: str) -> bool:
+    behind = find(ref)
+    return isinstance(behind, Behind) and behind.state == "gathered"

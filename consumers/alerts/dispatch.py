@@ -1,0 +1,117 @@
+"""Dispatch: the reaction that decides on alerts as news comes in and as time passes.
+
+It keeps nothing of its own: what is due stands in the watch, and what was decided in the log. A
+decision is appended where the story stands as it was judged, so that of two workers one decides,
+and a withdrawal that came in between is known first.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+import structlog
+
+from consumers.alerts.decide import decide
+from consumers.alerts.policy import Policy
+from consumers.alerts.watching import Watching
+from consumers.subscription import Subscription
+from consumers.views import Views
+from events.envelope import Filed
+from events.errors import Conflict
+from events.log import Clock, Log
+
+__all__ = ["Dispatch"]
+
+TRIES = 100  # times to decide anew when somebody was faster, before others have their turn
+LOOK_AGAIN = 1.0  # seconds at most between looks at the clock while something waits for its time
+SOON = 0.005  # seconds at least, so that a clock that stands still keeps no processor busy
+
+log = structlog.get_logger()
+
+
+class Dispatch:
+    """Alerts at work on a log.
+
+    Args:
+        source: the log.
+        views: where the watch is kept.
+        policy: what it goes by.
+        clock: milliseconds since 1970 UTC.
+    """
+
+    def __init__(self, source: Log, views: Views, policy: Policy, clock: Clock) -> None:
+        self._log = source
+        self._views = views
+        self._clock = clock
+        self.watching = Watching(views, policy)
+        self._subscription = Subscription(source, views, self.watching)
+
+    async def run(self) -> None:
+        """Decide what is due, then again when news comes or its time has come, until cancelled."""
+        while True:
+            checkpoint = await self.decide_due()
+            due_ms = await asyncio.to_thread(self.watching.next_due_ms)
+            grown = self._log.grown(checkpoint)
+            if due_ms is None:
+                await grown
+                continue
+            left = min(max((due_ms - self._clock()) / 1000, SOON), LOOK_AGAIN)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(grown, left)
+
+    async def decide_due(self) -> int:
+        """Decide all that is due by now; returns the position that it is good for.
+
+        What the log held before the first call is history and is not decided on.
+        """
+        checkpoint = await self._caught_up()
+        for _ in range(TRIES):
+            due = await asyncio.to_thread(self.watching.due, self._clock())
+            if not due:
+                break
+            for story, keys in due.items():
+                await self._decide(story, keys, checkpoint)
+            checkpoint = await self._caught_up()
+        return checkpoint
+
+    async def _caught_up(self) -> int:
+        checkpoint = await self._subscription.catch_up()
+        if await asyncio.to_thread(self.watching.begun) is None:
+            await asyncio.to_thread(self.watching.begin, checkpoint)
+        for story in await asyncio.to_thread(self.watching.unlearned):
+            await self._learn(story, checkpoint)
+        return checkpoint
+
+    async def _learn(self, story: str, checkpoint: int) -> None:
+        """Remember what alerts of a story came from that no route takes: a person decided."""
+        events = [
+            event async for event in self._log.read_versions(story) if event.position <= checkpoint
+        ]
+
+        def refold() -> None:
+            with self._views.transaction():
+                if self._views.position(self.watching.name).checkpoint == checkpoint:
+                    self.watching.refold(story, events)
+
+        await asyncio.to_thread(refold)
+
+    async def _decide(self, story: str, keys: Sequence[str], checkpoint: int) -> None:
+        decisions, version = await asyncio.to_thread(self._judge, story, keys)
+        if not decisions:
+            return
+        async for event in self._log.read_versions(story, version):
+            if event.position > checkpoint:
+                return  # there is news; it is looked at first
+            version = event.version  # an event that is parked moved the story all the same
+        try:
+            places = await self._log.append(story, decisions, version)
+        except Conflict as error:
+            log.info("decided by others", story=story, error=type(error).__name__)
+            return
+        for one, position in zip(decisions, places.positions, strict=True):
+            log.info("decided", story=story, kind=one.development.kind, position=position)
+
+    def _judge(self, story: str, keys: Sequence[str]) -> tuple[list[Filed], int]:
+        with self.watching.story(story) as parts:
+            made = decide(story, parts, keys, self.watching.rules, self._clock())
+            return made, parts.version

@@ -1,0 +1,178 @@
+"""What alerts must know of a story, part by part, each small and under a key of its own.
+
+Nothing is kept of news that alerted nobody: parts are made by what is not released yet, by what
+waits to be decided, and by alerts that a correction may have to follow. `due_ms` says when a part
+has to be decided on, milliseconds since 1970 UTC; None while it has not.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple
+
+import orjson
+
+from consumers.alerts.inhibit import Latest
+from consumers.alerts.silence import Silenced
+from events.alerts import Audience, Level
+from events.release import RELEASED, Release
+
+__all__ = [
+    "STORY",
+    "Alerted",
+    "Behind",
+    "Cause",
+    "Chase",
+    "Group",
+    "Known",
+    "Owned",
+    "Part",
+    "Parts",
+    "Wait",
+    "part_of",
+    "text_of",
+]
+
+STORY: Final = ""  # the key of the story itself; no development can have it
+
+
+class Cause(NamedTuple):
+    """The event that a decision comes from; `version` is its place in the story."""
+
+    id: str
+    at_ms: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The story itself: how far it is, whether readers see it, and what mutes its alerts.
+
+    `unlearned` are developments that alerts came from and of which nothing was remembered; while
+    there are any, the story is due to be made anew.
+    """
+
+    version: int
+    opening: str | None = None
+    release: Release = RELEASED
+    latest: dict[str, Latest] = field(default_factory=dict)
+    silences: dict[str, Silenced] = field(default_factory=dict)
+    unlearned: list[str] = field(default_factory=list)
+    due_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """A development that alerts, or may when it is released.
+
+    `state` is `hidden` while readers do not see it; `due` when it is to be decided; `unseconded`
+    while a flash waits for a second person; `gathered` in a group; and then `decided`. `cause` is
+    what made it due, `deferred` the alert that it waits in; `alerts` are those that went out of it.
+    """
+
+    ref: str
+    kind: str
+    urgency: int
+    headline: str | None
+    places: list[str]
+    people: list[str]
+    owns: list[str]
+    filed_by: str
+    second: str | None
+    release: Release
+    state: Literal["hidden", "due", "unseconded", "gathered", "decided"]
+    route: str | None = None
+    level: Level | None = None
+    cause: Cause | None = None
+    alerts: list[str] = field(default_factory=list)
+    deferred: str | None = None
+    due_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The developments of a route that go out together: `ref` names the alert that they make."""
+
+    route: str
+    level: Level
+    ref: str
+    cause: Cause
+    members: list[str]
+    last_ms: int | None = None
+    due_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alerted:
+    """An alert that was decided on, and what became of it."""
+
+    ref: str
+    level: Level
+    state: Literal["issued", "suppressed", "deferred", "corrected", "retracted"]
+    route: str | None
+    audience: Audience
+    derived_from: list[str]
+    references: list[str]
+    headline: str | None
+    reason: str
+    position: int
+    recorded_ms: int
+    due_ms: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chase:
+    """A correction or withdrawal of a development that alerts came from, to be told after them."""
+
+    of: str
+    act: Literal["corrected", "withdrawn"]
+    note: str
+    cause: Cause
+    due_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """An awaited answer that the desk is to be reminded of; `by` is what ended the wait."""
+
+    of: str
+    awaited_from: str
+    after_ms: int
+    cause: Cause
+    release: Release
+    by: str | None = None
+    reminded: bool = False
+    due_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A claim, figure or response, and the development that brought it."""
+
+    owner: str
+    due_ms: None = None
+
+
+Part = Known | Behind | Group | Alerted | Chase | Wait | Owned
+Parts = dict[str, Part | None]
+"""Parts by key as an event changed them; None for one that is gone."""
+
+_KINDS: Final[dict[str, type[Part]]] = {
+    kind.__name__: kind for kind in (Known, Behind, Group, Alerted, Chase, Wait, Owned)
+}
+
+
+def text_of(part: Part) -> str:
+    """Give the stored form of a part, JSON."""
+    return orjson.dumps(part, default=list).decode()  # a named tuple is stored as a list
+
+
+def part_of(kind: str, text: str) -> Part:
+    """Give the part that was stored, by the name of its class."""
+    found = orjson.loads(text)
+    if "release" in found:
+        found["release"] = Release(**found["release"])
+    if found.get("cause") is not None:
+        found["cause"] = Cause(*found["cause"])
+    if "latest" in found:
+        found["latest"] = {level: Latest(*last) for level, last in found["latest"].items()}
+        found["silences"] = {ref: Silenced(*one) for ref, one in found["silences"].items()}
+    return _KINDS[kind](**found)

@@ -1,0 +1,225 @@
+"""Watch: a pure fold over a story that finds what has to be decided and remembers what was.
+
+What has been decided is learned from the decisions in the log, whoever made them; so a replay, or
+a second worker, finds nothing left to decide.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import chain
+
+from consumers.alerts.decided import decided
+from consumers.alerts.found import Changes, Find, Seen, cause_of, known_of, timed, wait_of
+from consumers.alerts.match import Facts, Rules
+from consumers.alerts.moved import corrected, moved
+from consumers.alerts.parts import (
+    STORY,
+    Behind,
+    Known,
+    Owned,
+    Part,
+    Parts,
+    Wait,
+)
+from consumers.alerts.policy import ALERTING
+from consumers.alerts.silence import Silenced
+from events.alerts import (
+    AlertDecision,
+    SilenceAdded,
+    SilenceRemoved,
+)
+from events.developments import (
+    LetterSent,
+    News,
+    Response,
+    ResponseAwaited,
+    ResponseDeclined,
+    ResponseReceived,
+    StoryOpened,
+)
+from events.editorial import (
+    Corrected,
+    EmbargoBroken,
+    EmbargoLifted,
+    Held,
+    HoldReleased,
+    Published,
+    Refiled,
+    Withdrawn,
+)
+from events.envelope import Recorded
+from events.release import RELEASED, released
+
+__all__ = ["apply", "evolve", "fold"]
+
+Act = (
+    Corrected
+    | Refiled
+    | Held
+    | HoldReleased
+    | Withdrawn
+    | Published
+    | EmbargoLifted
+    | EmbargoBroken
+    | AlertDecision
+    | SilenceAdded
+    | SilenceRemoved
+)
+
+
+def fold(events: Iterable[Recorded], rules: Rules) -> dict[str, Part]:
+    """Give the parts of one story from all of its events, as `evolve` does one by one.
+
+    Whatever an alert came from is remembered, so that its corrections are found: also what no
+    route takes, where a person decided.
+    """
+    events = list(events)
+    named = (e.development.alert for e in events if isinstance(e.development, AlertDecision))
+    rules = rules._replace(keep=frozenset(chain.from_iterable(a.derived_from for a in named)))
+    parts: dict[str, Part] = {}
+    for event in events:
+        apply(parts, evolve(parts, event, rules))
+    known = parts.get(STORY)
+    if isinstance(known, Known):
+        parts[STORY] = replace(known, unlearned=[], due_ms=None)
+    return parts
+
+
+def apply(parts: dict[str, Part], changed: Parts) -> None:
+    """Put changes into parts held in memory."""
+    for key, part in changed.items():
+        if part is None:
+            parts.pop(key, None)
+        else:
+            parts[key] = part
+
+
+def evolve(parts: Seen, event: Recorded, rules: Rules) -> Parts:
+    """Give the parts that an event makes, changes or takes away."""
+    story = parts.get(STORY)
+    before = story if isinstance(story, Known) else Known(0)
+    changed: Parts = {STORY: replace(before, version=event.version)}
+    development = event.development
+
+    def find(key: str) -> Part | None:
+        return changed[key] if key in changed else parts.get(key)
+
+    if isinstance(development, News):
+        changes = _reported(find, event, development, rules)
+    elif isinstance(development, Act):
+        changes = _acted(parts, find, event, development, rules)
+    else:
+        return changed
+    for change in changes:
+        changed |= change
+    return changed
+
+
+def _reported(find: Find, event: Recorded, news: News, rules: Rules) -> Changes:
+    ref = news.ref or f"d{event.version}"
+    release = released(news, event.recorded_ms)
+    known = known_of(find)
+    if isinstance(news, StoryOpened):
+        known = replace(known, opening=ref, release=release)
+        yield {STORY: known}
+    yield from _awaited(find, event, news, rules)
+    owns = _owns(news)
+    kept = not rules.keep.isdisjoint((ref, *owns))
+    if news.kind not in ALERTING and not kept:
+        return
+    seen = release == RELEASED and known.release == RELEASED
+    stale = _is_stale(event, news, rules)
+    route = None
+    if seen and not stale and not rules.is_history(event.position):
+        facts = Facts(event.story, news.kind, news.urgency, news.places, news.people)
+        route = rules.routing.route(facts)
+    if not kept and (stale if not seen else route is None):
+        return
+    behind = Behind(
+        ref,
+        news.kind,
+        news.urgency,
+        news.headline,
+        list(news.places),
+        list(news.people),
+        owns,
+        str(event.provenance["filed_by"]),
+        None,
+        release,
+        "due" if route else "decided" if seen or stale else "hidden",
+    )
+    if route is not None:
+        behind = replace(
+            behind,
+            route=route.name,
+            level=route.level,
+            cause=cause_of(event),
+            due_ms=event.recorded_ms,
+        )
+    yield {ref: behind, **{part: Owned(ref) for part in owns}}
+
+
+def _owns(news: News) -> list[str]:
+    """Give the refs of what a development brought with it and a correction may point at."""
+    response = getattr(news, "response", None)
+    brought = [*news.claims, *news.figures, *([response] if response else [])]
+    return [part.ref for part in brought]
+
+
+def _is_stale(event: Recorded, news: News, rules: Rules) -> bool:
+    """Whether news was published elsewhere so long ago that it is history."""
+    first = news.filed_at
+    return first is not None and (event.recorded_ms - first.timestamp() * 1000 > rules.policy.fresh)
+
+
+def _awaited(find: Find, event: Recorded, news: News, rules: Rules) -> Changes:
+    """An answer that is awaited with a time, and the end of the wait."""
+    response = getattr(news, "response", None)
+    if isinstance(news, ResponseAwaited | LetterSent) and isinstance(response, Response):
+        overdue = rules.policy.overdue
+        if overdue is None or response.due_at is None or rules.is_history(event.position):
+            return
+        ref = news.ref or f"d{event.version}"
+        after = int(response.due_at.timestamp() * 1000) + overdue.after
+        release = released(news, event.recorded_ms)
+        wait = Wait(ref, response.awaited_from, after, cause_of(event), release)
+        yield {f"wait {ref}": timed(wait), response.ref: Owned(ref)}
+    if isinstance(news, ResponseReceived | ResponseDeclined):
+        ended = wait_of(find, news.resolves)
+        if ended is not None and ended.by is None:
+            ref = news.ref or f"d{event.version}"
+            yield {
+                f"wait {ended.of}": timed(replace(ended, by=ref)),
+                f"answer {ref}": Owned(ended.of),
+            }
+
+
+def _acted(parts: Seen, find: Find, event: Recorded, act: Act, rules: Rules) -> Changes:
+    match act:
+        case AlertDecision():
+            yield from decided(find, event, act)
+        case Corrected():
+            yield from corrected(find, event, act)
+        case Refiled(target=target, headline=str(headline)):
+            behind = find(target)
+            if isinstance(behind, Behind):
+                yield {target: replace(behind, headline=headline)}
+        case SilenceAdded(silence=silence, reason=reason):
+            known = known_of(find)
+            one = Silenced(
+                silence.ref,
+                str(event.provenance["filed_by"]),
+                int(silence.until.timestamp() * 1000),
+                reason,
+                list(silence.levels),
+                list(silence.kinds),
+            )
+            yield {STORY: replace(known, silences={**known.silences, silence.ref: one})}
+        case SilenceRemoved(silence=ref):
+            known = known_of(find)
+            left = {key: one for key, one in known.silences.items() if key != ref}
+            yield {STORY: replace(known, silences=left)}
+        case (
+            Held() | HoldReleased() | Withdrawn() | Published() | EmbargoLifted() | EmbargoBroken()
+        ):
+            yield from moved(parts, find, event, act, rules)

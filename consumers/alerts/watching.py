@@ -1,0 +1,267 @@
+"""The watch on disk: what alerts know of every story, kept current event by event.
+
+It lives beside the views and is made of the log; but what stood in the log before it first caught
+up is history, and of history nothing is decided: a replay alerts nobody.
+"""
+
+import contextlib
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Literal
+
+from consumers.alerts.match import Routing, Rules
+from consumers.alerts.parts import STORY, Known, Part, part_of, text_of
+from consumers.alerts.policy import Policy
+from consumers.alerts.watch import evolve, fold
+from consumers.views import Views
+from events.envelope import Recorded
+
+__all__ = ["Watching"]
+
+REMEMBERED = 20_000  # parts kept in memory between events, some 10 MB
+DUE = 1_000  # parts that are due, looked at together
+
+# `begin` is the one row of history's end; the second order finds what is due next.
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS alert_parts_{generation} (
+    story   TEXT NOT NULL,
+    key     TEXT NOT NULL,
+    kind    TEXT NOT NULL,
+    due_ms  INTEGER,
+    content TEXT NOT NULL,
+    PRIMARY KEY (story, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS alert_parts_{generation}_due
+    ON alert_parts_{generation} (due_ms) WHERE due_ms IS NOT NULL;
+CREATE TABLE IF NOT EXISTS alert_begin_{generation} (position INTEGER NOT NULL) STRICT;
+"""
+
+Key = tuple[str, str]  # a story and a part of it
+
+
+class Watching:
+    """The projection that finds what is to be decided.
+
+    Args:
+        views: the database it lives in.
+        policy: what it goes by.
+    """
+
+    name = "alerts"
+    later: Literal["wait", "pass"] = "pass"
+
+    def __init__(self, views: Views, policy: Policy) -> None:
+        self._views = views
+        self.rules = Rules(policy, Routing(policy))
+        self._remembered: OrderedDict[Key, Part | None] = OrderedDict()
+        self._good_for = (0, -1, -1)
+
+    def project(self, generation: int, events: Sequence[Recorded]) -> None:
+        """See `consumers.subscription.Projection.project`."""
+        connection = self._views.connection
+        self._make(generation)
+        now = (generation, events[0].position - 1, connection.data_version())
+        if self._good_for != now:  # another process may have written what is not remembered here
+            self._remembered.clear()
+        self._good_for = (0, -1, -1)
+        rules = self.rules._replace(begin=self._begin(generation))
+        changed: dict[Key, Part | None] = {}
+        for event in events:
+            story = event.story
+            seen = Story(self, story, generation, changed)
+            for key, part in evolve(seen, event, rules).items():
+                changed[story, key] = part
+        self._write(generation, changed)
+        for name, part in changed.items():
+            self._remember(name, part)
+        self._good_for = (generation, events[-1].position, connection.data_version())
+
+    def _write(self, generation: int, changed: Mapping[Key, Part | None]) -> None:
+        kept = [(name, part) for name, part in changed.items() if part is not None]
+        self._views.connection.executemany(
+            f"INSERT OR REPLACE INTO alert_parts_{generation} VALUES (?, ?, ?, ?, ?)",
+            ((*name, type(part).__name__, part.due_ms, text_of(part)) for name, part in kept),
+        )
+        gone = [name for name, part in changed.items() if part is None]
+        self._views.connection.executemany(
+            f"DELETE FROM alert_parts_{generation} WHERE story = ? AND key = ?", gone
+        )
+
+    def drop(self, generation: int) -> None:
+        """Remove a generation of the watch, inside a transaction."""
+        for table in ("alert_parts", "alert_begin"):
+            self._views.connection.execute(f"DROP TABLE IF EXISTS {table}_{generation}")
+        self._remembered.clear()
+
+    def begin(self, position: int) -> None:
+        """Let history end at a position, where it has not ended yet."""
+        generation = self._generation()
+        with self._views.transaction() as connection:
+            self._make(generation)
+            if self._begin(generation) is None:
+                connection.execute(f"INSERT INTO alert_begin_{generation} VALUES (?)", (position,))
+
+    def begun(self) -> int | None:
+        """Give the position at which history ended, None while all is history."""
+        with self._views.lock:
+            generation = self._generation()
+            self._make(generation)
+            return self._begin(generation)
+
+    def due(self, now_ms: int) -> dict[str, list[str]]:
+        """Give the keys of what is due by a moment, by story, the longest due first."""
+        with self._views.lock:
+            generation = self._generation()
+            self._make(generation)
+            rows = self._views.connection.execute(
+                f"SELECT story, key FROM alert_parts_{generation} "
+                "WHERE due_ms <= ? AND key <> '' ORDER BY due_ms LIMIT ?",
+                (now_ms, DUE),
+            ).fetchall()
+        found: dict[str, list[str]] = {}
+        for story, key in rows:
+            found.setdefault(str(story), []).append(str(key))
+        return found
+
+    def next_due_ms(self) -> int | None:
+        """Give the moment at which something is due next."""
+        with self._views.lock:
+            generation = self._generation()
+            self._make(generation)
+            found = self._views.connection.execute(
+                f"SELECT min(due_ms) FROM alert_parts_{generation} WHERE due_ms IS NOT NULL"
+            ).get
+        return None if found is None else int(found)
+
+    def unlearned(self) -> list[str]:
+        """Give the stories of which an alert came from what was not remembered."""
+        with self._views.lock:
+            generation = self._generation()
+            self._make(generation)
+            rows = self._views.connection.execute(
+                f"SELECT story FROM alert_parts_{generation} WHERE due_ms = 0 AND key = ''"
+            ).fetchall()
+        return [str(row[0]) for row in rows]
+
+    @contextlib.contextmanager
+    def story(self, story: str) -> Iterator["Story"]:
+        """Give a story's parts as they are now: while they are looked at nothing changes them."""
+        with self._views.lock:
+            connection = self._views.connection
+            self._make(self._generation())
+            connection.execute("BEGIN")
+            try:
+                generation = self._generation()
+                if self._good_for[2] != connection.data_version():  # another process projected
+                    self._remembered.clear()
+                    self._good_for = (0, -1, -1)
+                yield Story(self, story, generation, {})
+            finally:
+                connection.execute("COMMIT")
+
+    def refold(self, story: str, events: Sequence[Recorded]) -> None:
+        """Make one story anew from all of its events, inside a transaction."""
+        generation = self._generation()
+        self._make(generation)
+        self._remembered.clear()
+        table = f"alert_parts_{generation}"
+        self._views.connection.execute(f"DELETE FROM {table} WHERE story = ?", (story,))
+        rules = self.rules._replace(begin=self._begin(generation))
+        parts = fold(events, rules)
+        self._write(generation, {(story, key): part for key, part in parts.items()})
+
+    def lookup(self, generation: int, name: Key) -> Part | None:
+        """Give one part as it is stored."""
+        if name in self._remembered:
+            self._remembered.move_to_end(name)
+            return self._remembered[name]
+        row = self._views.connection.execute(
+            f"SELECT kind, content FROM alert_parts_{generation} WHERE story = ? AND key = ?", name
+        ).get
+        part = None if row is None else part_of(*row)
+        self._remember(name, part)
+        return part
+
+    def all_of(self, generation: int, story: str) -> Iterator[tuple[str, Part]]:
+        """Give every stored part of a story."""
+        rows = self._views.connection.execute(
+            f"SELECT key, kind, content FROM alert_parts_{generation} WHERE story = ?", (story,)
+        ).fetchall()
+        return ((str(key), part_of(str(kind), str(content))) for key, kind, content in rows)
+
+    def contents(self) -> list[tuple[str, ...]]:
+        """Give all that is stored, in order: two watches can be compared."""
+        generation = self._generation()
+        self._make(generation)
+        return self._views.connection.execute(
+            f"SELECT story, key, kind, content FROM alert_parts_{generation} ORDER BY story, key"
+        ).fetchall()  # type: ignore[return-value]  # - the types of our own columns
+
+    def _generation(self) -> int:
+        return self._views.position(self.name).generation
+
+    def _begin(self, generation: int) -> int | None:
+        found = self._views.connection.execute(f"SELECT position FROM alert_begin_{generation}").get
+        return None if found is None else int(found)
+
+    def _make(self, generation: int) -> None:
+        # Each time: a table made in a transaction that was rolled back is not there.
+        self._views.connection.execute(_TABLES.format(generation=generation))
+
+    def _remember(self, name: Key, part: Part | None) -> None:
+        self._remembered[name] = part
+        self._remembered.move_to_end(name)
+        if len(self._remembered) > REMEMBERED:
+            self._remembered.popitem(last=False)
+
+
+class Story(Mapping[str, Part]):
+    """A story's parts as an event finds them: changed in this batch, remembered, or on disk."""
+
+    __slots__ = ("_changed", "_generation", "_story", "_watching")
+
+    def __init__(
+        self,
+        watching: Watching,
+        story: str,
+        generation: int,
+        changed: Mapping[Key, Part | None],
+    ) -> None:
+        self._watching = watching
+        self._story = story
+        self._generation = generation
+        self._changed = changed
+
+    def get(self, key: str, default: object = None) -> Part | None:  # type: ignore[override]  # - parts have no other default
+        """Give a part, None where there is none."""
+        del default
+        name = (self._story, key)
+        if name in self._changed:
+            return self._changed[name]
+        return self._watching.lookup(self._generation, name)
+
+    def __getitem__(self, key: str) -> Part:
+        """Give a part that is there."""
+        part = self.get(key)
+        if part is None:
+            raise KeyError(key)
+        return part
+
+    def _all(self) -> dict[str, Part | None]:
+        found: dict[str, Part | None] = dict(self._watching.all_of(self._generation, self._story))
+        own = {key: part for (story, key), part in self._changed.items() if story == self._story}
+        return found | own
+
+    def __iter__(self) -> Iterator[str]:
+        """Give the keys of all parts."""
+        return (key for key, part in self._all().items() if part is not None)
+
+    def __len__(self) -> int:
+        """Say how many parts there are."""
+        return sum(part is not None for part in self._all().values())
+
+    @property
+    def version(self) -> int:
+        """How far the story is, as far as it was watched."""
+        known = self.get(STORY)
+        return known.version if isinstance(known, Known) else 0

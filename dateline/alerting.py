@@ -1,0 +1,162 @@
+"""What each command of alerts does: check a policy, list, explain, silence."""
+
+from pathlib import Path
+from typing import Any
+
+import uuid_utils
+
+from consumers.alerts.explain import explain
+from consumers.alerts.policy import Policy, check, load
+from dateline import printing
+from dateline.outcomes import DONE, REFUSED
+from dateline.wiring import Newsroom
+from events.envelope import instant
+from events.errors import NotFound, Refused
+from producers.case import Actor
+from producers.intake import take
+
+__all__ = [
+    "check_policy",
+    "explain_alert",
+    "list_alerts",
+    "policy_of",
+    "silence_add",
+    "silence_list",
+    "silence_remove",
+]
+
+SHOWN = 100  # alerts in a list, the newest
+
+
+def policy_of(file: str | None) -> Policy | None:
+    """Read the policy of a newsroom, None where it has none.
+
+    Raises:
+        Refused: there is a mistake in it.
+    """
+    return None if file is None else load(_text(file))
+
+
+def _text(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise Refused("policy", "file", "TOML in UTF-8", str(error)) from None
+
+
+def check_policy(file: str, *, json: bool) -> int:
+    """Name every mistake in a policy; exit 1 when there is one."""
+    policy, findings = check(_text(file))
+    if json:
+        printing.show_json({"file": file, "findings": [f._asdict() for f in findings]})
+    elif findings:
+        for finding in findings:
+            printing.line(f"{file}: {finding}")
+    elif policy is not None:
+        printing.line(
+            f"{file}: {len(policy.route)} routes and {len(policy.target)} targets, no mistake found"
+        )
+    return REFUSED if findings else DONE
+
+
+async def list_alerts(room: Newsroom, *, json: bool) -> int:
+    """List the newest alerts of all stories."""
+    await room.subscription.catch_up()
+    found = room.stories.of_alerts("alerts", SHOWN)
+    if json:
+        printing.show_json(found)
+        return DONE
+    for alert in found:
+        printing.line(
+            f"{alert['story']}/{alert['ref']}  {alert['level']:<9} {alert['state']:<10} "
+            f"from {', '.join(alert['derived_from'])}: {alert['reason']}"
+        )
+    if not found:
+        printing.line("no alerts yet")
+    return DONE
+
+
+async def explain_alert(room: Newsroom, name: str, policy: Policy | None, *, json: bool) -> int:
+    """Say why a development did or did not alert."""
+    story, _, ref = name.partition("/")
+    if not ref:
+        raise Refused("alert", "alert", "STORY/REF, such as harbour-fire/alert-3", repr(name))
+    events = [event async for event in room.log.read_versions(story)]
+    found = explain(events, ref, policy) if events else None
+    if found is None:
+        raise NotFound("alert or development", name)
+    if json:
+        steps = [step._asdict() for step in found.steps]
+        printing.show_json(found._asdict() | {"steps": steps})
+        return DONE
+    printing.line(f"{name}: {found.outcome}: {found.why}")
+    for step in found.steps:
+        until = f", until {step.until}" if step.until else ""
+        printing.line(
+            f"{step.position:>7}  {step.recorded_at}  {step.decision:<10} {step.alert} "
+            f"({step.level}) from {', '.join(step.derived_from)}{until}: {step.reason}"
+        )
+    return DONE
+
+
+async def silence_add(  # noqa: PLR0917 - the facts of a silence
+    room: Newsroom,
+    story: str,
+    until: str,
+    reason: str,
+    levels: list[str],
+    kinds: list[str],
+    by: str,
+    *,
+    json: bool,
+) -> int:
+    """Ask that a story does not alert for a while."""
+    ref = f"silence-{str(uuid_utils.uuid7())[-12:]}"
+    silence: dict[str, Any] = {"ref": ref, "until": until, "levels": levels, "kinds": kinds}
+    act = {"story": story, "kind": "silence-added", "silence": silence, "reason": reason}
+    receipt = await room.publisher.file(take(act), Actor(by))
+    if json:
+        printing.show_json({**receipt._asdict(), "silence": ref})
+    else:
+        printing.line(f"{story}: silenced until {until} as {ref}")
+    return DONE
+
+
+async def silence_list(room: Newsroom, *, json: bool) -> int:
+    """List the silences of all stories, with what became of each."""
+    await room.subscription.catch_up()
+    now = instant(room.clock())
+    found = [
+        {**silence, "state": _state(silence, now)}
+        for silence in room.stories.of_alerts("silences", SHOWN)
+    ]
+    if json:
+        printing.show_json(found)
+        return DONE
+    for silence in found:
+        what = ", ".join((*silence["levels"], *silence["kinds"])) or "everything"
+        printing.line(
+            f"{silence['story']}/{silence['ref']}  {silence['state']:<8} until {silence['until']} "
+            f"{what}: {silence['reason']} ({silence['by']})"
+        )
+    if not found:
+        printing.line("no silences")
+    return DONE
+
+
+def _state(silence: dict[str, Any], now: str) -> str:
+    if silence.get("removed"):
+        return "removed"
+    return "in force" if now < silence["until"] else "over"
+
+
+async def silence_remove(room: Newsroom, name: str, reason: str, by: str, *, json: bool) -> int:
+    """End a silence before its time."""
+    story, _, ref = name.partition("/")
+    act = {"story": story, "kind": "silence-removed", "silence": ref, "reason": reason}
+    receipt = await room.publisher.file(take(act), Actor(by))
+    if json:
+        printing.show_json(receipt._asdict())
+    else:
+        printing.line(f"{name} is removed")
+    return DONE

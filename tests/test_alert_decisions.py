@@ -1,0 +1,341 @@
+"""What of the news alerts, when, at which level, and what follows it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from alerting import Alerting
+from filings import ADA, BEN
+
+POLICY = """
+[levels.urgent]
+wait = "30s"
+interval = "5m"
+
+[[inhibit]]
+by = "flash"
+mutes = ["urgent", "regular"]
+for = "10m"
+
+[overdue]
+level = "regular"
+after = "1m"
+
+[[route]]
+name = "deaths"
+level = "flash"
+kinds = ["figure-reported"]
+urgency = 1
+
+[[route]]
+name = "outcomes"
+level = "urgent"
+kinds = ["outcome-reported", "response-received"]
+
+[[route]]
+name = "remarks"
+level = "regular"
+kinds = ["remarks-delivered", "quote-added"]
+"""
+COUNT = {"ref": "F1", "measure": "children", "value": 9, "source": "person:a"}
+
+
+def at(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
+
+
+def test_what_no_route_takes_does_not_alert() -> None:
+    """News that the policy has no route for alerts nobody, and nothing is kept of it."""
+    story = Alerting(POLICY)
+    story.file("statement-issued", ref="E2")
+    assert story.said == []
+    assert list(story.watched) == [""]
+
+
+def test_a_route_alerts_at_its_level() -> None:
+    """News that a route takes goes out at once where its level does not wait."""
+    story = Alerting(POLICY)
+    story.file("quote-added", ref="E2", headline="They were well", people=["person:a"])
+    assert story.said == [("issued", "alert-2", ("E2",))]
+    assert (story.last.headline, story.last.people) == ("They were well", ("person:a",))
+    assert (story.last.alert.level, story.last.alert.route) == ("regular", "remarks")
+
+
+def test_a_group_goes_out_once() -> None:
+    """What comes within the wait of its level goes out together, once."""
+    story = Alerting(POLICY)
+    story.file("outcome-reported", ref="E2")
+    story.move(10)
+    story.file("outcome-reported", ref="E3", urgency=2, headline="All are home")
+    story.move(19)
+    assert [kind for kind, _, _ in story.said] == ["deferred", "deferred"]
+    story.move(2)
+    assert story.said[2:] == [("issued", "alert-2", ("E2", "E3"))]
+    assert story.last.headline == "All are home"
+    story.move(3_600)
+    assert len(story.said) == 3
+
+
+def test_a_group_is_left_alone_for_its_interval() -> None:
+    """After its alert a group waits for the interval, not only for the wait."""
+    story = Alerting(POLICY)
+    story.file("outcome-reported", ref="E2")
+    story.move(40)
+    story.file("outcome-reported", ref="E3")
+    story.move(240)
+    assert story.said[-1][0] == "deferred"
+    story.move(60)
+    assert story.said[-1] == ("issued", "alert-5", ("E3",))
+
+
+def test_a_flash_takes_two_people() -> None:
+    """A flash waits for a second person; who publishes what another filed is one."""
+    story = Alerting(POLICY)
+    story.file("figure-reported", ref="E2", figures=[COUNT], urgency=1)
+    assert story.last.alert.level == "flash"
+    assert story.said == [("deferred", "alert-2", ("E2",))]
+    story.file("held", by=BEN, target="E2", reason="let me look")
+    story.file("hold-released", by=BEN, target="E2", reason="it is so")
+    assert story.said[-1][0] == "issued"
+    assert (story.last.alert.level, story.last.seconded_by) == ("flash", "desk:ben")
+
+
+def test_a_flash_that_nobody_seconds_is_a_bulletin() -> None:
+    """When nobody stands behind a flash in time it goes out one level lower, and says why."""
+    story = Alerting(POLICY)
+    story.file("figure-reported", ref="E2", figures=[COUNT], urgency=1)
+    story.move(121)
+    assert story.said[-1] == ("issued", "alert-2", ("E2",))
+    assert (story.last.alert.level, story.last.seconded_by) == ("bulletin", None)
+    assert "nobody seconded" in story.last.alert.reason
+
+
+def flashed(story: Alerting, ref: str = "E2") -> None:
+    """File something that goes out as a flash at once: one files it, another publishes it."""
+    reporter = ADA._replace(needs_second=True)
+    story.file("figure-reported", by=reporter, ref=ref, figures=[COUNT], urgency=1)
+    story.file("published", by=BEN, target=ref)
+
+
+def test_a_flash_mutes_lower_levels_for_a_while() -> None:
+    """After a flash lesser alerts of the story are muted, until the time is over."""
+    story = Alerting(POLICY)
+    flashed(story)
+    assert story.said[-1][0] == "issued"
+    story.file("quote-added", ref="E3")
+    assert story.said[-1][::2] == ("suppressed", ("E3",))
+    assert story.last.alert.reason == f"muted by {story.said[0][1]}"
+    story.move(600)
+    story.file("quote-added", ref="E4")
+    assert story.said[-1][::2] == ("issued", ("E4",))
+
+
+def test_nothing_alerts_before_it_is_released() -> None:
+    """What is under embargo alerts when the embargo ends, and not before."""
+    story = Alerting(POLICY)
+    story.file("quote-added", ref="E2", embargo_until=at(story.now + 60_000))
+    assert story.said == []
+    story.move(60)
+    story.file("embargo-lifted", target="E2")
+    assert story.said == [("issued", "alert-3", ("E2",))]
+
+
+def test_nothing_alerts_in_a_story_that_is_not_out() -> None:
+    """While the opening of a story is under embargo nothing of the story alerts."""
+    story = Alerting(POLICY, embargo_until="2031-01-01T00:00:00Z")
+    story.file("quote-added", ref="E2")
+    story.file("quote-added", ref="E3")
+    assert story.said == []
+    story.file("embargo-broken", target="E1", reason="it is all over town")
+    assert story.said == [("issued", "alert-4", ("E2", "E3"))]
+
+
+def test_absence_is_not_news() -> None:
+    """That an answer is awaited alerts nobody; the answer does."""
+    story = Alerting(POLICY)
+    story.file("response-awaited", ref="E2", response={"ref": "P1", "awaited_from": "org:k"})
+    assert story.said == []
+    story.file("response-received", ref="E3", resolves="P1")
+    story.move(31)
+    assert story.said[-1][::2] == ("issued", ("E3",))
+
+
+def test_an_overdue_answer_reminds_the_desk() -> None:
+    """An answer that is overdue reminds the desk, once, and nobody else."""
+    story = Alerting(POLICY)
+    due = {"ref": "P1", "awaited_from": "org:k", "due_at": at(story.now + 60_000)}
+    story.file("response-awaited", ref="E2", response=due)
+    story.move(119)
+    assert story.said == []
+    story.move(1)
+    assert story.said == [("issued", "alert-2.overdue", ("E2",))]
+    assert story.last.alert.audience == "desk"
+    story.move(10_000)
+    assert len(story.said) == 1
+
+
+def test_an_answer_in_time_reminds_nobody() -> None:
+    """Once the answer is there nobody is reminded; when it is withdrawn, the wait goes on."""
+    story = Alerting(POLICY)
+    due = {"ref": "P1", "awaited_from": "org:k", "due_at": at(story.now + 60_000)}
+    story.file("response-awaited", ref="E2", response=due)
+    story.file("response-received", ref="E3", resolves="P1")
+    story.move(3_600)
+    assert [each for each in story.said if each[2] == ("E2",)] == []
+    story.file("withdrawn", target="E3", reason="it was another's")
+    story.move(1)
+    assert ("issued", "alert-2.overdue", ("E2",)) in story.said
+
+
+def test_a_correction_follows_the_alert() -> None:
+    """A corrected figure behind an alert makes an update that names the alert and the change."""
+    story = Alerting(POLICY)
+    flashed(story)
+    first = story.said[0][1]
+    fixed: dict[str, Any] = {
+        "target": "F1",
+        "field": "value",
+        "old": 9,
+        "new": 8,
+        "note": "miscounted",
+    }
+    story.file("corrected", ref="K1", **fixed)
+    assert story.said[-1][0] == "corrected"
+    assert (story.last.alert.msg_type, story.last.alert.references) == ("Update", (first,))
+    assert story.last.alert.reason == "F1 value: 9 is now 8: miscounted"
+    assert story.alerted(first).state == "corrected"
+    story.file("corrected", **fixed | {"old": 8, "new": 7})
+    assert story.last.alert.references == (first,)
+
+
+def test_a_correction_of_what_alerted_nobody_follows_nothing() -> None:
+    """Where no alert went out a correction alerts nobody."""
+    story = Alerting(POLICY)
+    story.file("statement-issued", ref="E2", headline="Nine are well")
+    fix: dict[str, Any] = {
+        "field": "headline",
+        "old": "Nine are well",
+        "new": "Eight are well",
+        "note": "a slip",
+    }
+    story.file("corrected", target="E2", **fix)
+    story.file("outcome-reported", ref="E4", headline="Nine are well")
+    story.file("corrected", target="E4", **fix)
+    assert [kind for kind, _, _ in story.said] == ["deferred"]
+    story.move(31)
+    assert (story.said[-1][0], story.last.headline) == ("issued", "Eight are well")
+
+
+def test_a_withdrawal_retracts_the_alert() -> None:
+    """When what is behind an alert is withdrawn, the alert is cancelled; nothing follows that."""
+    story = Alerting(POLICY)
+    story.file("quote-added", ref="E2")
+    story.file("withdrawn", target="E2", reason="nobody said so")
+    assert story.said[-1] == ("retracted", "alert-4", ("E2",))
+    assert (story.last.alert.msg_type, story.last.alert.references) == ("Cancel", ("alert-2",))
+    assert story.alerted("alert-2").state == "retracted"
+    assert story.last.alert.reason == "E2 is withdrawn: nobody said so"
+
+
+def test_an_alert_of_which_something_stands_is_updated() -> None:
+    """When one of two developments behind an alert is withdrawn, the other still stands."""
+    story = Alerting(POLICY)
+    story.file("outcome-reported", ref="E2", headline="One")
+    story.file("outcome-reported", ref="E3", headline="Two")
+    story.move(31)
+    story.file("withdrawn", target="E2", reason="not so")
+    assert (story.said[-1][0], story.last.alert.msg_type) == ("corrected", "Update")
+    assert story.last.headline == "Two"
+    story.file("withdrawn", target="E3", reason="not so either")
+    assert (story.said[-1][0], story.last.alert.msg_type) == ("retracted", "Cancel")
+
+
+def test_what_is_withdrawn_in_time_never_goes_out() -> None:
+    """What is withdrawn while it waits does not go out, and it is said why."""
+    story = Alerting(POLICY)
+    story.file("outcome-reported", ref="E2")
+    story.file("withdrawn", target="E2", reason="not so")
+    assert story.said[-1] == ("suppressed", "alert-2", ("E2",))
+    assert story.last.alert.reason == "withdrawn before it went out"
+    story.move(3_600)
+    assert len(story.said) == 2
+
+
+def test_what_is_held_waits_for_its_release() -> None:
+    """What is held while it waits goes out when it is released, in a group of its own."""
+    story = Alerting(POLICY)
+    story.file("outcome-reported", ref="E2")
+    story.file("held", target="E2", reason="is it so?")
+    assert story.last.alert.reason == "held before it went out"
+    story.move(60)
+    story.file("hold-released", target="E2", reason="it is")
+    story.move(31)
+    assert story.said[-1][::2] == ("issued", ("E2",))
+
+
+def test_a_correction_waits_while_its_development_is_held() -> None:
+    """Nobody is told a correction of something that is held; it follows on the release."""
+    story = Alerting(POLICY)
+    story.file("quote-added", ref="E2", headline="One")
+    story.file("held", target="E2", reason="is it so?")
+    fix: dict[str, Any] = {"field": "headline", "old": "One", "new": "Two", "note": "a slip"}
+    story.file("corrected", target="E2", **fix)
+    assert [kind for kind, _, _ in story.said] == ["issued"]
+    story.file("hold-released", target="E2", reason="it is")
+    assert story.said[-1][0] == "corrected"
+
+
+def test_a_silence_keeps_alerts_back_until_it_ends() -> None:
+    """While a story is silenced its alerts are kept back, with author, reason and end."""
+    story = Alerting(POLICY)
+    until = at(story.now + 60_000)
+    silence = {"ref": "S1", "until": until, "levels": ["regular"]}
+    story.file("silence-added", silence=silence, reason="the family is being told")
+    story.file("quote-added", ref="E2")
+    assert story.said[-1][::2] == ("suppressed", ("E2",))
+    assert story.last.alert.reason.startswith("silenced by desk:ada until 2025-10-10T18:14:20Z")
+    story.file("outcome-reported", ref="E3")
+    story.move(61)
+    assert story.said[-1][::2] == ("issued", ("E3",))
+    story.file("quote-added", ref="E4")
+    assert story.said[-1][::2] == ("issued", ("E4",))
+
+
+def test_a_silence_can_be_removed() -> None:
+    """A silence that was removed keeps nothing back."""
+    story = Alerting(POLICY)
+    silence = {"ref": "S1", "until": at(story.now + 60_000)}
+    story.file("silence-added", silence=silence, reason="the family is being told")
+    story.file("silence-removed", silence="S1", reason="the family knows")
+    story.file("quote-added", ref="E2")
+    assert story.said[-1][0] == "issued"
+
+
+def test_history_does_not_alert() -> None:
+    """News that was published elsewhere long ago is history when it is imported."""
+    story = Alerting(POLICY)
+    story.file("quote-added", ref="E2", filed_at=at(story.now - 2 * 3_600_000))
+    story.file("quote-added", ref="E3", filed_at=at(story.now - 60_000))
+    assert story.said == [("issued", "alert-3", ("E3",))]
+
+
+def test_what_comes_too_late_is_no_news() -> None:
+    """What could not be decided for hours, as the server was down, does not go out any more."""
+    story = Alerting(POLICY, settles=False)
+    story.file("quote-added", ref="E2")
+    story.now += 7 * 3_600_000
+    story.settle()
+    assert story.said[-1][0] == "suppressed"
+    assert "no news any more" in story.last.alert.reason
+
+
+def test_an_alert_of_the_desk_is_followed_too() -> None:
+    """Where a person decided to alert, corrections follow just the same, and it is not repeated."""
+    story = Alerting(POLICY)
+    story.file("outcome-reported", ref="E2", headline="One")
+    alert = {"ref": "A1", "level": "flash", "derived_from": ["E2"], "reason": "it is big"}
+    story.file("alert-issued", by=BEN, alert=alert, seconded_by=ADA.name)
+    story.move(3_600)
+    assert [kind for kind, _, _ in story.said] == ["deferred", "issued"]
+    fix: dict[str, Any] = {"field": "headline", "old": "One", "new": "Two", "note": "a slip"}
+    story.file("corrected", target="E2", **fix)
+    assert story.last.alert.references == ("A1",)

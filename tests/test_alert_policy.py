@@ -1,0 +1,132 @@
+"""The policy of alerts: a mistake in it is found before it matters, and named by its key."""
+
+from pathlib import Path
+
+import pytest
+
+from consumers.alerts.policy import check, load
+from consumers.alerts.quiet import Hours
+from consumers.alerts.throttle import Throttle
+from dateline.run import run
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "alerts.toml"
+ROUTE = '[[route]]\nname = "a"\nlevel = "urgent"\n'
+MISTAKES = {
+    "no file of this form": ("route = ", "file: expected TOML; found Invalid value (at end of"),
+    "no route": ("", "route: expected at least one route; found none: nothing would ever alert"),
+    "a misspelt key": (f"{ROUTE}urgncy = 2", "route.0.urgncy: expected no key of this name"),
+    "an unknown level": (
+        '[[route]]\nname = "a"\nlevel = "flush"',
+        "route.0.level: expected 'flash', 'bulletin', 'urgent', 'regular' or 'deferred'; found 'fl",
+    ),
+    "an unknown kind": (
+        f'{ROUTE}kinds = ["outcome-report"]',
+        "route.0.kinds.0: expected a kind of the vocabulary, perhaps outcome-reported; found 'out",
+    ),
+    "a kind that never alerts": (
+        f'{ROUTE}kinds = ["response-awaited"]',
+        "route.0.kinds.0: expected a kind of news that can alert",
+    ),
+    "a route that can never match": (
+        f'{ROUTE}[[route]]\nname = "b"\nlevel = "flash"\nkinds = ["quote-added"]\nurgency = 2',
+        "route.1: expected a route that something can come to; found 'a' above it, which takes all",
+    ),
+    "a name twice": (
+        f'{ROUTE}urgency = 2\n{ROUTE}kinds = ["quote-added"]',
+        "route.1.name: expected a name of its own; found 'a', that of route 0",
+    ),
+    "an interval shorter than its wait": (
+        f'{ROUTE}[levels.urgent]\nwait = "5m"\ninterval = "1m"',
+        "levels.urgent.interval: expected none, or at least its wait of 300 s; found 60 s",
+    ),
+    "no time": (
+        f'{ROUTE}[levels.urgent]\nwait = "soon"',
+        "levels.urgent.wait: expected a time such as 0s, 30s, 5m, 2h or 1d, of at most 31d; found",
+    ),
+    "a level that mutes itself": (
+        f'{ROUTE}[[inhibit]]\nby = "urgent"\nmutes = ["urgent"]\nfor = "1m"',
+        "inhibit.0.mutes: expected levels below urgent; found urgent",
+    ),
+    "a level that nothing leads to": (
+        f'{ROUTE}[[inhibit]]\nby = "flash"\nmutes = ["urgent"]\nfor = "1m"',
+        "inhibit.0.by: expected a level that a route leads to; found flash",
+    ),
+    "an unknown channel": (
+        f'{ROUTE}[[target]]\nid = "t"\nchannel = "pigeon"',
+        "target.0.channel: expected 'webhook', 'push', 'mail', 'apprise' or 'console'; found 'pi",
+    ),
+    "an unknown time zone": (
+        f'{ROUTE}[[target]]\nid = "t"\nchannel = "mail"\ntimezone = "Europe/Atlantis"',
+        "target.0.timezone: expected a time zone such as Europe/Berlin; found 'Europe/Atlantis'",
+    ),
+    "empty quiet hours": (
+        f'{ROUTE}[[target]]\nid = "t"\nchannel = "mail"\nquiet = ["22:00-22:00"]',
+        "target.0.quiet.0: expected hours that end after they begin; found none between",
+    ),
+    "overlapping quiet hours": (
+        f'{ROUTE}[[target]]\nid = "t"\nchannel = "mail"\nquiet = ["22:00-07:00", "06:00-08:00"]',
+        "target.0.quiet.1: expected hours apart from the others; found some that overlap",
+    ),
+    "quiet all day": (
+        f'{ROUTE}[[target]]\nid = "t"\nchannel = "mail"\nquiet = ["00:00-12:00", "12:00-00:00"]',
+        "target.0.quiet: expected some hours that are not quiet; found a whole day of quiet",
+    ),
+    "nothing to pass": (
+        f'{ROUTE}[[target]]\nid = "t"\nchannel = "mail"\npasses_quiet = ["flash"]',
+        "target.0.passes_quiet: expected quiet hours to pass; found none",
+    ),
+    "a target of no route": (
+        f'{ROUTE}[[target]]\nid = "t"\nchannel = "mail"\nroutes = ["b"]',
+        "target.0.routes: expected the name of a route; found 'b'",
+    ),
+    "a target that gets nothing": (
+        f'{ROUTE}[[target]]\nid = "t"\nchannel = "mail"\nleast = "flash"',
+        "target.0.least: expected a level that it can get; found flash, above every route",
+    ),
+    "an id twice": (
+        f'{ROUTE}[[target]]\nid = "t"\nchannel = "mail"\n[[target]]\nid = "t"\nchannel = "push"',
+        "target.1.id: expected an id of its own; found 't', as above it",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_each_mistake_is_named(mistake: str) -> None:
+    """Each mistake is named by its key, with what was expected there and what was found."""
+    text, sentence = MISTAKES[mistake]
+    findings = [str(finding) for finding in check(text)[1]]
+    assert len(findings) == 1
+    assert findings[0].startswith(sentence)
+
+
+def test_the_example_is_right() -> None:
+    """The policy that comes along has no mistake, and says what it reads like."""
+    policy, findings = check(EXAMPLE.read_text(encoding="utf-8"))
+    assert policy is not None
+    assert findings == []
+    assert (policy.timers("urgent").wait, policy.timers("flash").wait) == (30_000, 0)
+    mail = policy.targets[1]
+    assert (mail.id, mail.quiet) == ("mail:night-desk", (Hours(23 * 60, 6 * 60 + 30),))
+    assert mail.throttle == {"urgent": Throttle(4, 3_600_000)}
+
+
+def test_a_policy_cannot_change() -> None:
+    """What was loaded stays as it was checked."""
+    policy = load(ROUTE)
+    with pytest.raises(ValueError, match="frozen"):
+        policy.fresh = 1  # type: ignore[misc]  # - that it cannot is the point
+
+
+def test_the_command_names_every_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`dateline alerts policy check` names all mistakes and exits with 1, or says there is none."""
+    file = tmp_path / "alerts.toml"
+    file.write_text(f'{ROUTE}kinds = ["a"]\nurgency = 12')
+    assert run(["alerts", "policy", "check", str(file)]) == 1
+    out = capsys.readouterr().out
+    assert out.count(f"{file}: route.0.") == 2
+    assert run(["alerts", "policy", "check", str(EXAMPLE)]) == 0
+    assert "no mistake found" in capsys.readouterr().out
+    assert run(["alerts", "policy", "check", str(tmp_path / "none.toml")]) == 1
+    assert "No such file" in capsys.readouterr().err
