@@ -147,6 +147,24 @@ def redact(find: Find, redaction: Redacted) -> Changes:
         part = find(ref)
         if isinstance(part, Correctable):
             yield {ref: _erased(part, path)}
+            yield from _corrections_erased(find, part, (ref, path))
+
+
+def _corrections_erased(find: Find, part: Correctable, place: tuple[str, str]) -> Changes:
+    """What was corrected from and to goes with what was erased."""
+    owner = find(getattr(part, "development", part.key))
+    if not isinstance(owner, Item | Conflict):
+        return
+    left = []
+    for shown in owner.corrections:
+        if _place(find, *locate(shown["target"], shown["field"])) == place:
+            shown = shown | {"old": None, "new": None}  # noqa: PLW2901 - as it is shown from now on
+            correction = find(shown["ref"])
+            if isinstance(correction, Correction):
+                yield {correction.ref: replace(correction, old=None, new=None)}
+        left.append(shown)
+    if left != owner.corrections:
+        yield {owner.key: replace(owner, corrections=left)}
 
 
 def _erased(part: Correctable, path: str) -> Correctable:

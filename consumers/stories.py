@@ -2,23 +2,17 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
+import apsw
 import orjson
 
+from consumers import story_tables as tables
 from consumers.bulletin import Bulletin, Wanted
 from consumers.parts import Heading, Part
-from consumers.state import (
-    EVERYBODY,
-    INTERNAL,
-    Row,
-    document,
-    for_readers,
-    good_until,
-    part_of,
-    row_of,
-)
+from consumers.state import EVERYBODY, INTERNAL, Row, document, good_until, row_of
 from consumers.story import evolve, fold
 from consumers.updates import Update, comes_into_sight, taken_back, update_of
 from consumers.views import Views
@@ -30,74 +24,7 @@ SHOWN = 200  # states kept as readers were shown them
 EMBARGOES = 100  # looked at together
 PARTS_REMEMBERED = 20_000  # parts kept in memory between events, some 20 MB
 
-# In the order in which a state shows its parts, so that reading one is one sweep; the second order
-# finds a part by its key, and the lead without looking at contents; the others what names parts
-# and what is under embargo.
-_TABLE: Final = """
-CREATE TABLE IF NOT EXISTS story_parts_{generation} (
-    story    TEXT    NOT NULL,
-    section  TEXT    NOT NULL,
-    place    INTEGER NOT NULL,
-    key      TEXT    NOT NULL,
-    audience INTEGER NOT NULL,
-    rank     INTEGER,
-    content  TEXT    NOT NULL,
-    names    TEXT,
-    until    TEXT,
-    PRIMARY KEY (story, section, place, key)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS story_parts_{generation}_by_key
-    ON story_parts_{generation} (story, key, section, rank, place);
-CREATE INDEX IF NOT EXISTS story_parts_{generation}_naming
-    ON story_parts_{generation} (story) WHERE names IS NOT NULL;
-CREATE INDEX IF NOT EXISTS story_parts_{generation}_until
-    ON story_parts_{generation} (until) WHERE until IS NOT NULL;
-CREATE INDEX IF NOT EXISTS story_parts_{generation}_of_alerts
-    ON story_parts_{generation} (section, place DESC) WHERE section IN ('alerts', 'silences');
-CREATE VIEW IF NOT EXISTS newsroom_parts_{generation} AS
-    SELECT story, section, place, key, rank, content FROM story_parts_{generation}
-    WHERE audience <> 2;
-CREATE VIEW IF NOT EXISTS public_parts_{generation} AS
-    SELECT story, section, place, key, rank, content FROM story_parts_{generation}
-    WHERE audience <> 0;
-CREATE VIEW IF NOT EXISTS public_naming_{generation} AS
-    SELECT story, section, content, (
-        SELECT json_group_array(value) FROM json_each(names)
-        WHERE EXISTS (
-            SELECT 1 FROM story_parts_{generation} AS part
-            WHERE part.story = naming.story AND part.key = value AND part.audience = 0
-        ) AND NOT EXISTS (
-            SELECT 1 FROM story_parts_{generation} AS stone
-            WHERE stone.story = naming.story AND stone.key = value || '/withdrawn'
-        )
-    ) AS hidden
-    FROM story_parts_{generation} AS naming WHERE names IS NOT NULL AND audience <> 0;
-"""
-
-_SECTIONS: Final = """
-SELECT section, CAST(group_concat(
-    CASE WHEN section IN ('claims', 'figures', 'occasions')
-        THEN '"' || key || '":' || content ELSE content END, ',') AS BLOB)
-FROM (
-    SELECT section, key, content FROM {seen} WHERE story = ? ORDER BY section, place, key
-)
-GROUP BY section
-"""
-
-_LEAD: Final = """
-SELECT content FROM {seen} WHERE (story, section, place, key) = (
-    SELECT story, section, place, key FROM {seen}
-    WHERE story = ? AND section = 'timeline' AND rank IS NOT NULL
-    ORDER BY rank, place DESC LIMIT 1
-)
-"""
-
 _PLACE: Final = "SELECT generation, checkpoint FROM subscriptions WHERE consumer = ?"
-
-_NAMING: Final = """
-SELECT section, content, hidden FROM public_naming_{generation}
-WHERE story = ? AND hidden <> '[]'
-"""
 
 
 class Summary(NamedTuple):
@@ -168,10 +95,7 @@ class Stories:
                 told.append(update)
             for key, part in parts.items():
                 changed[story, key], rows[story, key] = part, made[key]
-        connection.executemany(
-            f"INSERT OR REPLACE INTO story_parts_{generation} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            ((story, *_columns(row)) for (story, _), row in rows.items()),
-        )
+        tables.put(connection, generation, ((story, row) for (story, _), row in rows.items()))
         self._bulletin.add(generation, told)
         for name, part in changed.items():
             self._remember(name, part)
@@ -185,12 +109,7 @@ class Stories:
         made: Mapping[str, Row],
     ) -> list[Row]:
         """Give a story's public parts before an event, those that it made left out."""
-        stored = self._views.connection.execute(
-            "SELECT key, section, place, audience, rank, content, names, until "
-            f"FROM story_parts_{generation} WHERE story = ?",
-            (story,),
-        )
-        found = {row[0]: Row(*row) for row in stored}
+        found = tables.rows(self._views.connection, generation, story)
         found |= {key: row for (of, key), row in rows.items() if of == story}
         seen = [row for key, row in found.items() if row.audience != INTERNAL and key not in made]
         return sorted(seen, key=lambda row: (row.place, row.key))
@@ -201,11 +120,7 @@ class Stories:
         if name in self._remembered:
             self._remembered.move_to_end(name)
             return self._remembered[name]
-        row = self._views.connection.execute(
-            f"SELECT section, content FROM story_parts_{generation} WHERE story = ? AND key = ?",
-            name,
-        ).get
-        part = None if row is None else part_of(*row)
+        part = tables.part(self._views.connection, generation, story, key)
         self._remember(name, part)
         return part
 
@@ -224,7 +139,9 @@ class Stories:
                     and datetime.fromisoformat(now) <= shown.until
                 ):
                     return shown.state
-            sections, lead, checkpoint = self._read(story, public=public)
+            with self._reading(public=public) as (connection, generation, checkpoint):
+                sections = tables.sections(connection, generation, story, public=public)
+                lead = tables.lead(connection, generation, story, public=public)
         state = document(sections, lead, checkpoint, now, public=public)
         if public and state is not None:
             # Readers are told no more of the heading than what moved it for them, so that one
@@ -238,44 +155,31 @@ class Stories:
     def _seen(self, story: str) -> int | None:
         """Give the position at which readers last saw a story move, None where they see none."""
         # Not by `lookup`, which remembers what this process projected: another may be ahead of it.
-        found = self._views.public.execute(
-            f"SELECT content FROM {_seen_by(self._ready(), public=True)} "
-            "WHERE story = ? AND section = 'heading'",
-            (story,),
-        ).get
-        return None if found is None else Heading(**orjson.loads(found)).public_position
+        with self._reading(public=True) as (connection, generation, _):
+            found = tables.headings(connection, generation, story, public=True)
+        return found[0].public_position if found else None
 
-    def _read(self, story: str, *, public: bool) -> tuple[dict[str, bytes], str | None, int]:
-        """Read a story in one transaction, so that it is as of one checkpoint."""
-        self._ready()
-        connection = self._views.public if public else self._views.connection
-        connection.execute("BEGIN")
-        try:
-            generation, checkpoint = connection.execute(_PLACE, (self.name,)).get or (1, 0)
-            seen = _seen_by(generation, public=public)
-            sections: dict[str, bytes] = dict(
-                connection.execute(_SECTIONS.format(seen=seen), (story,)).fetchall()  # type: ignore[arg-type]  # - two columns
-            )
-            if public:
-                self._scrub(sections, story, generation)
-            lead = connection.execute(_LEAD.format(seen=seen), (story,)).get
-        finally:
-            connection.execute("COMMIT")
-        return sections, lead, checkpoint
+    @contextmanager
+    def _reading(self, *, public: bool) -> Iterator[tuple[apsw.Connection, int, int]]:
+        """Give the connection, the generation and its checkpoint, which hold within.
 
-    def _scrub(self, sections: dict[str, bytes], story: str, generation: int) -> None:
-        """Take the refs that readers may not know of out of what was read."""
-        naming = self._views.public.execute(_NAMING.format(generation=generation), (story,))
-        for section, content, hidden in naming:
-            seen = for_readers(section, content, orjson.loads(hidden))
-            # Every part tells its own ref, so that no two are alike.
-            sections[section] = sections[section].replace(content.encode(), seen.encode(), 1)
+        In one transaction: another process may let a new generation take the place of this one,
+        and remove it, at any moment.
+        """
+        with self._views.lock:
+            self._ready()
+            connection = self._views.public if public else self._views.connection
+            connection.execute("BEGIN")
+            try:
+                generation, checkpoint = connection.execute(_PLACE, (self.name,)).get or (1, 0)
+                yield connection, generation, checkpoint
+            finally:
+                connection.execute("COMMIT")
 
     def embargoes(self) -> list[tuple[str, str, str]]:
         """Give (story, ref, until) of the embargoes that end first, in order."""
-        with self._views.lock:
-            generation = self._ready()
-            rows = self._views.connection.execute(
+        with self._reading(public=False) as (connection, generation, _):
+            rows = connection.execute(
                 f"SELECT story, key, until FROM story_parts_{generation} "
                 "WHERE until IS NOT NULL ORDER BY until LIMIT ?",
                 (EMBARGOES,),
@@ -292,9 +196,9 @@ class Stories:
             limit: how many at most.
             before: only what came before a position.
         """
-        with self._views.lock:
-            rows = self._views.connection.execute(
-                f"SELECT story, content FROM story_parts_{self._ready()} WHERE section = ?1 "
+        with self._reading(public=False) as (connection, generation, _):
+            rows = connection.execute(
+                f"SELECT story, content FROM story_parts_{generation} WHERE section = ?1 "
                 "AND section IN ('alerts', 'silences') AND (?3 IS NULL OR place < ?3) "
                 "ORDER BY place DESC LIMIT ?2",
                 (section, limit, before),
@@ -303,32 +207,28 @@ class Stories:
 
     def updates(self, after: int, upto: int, limit: int, wanted: Wanted) -> list[Update]:
         """Give what readers were told past a position and up to another, in order."""
-        with self._views.lock:
-            generation = self._ready()
+        with self._reading(public=True) as (_, generation, _):
             return self._bulletin.read(generation, after, upto, limit, wanted)
 
     def summaries(self, *, public: bool = False) -> list[Summary]:
         """Give all stories, the one that moved last first."""
-        with self._views.lock:
-            seen = _seen_by(self._ready(), public=public)
-            connection = self._views.public if public else self._views.connection
-            rows = connection.execute(f"SELECT content FROM {seen} WHERE section = 'heading'")
-            found = [_summary(orjson.loads(row[0]), public=public) for row in rows]
-        return sorted(found, key=lambda summary: -summary.position)
+        with self._reading(public=public) as (connection, generation, _):
+            found = tables.headings(connection, generation, public=public)
+        return sorted(
+            (_summary(heading, public=public) for heading in found),
+            key=lambda summary: -summary.position,
+        )
 
     def seen_by_readers(self) -> frozenset[int]:
         """Give the positions whose events hold nothing but what readers may see today.
 
         An event that names something that readers may not know of is not among them.
         """
-        with self._views.lock:
-            generation = self._ready()
-            connection = self._views.connection
-            named = connection.execute(
-                f"SELECT story, content FROM public_naming_{generation} WHERE hidden <> '[]'"
-            )
-            found = ((story, orjson.loads(str(content))) for story, content in named)
-            telling = {(story, part.get("development", part["ref"])) for story, part in found}
+        with self._reading(public=False) as (connection, generation, _):
+            telling = {
+                (naming.story, orjson.loads(naming.content).get("development", naming.key))
+                for naming in tables.naming_hidden(connection, generation)
+            }
             rows = connection.execute(
                 f"SELECT story, key, place FROM story_parts_{generation} WHERE audience = "
                 f"{EVERYBODY} AND section IN ('opening', 'timeline', 'corrections')"
@@ -344,12 +244,9 @@ class Stories:
         self._remembered.clear()
         self._shown.clear()
         connection = self._views.connection
-        table = f"story_parts_{generation}"
-        connection.execute(f"DELETE FROM {table} WHERE story = ?", (story,))
-        connection.executemany(
-            f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            ((story, *_columns(row_of(part))) for part in fold(events).values()),
-        )
+        tables.clear(connection, generation, story)
+        parts = fold(events).values()
+        tables.put(connection, generation, ((story, row_of(part)) for part in parts))
 
     def contents(self, generation: int | None = None) -> Iterator[tuple[str, str, str]]:
         """Give every stored part as (story, key, JSON), in order: two views can be compared."""
@@ -362,9 +259,7 @@ class Stories:
 
     def drop(self, generation: int) -> None:
         """Remove a generation of the view, inside a transaction."""
-        for view in ("newsroom_parts", "public_parts", "public_naming"):
-            self._views.connection.execute(f"DROP VIEW IF EXISTS {view}_{generation}")
-        self._views.connection.execute(f"DROP TABLE IF EXISTS story_parts_{generation}")
+        tables.drop(self._views.connection, generation)
         self._bulletin.drop(generation)
 
     def _ready(self) -> int:
@@ -379,7 +274,7 @@ class Stories:
 
     def _make(self, generation: int) -> None:
         # Each time: a table made in a transaction that was rolled back is not there.
-        self._views.connection.execute(_TABLE.format(generation=generation))
+        tables.make(self._views.connection, generation)
         self._bulletin.make(generation)
 
     def _remember(self, key: tuple[str, str], part: Part | None) -> None:
@@ -421,28 +316,21 @@ class _Known(Mapping[str, Part]):
         raise NotImplementedError("an event looks at the parts that it names, never at all")
 
 
-def _seen_by(generation: int, *, public: bool) -> str:
-    """Name the view of what readers, or the newsroom, may see."""
-    return f"{'public' if public else 'newsroom'}_parts_{generation}"
-
-
-def _columns(row: Row) -> tuple[object, ...]:
-    place = (row.section, row.place, row.key, row.audience, row.rank)
-    return (*place, row.content, row.names, row.until)
-
-
-def _summary(heading: Mapping[str, object], *, public: bool) -> Summary:
-    names = (
-        ("public_title", "public_version", "public_position", "public_recorded_at")
-        if public
-        else ("title", "version", "position", "recorded_at")
-    )
-    title, version, position, at = (heading[name] for name in names)
+def _summary(heading: Heading, *, public: bool) -> Summary:
+    if not public:
+        return Summary(
+            heading.story,
+            heading.title,
+            heading.status,
+            heading.version,
+            heading.position,
+            heading.recorded_at,
+        )
     return Summary(
-        str(heading["story"]),
-        str(title),
-        str(heading["status"]),
-        int(str(version)),
-        int(str(position)),
-        str(at),
+        heading.story,
+        heading.public_title or "",
+        heading.status,
+        heading.public_version,
+        heading.public_position,
+        heading.public_recorded_at or "",
     )

@@ -14,10 +14,11 @@ from typing import Literal, Protocol
 import structlog
 
 from consumers.views import STORAGE, Position, Views
+from events.editorial import ParkedSkipped
 from events.envelope import Recorded
 from events.log import Log
 from events.tree import leaf_hash
-from events.vocabulary import Unknown
+from events.vocabulary import SCHEMAS, Unknown
 
 __all__ = ["BATCH", "Projection", "Subscription"]
 
@@ -113,17 +114,18 @@ class Subscription:
 
     def handle(self, batch: Sequence[Recorded]) -> None:
         """Handle one batch: together when that works, else one by one."""
-        with self._views.lock:
-            self._handle_locked(batch)
+        with self._views.turn():
+            self._handle_alone(batch)
 
-    def _handle_locked(self, batch: Sequence[Recorded]) -> None:
+    def _handle_alone(self, batch: Sequence[Recorded]) -> None:
         position = self._views.position(self.consumer)
         batch = [event for event in batch if event.position > position.checkpoint]
         if not batch:
             return
+        # A batch in hand was left behind by one that failed or died: nobody else has a turn now.
         if position.in_hand <= position.checkpoint:
             with self._views.transaction():
-                # Read again: another process may have moved the checkpoint in between.
+                # Read again: a rebuild may have moved it.
                 position = self._views.position(self.consumer)
                 self._views.move(self.consumer, position._replace(in_hand=batch[-1].position))
             try:
@@ -138,7 +140,7 @@ class Subscription:
             self._singly(event)
 
     def _together(self, batch: Sequence[Recorded]) -> None:
-        """Project a batch and move the checkpoint, unless another process was faster."""
+        """Project a batch and move the checkpoint, unless a rebuild has moved past it."""
         with self._views.transaction():
             position = self._views.position(self.consumer)
             left = [event for event in batch if event.position > position.checkpoint]
@@ -153,9 +155,9 @@ class Subscription:
     def _project(self, position: Position, events: Sequence[Recorded]) -> None:
         good = []
         for event in events:
+            self._skip(event)
             if isinstance(event.development, Unknown):
-                shape = f"{event.development.kind}/{event.development.schema}"
-                self._views.park(self.consumer, event, f"unknown kind {shape}")
+                self._views.park(self.consumer, event, _not_understood(event.development))
             elif self._projection.later == "wait" and self._views.is_parked(
                 self.consumer, event.story
             ):
@@ -164,6 +166,12 @@ class Subscription:
                 good.append(event)
         if good:
             self._projection.project(position.generation, good)
+
+    def _skip(self, event: Recorded) -> None:
+        """Take an event off the list of parked ones where the desk decided to go on without it."""
+        match event.development:
+            case ParkedSkipped(consumer=self._projection.name, parked=position):
+                self._views.unpark(self.consumer, position)
 
     def _singly(self, event: Recorded) -> None:
         """Try one event up to TRIES times, then park it."""
@@ -201,6 +209,12 @@ class Subscription:
             story=event.story,
             reason=reason,
         )
+
+
+def _not_understood(development: Unknown) -> str:
+    shape = f"{development.kind}/{development.schema}"
+    known = SCHEMAS.get(development.kind) == development.schema
+    return f"a body that is no {shape}" if known else f"unknown kind {shape}"
 
 
 def _at(generation: int, event: Recorded) -> Position:

@@ -5,9 +5,6 @@ exactly once. The file may be deleted at any time; the next reader makes it anew
 """
 
 import contextlib
-import fcntl
-import os
-import random
 import re
 import threading
 import time
@@ -18,6 +15,7 @@ from typing import Final, NamedTuple
 import apsw
 import structlog
 
+from consumers.turns import BUSY_SECONDS, in_turn, only_one, patience
 from events.envelope import Recorded
 from events.errors import RebuildUnderWay, ViewsUnavailable
 from events.log import Clock
@@ -26,9 +24,8 @@ __all__ = ["DAMAGE", "STORAGE", "ParkedEvent", "Position", "Views", "set_aside"]
 
 log = structlog.get_logger()
 
-BUSY_SECONDS = 30.0  # how long to wait for another process's transaction on the views
 APPLICATION_ID = 0x44_4C_56_57  # "DLVW", marks the file as views of Dateline
-FORMAT = 7  # `PRAGMA user_version`; views of another format are made anew
+FORMAT = 8  # `PRAGMA user_version`; views of another format are made anew
 
 _TABLES: Final = (Path(__file__).parent / "sql" / "views.sql").read_text()
 
@@ -102,7 +99,7 @@ class Views:
     def _open(self) -> None:
         self.connection = apsw.Connection(self.path)
         try:
-            self.connection.set_busy_handler(_patience)
+            self.connection.set_busy_handler(patience)
             self._check_own()
             if self.path != ":memory:":
                 _into_wal(self.connection)
@@ -148,7 +145,7 @@ class Views:
             return self.connection
         if self._public is None:
             self._public = apsw.Connection(self.path, flags=apsw.SQLITE_OPEN_READONLY)
-            self._public.set_busy_handler(_patience)
+            self._public.set_busy_handler(patience)
             self._public.authorizer = _for_readers
         return self._public
 
@@ -263,6 +260,22 @@ class Views:
         return bool(found)
 
     @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Work on events while no other process does; whoever dies in its turn gives it up.
+
+        So a batch that was left in hand is never one that somebody is still at.
+
+        Raises:
+            apsw.BusyError, apsw.CantOpenError: see `consumers.turns.in_turn`.
+        """
+        with self.lock:
+            if self.path == ":memory:":
+                yield
+                return
+            with in_turn(f"{self.path}.turn"):
+                yield
+
+    @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Hold the right to rebuild, which nobody else has meanwhile and which dies with us.
 
@@ -272,19 +285,10 @@ class Views:
         if self.path == ":memory:":
             yield
             return
-        path = f"{self.path}.rebuilding"
-        with Path(path).open("w") as held:
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise RebuildUnderWay(self.path) from None
-            # Removed while held; who opened it before that finds that it is no longer the one.
-            if not _is_still(path, held.fileno()):
+        with only_one(f"{self.path}.rebuilding") as mine:
+            if not mine:
                 raise RebuildUnderWay(self.path)
-            try:
-                yield
-            finally:
-                Path(path).unlink(missing_ok=True)
+            yield
 
     def close(self) -> None:
         """Let go of the file."""
@@ -293,7 +297,7 @@ class Views:
         self.connection.close()
 
 
-_PUBLIC: Final = re.compile(r"public_(parts|naming|updates)_[0-9]+")
+_PUBLIC: Final = re.compile(r"public_(parts|naming|hidden|updates)_[0-9]+")
 _PLACE: Final = ("consumer", "generation", "checkpoint")
 
 
@@ -320,13 +324,6 @@ def set_aside(path: str, error: apsw.Error) -> None:
     Path(path).replace(f"{path}.damaged")
 
 
-def _is_still(path: str, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(os.stat(path), os.fstat(descriptor))  # noqa: PTH116 - as fstat
-    except FileNotFoundError:
-        return False
-
-
 def _into_wal(connection: apsw.Connection) -> None:
     deadline = time.monotonic() + BUSY_SECONDS
     while connection.pragma("journal_mode") != "wal":
@@ -335,9 +332,4 @@ def _into_wal(connection: apsw.Connection) -> None:
         except apsw.BusyError:  # SQLite does not call the busy handler for this change
             if time.monotonic() > deadline:
                 raise
-            _patience(0)
-
-
-def _patience(times: int) -> bool:
-    time.sleep(random.uniform(0.000_2, 0.002))  # noqa: S311 - spreads retries, hides nothing
-    return times < BUSY_SECONDS * 1000
+            patience(0)

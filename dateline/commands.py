@@ -21,9 +21,10 @@ from dateline import printing
 from dateline.outcomes import DONE, REFUSED
 from dateline.wiring import Newsroom
 from events import log as logs
+from events.envelope import Recorded
 from events.errors import NotFound, Refused
 from events.log import Expect
-from events.vocabulary import KINDS
+from events.vocabulary import KINDS, Unknown
 from producers.case import Actor
 from producers.importing import Import
 from producers.intake import parse, take
@@ -275,7 +276,7 @@ async def parked_retry(room: Newsroom, consumer: str, position: int, by: str, *,
             room.stories.refold(
                 event.story, [found for found in events if found.position <= checkpoint]
             )
-            if any(found.position == position and _known(found) for found in events):
+            if any(found.position == position and _understood(found) for found in events):
                 room.views.unpark(consumer, position)
     except STORAGE:
         raise
@@ -289,8 +290,8 @@ async def parked_retry(room: Newsroom, consumer: str, position: int, by: str, *,
     return REFUSED if still else DONE
 
 
-def _known(event: Any) -> bool:  # noqa: ANN401 - events.envelope.Recorded
-    return event.development.kind in KINDS
+def _understood(event: Recorded) -> bool:
+    return not isinstance(event.development, Unknown)
 
 
 async def parked_skip(

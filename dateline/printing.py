@@ -160,7 +160,7 @@ def show_event(event: Recorded, *, story: bool = False) -> None:
     development = event.development
     words = ""
     if isinstance(development, Unknown):
-        words = f"(unknown kind, schema {development.schema})"
+        words = f"(not understood, schema {development.schema})"
     elif isinstance(development, Erased):
         words = "(erased)"
     else:

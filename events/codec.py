@@ -52,17 +52,26 @@ def decode(kind: str, schema: int, body: bytes | None) -> Happening:
 
     Returns:
         The development at today's schema; `Unknown` for a kind or a later schema that this
-        Dateline does not know; `Erased` when there is no body.
-
-    Raises:
-        ValueError: the bytes are not what the kind demands.
+        Dateline does not know, and for bytes that are not what the kind demands: one bad event
+        keeps nobody from reading the others. `Erased` when there is no body.
     """
     if body is None:
         return Erased(kind, schema)
     read = _READERS.get((kind, schema))
-    if read is not None:
-        return read(body)
-    if kind in KINDS and schema < SCHEMAS[kind]:
-        newest = upcast(kind, schema, orjson.loads(body))
-        return _READERS[kind, SCHEMAS[kind]](canonical(newest))
-    return Unknown(kind, schema, orjson.loads(body))
+    try:
+        if read is not None:
+            return read(body)
+        if kind in KINDS and schema < SCHEMAS[kind]:
+            newest = upcast(kind, schema, orjson.loads(body))
+            return _READERS[kind, SCHEMAS[kind]](canonical(newest))
+    except (ValueError, ArithmeticError):
+        return Unknown(kind, schema, _content(body))
+    return Unknown(kind, schema, _content(body))
+
+
+def _content(body: bytes) -> Mapping[str, Any]:
+    try:
+        content = orjson.loads(body)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -13,7 +13,7 @@ import apsw
 
 from events.codec import decode
 from events.envelope import Entropy, Filed, Recorded, Sealed, prepare_batch
-from events.errors import LogDamaged, LogUnavailable
+from events.errors import LogUnavailable
 from events.log import Appended, Clock, Expect, ExpectedVersion, Head, check_batch
 from events.memory_log import wall_clock
 from events.sqlite_file import connect, explain
@@ -102,7 +102,7 @@ class SqliteLog:
         query = f"{_READ} WHERE position > ? AND position <= ? ORDER BY position LIMIT {PAGE}"
         while after < last:
             page = await self._run(partial(_rows, query, (after, last)))
-            for event in _events(self.url, page):
+            for event in _events(page):
                 yield event
             if not page:
                 return
@@ -119,7 +119,7 @@ class SqliteLog:
         )
         while True:
             page = await self._run(partial(_rows, query, (story, version, after)))
-            for event in _events(self.url, page):
+            for event in _events(page):
                 yield event
             if len(page) < PAGE:
                 return
@@ -253,13 +253,7 @@ def _rows(
     return connection.execute(query, bindings).fetchall()
 
 
-def _events(url: str, page: Iterable[tuple[Any, ...]]) -> Iterator[Recorded]:
+def _events(page: Iterable[tuple[Any, ...]]) -> Iterator[Recorded]:
     """Give rows as events; made one by one, so that the garbage collector meets few of them."""
     for position, story, version, recorded_ms, envelope, kind, schema, body in page:
-        try:
-            development = decode(kind, schema, body)
-        except (ValueError, ArithmeticError) as error:
-            raise LogDamaged(
-                url, position, f"the body of a {kind}", f"one that is not ({error})"
-            ) from error
-        yield Recorded(position, story, version, recorded_ms, envelope, development)
+        yield Recorded(position, story, version, recorded_ms, envelope, decode(kind, schema, body))

@@ -111,9 +111,10 @@ KnownKind = (
 
 
 class Unknown(NamedTuple):
-    """An event of a kind or schema that this Dateline does not know: kept, shown, never guessed at.
+    """An event that this Dateline does not understand: kept, shown, never guessed at.
 
-    `content` is the body as it was filed, a JSON object.
+    Its kind or schema is none that is known, or its body is not what the kind demands. `content`
+    is the body as it was filed, a JSON object; empty where it is none.
     """
 
     kind: str

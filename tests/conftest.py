@@ -26,6 +26,7 @@ settings.load_profile("house")
 
 SAMPLE = Path(__file__).parents[1] / "examples" / "developments.jsonl"
 STORY = "us-russia-ukraine-children"
+AFTER_THE_SAMPLE = 1_790_000_000_000  # milliseconds; all of it had been published by then
 
 
 class Clock:
@@ -100,6 +101,7 @@ def quiet() -> None:
 
 @pytest.fixture
 async def room(tmp_path: Path, clock: Clock) -> AsyncIterator[Newsroom]:
+    clock.now = AFTER_THE_SAMPLE
     async with newsroom(f"sqlite:///{tmp_path}/news.db", clock) as made:
         yield made
 

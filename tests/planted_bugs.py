@@ -240,14 +240,14 @@ PLANTED = [
     Planted(
         "The view on disk is byte for byte a fresh replay",
         "test_views.py::test_the_view_is_the_replay",
-        "consumers/stories.py",
+        "consumers/story_tables.py",
         "INSERT OR REPLACE INTO story_parts_",
         "INSERT OR IGNORE INTO story_parts_",
         "a part that changed kept its first form",
     ),
     Planted(
         "A bad event is parked and the rest go on",
-        "test_views.py::test_a_bad_event_is_parked_and_the_rest_go_on",
+        "test_parked.py::test_a_bad_event_is_parked_and_the_rest_go_on",
         "consumers/subscription.py",
         "self._views.park(self.consumer, event, reason)\n",
         "pass\n",
@@ -255,7 +255,7 @@ PLANTED = [
     ),
     Planted(
         "An event that kills its consumer is found",
-        "test_views.py::test_an_event_that_kills_its_consumer_is_found_and_parked",
+        "test_parked.py::test_an_event_that_kills_its_consumer_is_found_and_parked",
         "consumers/subscription.py",
         "if times > TRIES:",
         "if times > TRIES + 99:",
@@ -263,7 +263,7 @@ PLANTED = [
     ),
     Planted(
         "A rebuild changes nothing until it is done",
-        "test_views.py::test_a_cancelled_rebuild_changes_nothing",
+        "test_rebuild.py::test_a_cancelled_rebuild_changes_nothing",
         "consumers/rebuild.py",
         "generation = max(left, live) + 1",
         "generation = live",
@@ -399,15 +399,15 @@ PLANTED = [
     ),
     Planted(
         "Two rebuilds do not meet",
-        "test_views.py::test_two_rebuilds_do_not_meet",
-        "consumers/views.py",
+        "test_rebuild.py::test_two_rebuilds_do_not_meet",
+        "consumers/turns.py",
         "fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)",
         "fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)",
         "the right to rebuild was shared",
     ),
     Planted(
         "A full disk parks nothing",
-        "test_views.py::test_a_full_disk_parks_nothing",
+        "test_parked.py::test_a_full_disk_parks_nothing",
         "consumers/subscription.py",
         "            except STORAGE:\n                with contextlib",
         "            except KeyboardInterrupt:\n                with contextlib",
@@ -415,11 +415,12 @@ PLANTED = [
     ),
     Planted(
         "A bad event takes no other with it",
-        "test_views.py::test_a_poisoned_first_batch_parks_one_event",
+        "test_parked.py::test_a_poisoned_first_batch_parks_one_event",
         "consumers/stories.py",
-        "        self._views.connection.execute(_TABLE.format(generation=generation))\n",
-        "        if self._good_for != (0, -1):\n"
-        "            self._views.connection.execute(_TABLE.format(generation=generation))\n",
+        "        tables.make(self._views.connection, generation)\n",
+        "        if generation != self._made:\n"
+        "            tables.make(self._views.connection, generation)\n"
+        "            self._made = generation\n",
         "a table that was rolled back was thought to be there",
     ),
     Planted(
@@ -592,7 +593,7 @@ PLANTED = [
     ),
     Planted(
         "A disk that fills within a batch is no event's fault",
-        "test_views.py::test_a_disk_that_fills_within_a_batch_is_no_events_fault",
+        "test_parked.py::test_a_disk_that_fills_within_a_batch_is_no_events_fault",
         "consumers/views.py",
         "if self.connection.in_transaction:  # a full disk",
         "if True:  # a full disk",
@@ -830,5 +831,45 @@ PLANTED = [
         "if for_ms >= DISABLE_AFTER_MS and found.warned_ms is not None:",
         "if for_ms >= WARN_AFTER_MS:",
         "a target was disabled when its owner should have been told",
+    ),
+    Planted(
+        "A consumer at work is not taken for one that died",
+        "test_parked.py::test_who_waits_for_a_turn_counts_nothing",
+        "consumers/views.py",
+        'with in_turn(f"{self.path}.turn"):',
+        "with contextlib.nullcontext():",
+        "whoever came second counted a try of what the first was at",
+    ),
+    Planted(
+        "A parked event that was skipped stays so",
+        "test_parked.py::test_a_skip_outlives_a_rebuild",
+        "consumers/subscription.py",
+        "                self._views.unpark(self.consumer, position)\n",
+        "                pass\n",
+        "a rebuild parked again what the desk had skipped",
+    ),
+    Planted(
+        "An event that cannot be read is parked",
+        "test_parked.py::test_an_event_that_cannot_be_read_is_parked",
+        "events/codec.py",
+        "except (ValueError, ArithmeticError):",
+        "except ZeroDivisionError:",
+        "a spoilt body kept everybody from reading on",
+    ),
+    Planted(
+        "A view that is exchanged is missed by nobody",
+        "test_rebuild.py::test_a_list_is_whole_while_a_view_is_exchanged",
+        "consumers/stories.py",
+        "connection.execute(_PLACE, (self.name,)).get or (1, 0)",
+        "(self._made, 0)",
+        "readers looked for tables that had been removed meanwhile",
+    ),
+    Planted(
+        "A correction names nothing that is not out",
+        "test_two_folds.py::test_a_correction_names_nothing_that_is_not_out",
+        "consumers/named.py",
+        "            return list(_refs_in(part.field, part.old, part.new))",
+        "            return []",
+        "a correction told readers of a figure under embargo",
     ),
 ]

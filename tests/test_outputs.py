@@ -30,7 +30,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from serving import Served, served
 from test_two_folds_agree import told
-from test_views import import_sample
+from viewing import import_sample
 
 from consumers.output_routes import FORMS
 from consumers.outputs import atom, json_feed

@@ -231,3 +231,43 @@ def test_readers_are_given_no_name_of_what_is_not_out() -> None:
     assert public["pending"][0]["about"] == ["F1"]
     story.file("embargo-broken", target="E3", reason="it is out")
     assert story.state(public=True)["figures"]["F1"]["parts"] == ["F2"]
+
+
+def test_readers_are_not_told_what_was_said_where_it_is_held() -> None:
+    """What was said in remarks that are held names these remarks to the newsroom alone."""
+    story = opened()
+    remarks = {"ref": "R1", "speaker": "person:a"}
+    story.file("remarks-delivered", ref="E2", remarks=remarks, embargo_until=LATER)
+    story.file("quote-added", ref="Q", attribution={"speaker": "person:a", "at": "R1"})
+    assert story.state()["timeline"][1]["attribution"] == {"speaker": "person:a", "at": "R1"}
+    assert story.state(public=True)["timeline"][0]["attribution"] == {"speaker": "person:a"}
+    story.file("embargo-broken", target="E2", reason="it is out")
+    assert story.state(public=True)["timeline"][1]["attribution"]["at"] == "R1"
+
+
+def test_a_correction_names_nothing_that_is_not_out() -> None:
+    """Where a correction exchanges refs, readers are given those alone that they may know of."""
+    story = opened()
+    story.file("figure-reported", ref="E2", figures=[FIGURE, FIGURE | {"ref": "F4"}])
+    story.file("figure-reported", ref="E3", figures=[FIGURE | {"ref": "F2"}], embargo_until=LATER)
+    story.file("response-awaited", ref="E5", response=WAIT | {"about": ["F1"]})
+    story.file("figure-reported", figures=[FIGURE | {"ref": "F3", "value": 1, "part_of": "F2"}])
+    correct(story, "F3", "part_of", "F2", "F1")
+    correct(story, "P1", "about", ["F1"], ["F1", "F2"])
+    correct(story, "E2", "headline", "A figure-reported happens", "F2")
+    seen = story.state(public=True)
+    told = [(shown["old"], shown["new"]) for shown in seen["corrections"]]
+    assert told == [(None, "F1"), (["F1"], ["F1"]), ("A figure-reported happens", "F2")]
+    of_items = [shown["new"] for item in seen["timeline"] for shown in item["corrections"]]
+    assert of_items == ["F2", ["F1"], "F1"]
+    assert story.state()["corrections"][0]["old"] == "F2"
+
+
+def test_what_is_erased_stands_in_no_correction_of_it() -> None:
+    """The words that a redaction takes out of a story leave its corrections as well."""
+    story = opened()
+    story.file("quote-added", ref="Q", headline="h", body="a libel")
+    correct(story, "Q", "body", "a libel", "half a libel")
+    law: dict[str, Any] = {"reason_code": "libel", "legal_basis": "law", "ordered_by": "a court"}
+    story.file("redacted", target="Q", fields=["body"], **law)
+    assert "libel" not in str({**story.state(), "alerts": []})

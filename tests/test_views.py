@@ -4,51 +4,23 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
 
 import apsw
 import orjson
 import pytest
-from conftest import SAMPLE, STORY, Clock
-from disks import needs_root, small_disk
-from filings import development, filed, gathered, note, opening
+from conftest import STORY, Clock
+from filings import filed, gathered, note, opening
+from viewing import fresh_contents, import_sample
 
-from consumers.rebuild import rebuild
 from consumers.stories import Stories
-from consumers.subscription import TRIES, Subscription
+from consumers.subscription import Subscription
 from consumers.views import Position, Views
 from dateline.wiring import Newsroom, newsroom, views_path
-from events.envelope import Recorded, instant
-from events.errors import NotFound, RebuildUnderWay, ViewsUnavailable
-from events.log import Log
-from events.vocabulary import KINDS
+from events.envelope import instant
+from events.errors import NotFound, ViewsUnavailable
 from producers.case import Actor
-from producers.importing import Import
 from producers.intake import take
-
-
-@pytest.fixture
-async def room(tmp_path: Path, clock: Clock) -> AsyncIterator[Newsroom]:
-    clock.now = 1_790_000_000_000
-    async with newsroom(f"sqlite:///{tmp_path}/news.db", clock) as made:
-        yield made
-
-
-async def import_sample(room: Newsroom) -> None:
-    run = Import(room.log, room.publisher, Actor("import"), room.clock, lambda *_: None)
-    await run.run(SAMPLE.read_bytes().splitlines())
-
-
-async def fresh_contents(log: Log) -> list[tuple[str, str, str]]:
-    """What a new view of the whole log holds."""
-    views = Views(":memory:", Clock())
-    stories = Stories(views)
-    await Subscription(log, views, stories).catch_up()
-    found = list(stories.contents())
-    views.close()
-    return found
 
 
 async def test_the_sample_looks_as_the_vocabulary_says(room: Newsroom) -> None:
@@ -101,21 +73,24 @@ async def test_two_processes_may_keep_one_view(room: Newsroom) -> None:
 
 
 async def test_a_checkpoint_is_never_taken_back(room: Newsroom) -> None:
-    """A consumer that was overtaken between reading and writing leaves the checkpoint ahead."""
+    """A consumer that a rebuild overtakes while it works leaves the checkpoint ahead."""
     await import_sample(room)
+    events = await gathered(room.log.read())
     other = Views(room.views.path, room.clock)
+    with other.transaction():
+        other.move("rebuilt", Position(2))
+    Subscription(room.log, other, Stories(other), "rebuilt").handle(events[:10])
 
     class Overtaken(Views):
-        """Views in which another consumer is always faster."""
+        """Views of which a new generation takes the place whenever somebody has looked."""
 
         def position(self, consumer: str) -> Position:
             found = super().position(consumer)
             if not self.connection.in_transaction:
-                quick = Subscription(room.log, other, Stories(other))
-                quick.handle(events[: found.checkpoint + 10])
+                with other.transaction():
+                    other.move(consumer, other.position("rebuilt"))
             return found
 
-    events = await gathered(room.log.read())
     slow = Overtaken(room.views.path, room.clock)
     Subscription(room.log, slow, Stories(slow)).handle(events[:3])
     assert other.position("stories").checkpoint == 10
@@ -134,139 +109,6 @@ async def test_a_running_subscription_keeps_up(room: Newsroom) -> None:
     assert list(room.stories.contents()) == await fresh_contents(room.log)
 
 
-class Picky:
-    """A projection that cannot stand some headlines."""
-
-    name = "picky"
-
-    def __init__(self, views: Views, later: Literal["wait", "pass"] = "pass") -> None:
-        self.later: Literal["wait", "pass"] = later
-        self.tries: list[int] = []
-        self._views = views
-        views.connection.execute("CREATE TABLE IF NOT EXISTS seen (position INTEGER PRIMARY KEY)")
-
-    def project(self, generation: int, events: Sequence[Recorded]) -> None:
-        assert generation == 1
-        for event in events:
-            self.tries.append(event.position)
-            headline = getattr(event.development, "headline", "")
-            self._views.connection.execute("INSERT INTO seen VALUES (?)", (event.position,))
-            if headline == "poison":
-                raise ValueError(f"cannot stand {headline}")
-
-    def drop(self, generation: int) -> None:
-        raise NotImplementedError(generation)
-
-    def seen(self) -> list[int]:
-        return [row[0] for row in self._views.connection.execute("SELECT position FROM seen")]
-
-
-async def with_poison(room: Newsroom) -> None:
-    for story, headline in [("a", "1"), ("a", "poison"), ("a", "3"), ("b", "4")]:
-        await room.log.append(story, [note(headline)])
-
-
-async def test_a_bad_event_is_parked_and_the_rest_go_on(room: Newsroom) -> None:
-    """An event that keeps failing is tried a few times, parked with the reason, and passed by."""
-    await with_poison(room)
-    picky = Picky(room.views)
-    assert await Subscription(room.log, room.views, picky).catch_up() == 4
-    assert picky.seen() == [1, 3, 4]
-    (parked,) = room.views.parked("picky")
-    assert (parked.position, parked.story, parked.version) == (2, "a", 2)
-    assert parked.reason == "ValueError: cannot stand poison"
-    assert picky.tries.count(2) == TRIES + 1, "once in the batch, then alone"
-
-
-async def test_later_events_may_wait_behind_a_parked_one(room: Newsroom) -> None:
-    """Where a consumer needs order, later events of that story wait and other stories go on."""
-    await with_poison(room)
-    picky = Picky(room.views, "wait")
-    await Subscription(room.log, room.views, picky).catch_up()
-    assert picky.seen() == [1, 4]
-    assert [parked.position for parked in room.views.parked("picky")] == [2, 3]
-
-
-async def test_an_event_that_kills_its_consumer_is_found_and_parked(room: Newsroom) -> None:
-    """Tries are counted before they are made, so that a crash counts as a failure."""
-    await with_poison(room)
-    position = room.views.position("picky")
-    with room.views.transaction():
-        room.views.move("picky", position._replace(in_hand=4))
-    for _ in range(TRIES):
-        room.views.count_attempt("picky", 1)
-    picky = Picky(room.views)
-    await Subscription(room.log, room.views, picky).catch_up()
-    reasons = {parked.position: parked.reason for parked in room.views.parked("picky")}
-    assert reasons[1] == "the consumer ended while it handled the event"
-    assert picky.seen() == [3, 4]
-
-
-async def test_an_unknown_kind_is_parked_by_the_view_and_stays_in_the_history(
-    room: Newsroom, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An event of a kind from the future is kept and parked, and crashes nobody."""
-    from events import codec  # noqa: PLC0415 - the one test that looks inside
-
-    await import_sample(room)
-    readers = {shape: read for shape, read in codec._READERS.items() if shape[0] != "quote-added"}
-    kinds = {kind: model for kind, model in KINDS.items() if kind != "quote-added"}
-    monkeypatch.setattr(codec, "_READERS", readers)
-    monkeypatch.setattr(codec, "KINDS", kinds)
-    assert await room.subscription.catch_up() == 26
-    (parked,) = room.views.parked("stories")
-    assert (parked.kind, parked.reason) == ("quote-added", "unknown kind quote-added/1")
-    assert len(orjson.loads(await room.state(STORY))["timeline"]) == 22
-    assert len(await gathered(room.log.read_versions(STORY))) == 26
-
-
-async def test_a_rebuild_is_byte_equal_and_swaps_at_the_end(room: Newsroom) -> None:
-    """A rebuilt view is the live one byte for byte, and readers keep the old until it is done."""
-    await import_sample(room)
-    await room.subscription.catch_up()
-    before = list(room.stories.contents())
-    told: list[tuple[int, int]] = []
-    assert await rebuild(room.log, room.views, room.stories, lambda *a: told.append(a)) == 26
-    assert list(room.stories.contents()) == before
-    assert told[-1] == (26, 26)
-    assert room.views.position("stories").generation == 2
-    await room.log.append("a", [filed(opening())])
-    await room.subscription.catch_up()
-    assert list(room.stories.contents()) == await fresh_contents(room.log)
-
-
-async def test_a_cancelled_rebuild_changes_nothing(room: Newsroom) -> None:
-    """A rebuild that is broken off leaves the live view as it was, and can be run again."""
-    await import_sample(room)
-    await room.subscription.catch_up()
-    before = list(room.stories.contents())
-
-    def stop(_done: int, _total: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        await rebuild(room.log, room.views, room.stories, stop)
-    assert list(room.stories.contents()) == before
-    assert room.views.position("stories").generation == 1
-    await rebuild(room.log, room.views, room.stories, lambda *_: None)
-    assert list(room.stories.contents()) == before
-
-
-async def test_events_filed_during_a_rebuild_are_in_both_views(room: Newsroom) -> None:
-    """The live view goes on during a rebuild, and the new one has caught up when it takes over."""
-    await import_sample(room)
-
-    def meanwhile(done: int, _total: int) -> None:
-        if done == 26:
-            appended.append(asyncio.ensure_future(room.log.append("a", [filed(opening())])))
-
-    appended: list[asyncio.Future[Any]] = []
-    await rebuild(room.log, room.views, room.stories, meanwhile)
-    await asyncio.gather(*appended)
-    await room.subscription.catch_up()
-    assert list(room.stories.contents()) == await fresh_contents(room.log)
-
-
 async def test_a_lost_view_is_made_anew(tmp_path: Path) -> None:
     """The file of views may be deleted; the next reader makes it again."""
     url = f"sqlite:///{tmp_path}/news.db"
@@ -280,25 +122,6 @@ async def test_a_lost_view_is_made_anew(tmp_path: Path) -> None:
         assert orjson.loads(await room.state(STORY)) == orjson.loads(before)
         with pytest.raises(NotFound):
             await room.state("no-such-story")
-
-
-async def test_a_poisoned_first_batch_parks_one_event(room: Newsroom) -> None:
-    """A bad event among the first of all takes no other with it into the parking place."""
-    await import_sample(room)
-    stories = room.stories
-    ordinary = stories.project
-
-    def poisoned(generation: int, events: Sequence[Recorded]) -> None:
-        ordinary(generation, events)
-        if any(event.position == 8 for event in events):
-            raise ValueError("poison")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stories, "project", poisoned)
-        assert await room.subscription.catch_up() == 26
-    assert [parked.position for parked in room.views.parked()] == [8]
-    assert (await gathered(room.log.read()))[7].development.kind
-    assert orjson.loads(await room.state(STORY))["checkpoint"] == 26
 
 
 async def file_some(url: str, clock: Clock, story: str, count: int) -> None:
@@ -366,54 +189,6 @@ async def test_damaged_views_are_set_aside(tmp_path: Path, clock: Clock, damage:
     assert (tmp_path / "news.views.db.damaged").exists()
 
 
-async def test_two_rebuilds_do_not_meet(room: Newsroom, clock: Clock) -> None:
-    """A second rebuild beside the first is refused; the view is whole, and may be rebuilt after."""
-    await import_sample(room)
-    refused = []
-
-    async with newsroom(room.log.url, clock) as second:
-
-        def meanwhile(_done: int, _size: int) -> None:
-            with pytest.raises(RebuildUnderWay) as raised, second.views.alone():
-                pass
-            refused.append(raised.value)
-
-        await rebuild(room.log, room.views, room.stories, meanwhile)
-        assert refused
-        await rebuild(second.log, second.views, second.stories, lambda *_: None)
-        assert list(second.stories.contents()) == await fresh_contents(room.log)
-
-
-@needs_root
-async def test_a_full_disk_parks_nothing(tmp_path: Path, clock: Clock) -> None:
-    """With no room for views, stories are told from the log; with room again nothing is missing."""
-    with small_disk(tmp_path / "disk") as disk:
-        async with newsroom(f"sqlite:///{disk}/news.db", clock) as room:
-            words = "A drill that fills the disk. " * 600
-            await room.log.append("a", [filed(opening())])
-            await room.log.append("a", [note(str(n)) for n in range(9)])
-            await room.state("a")
-            for _ in range(20):
-                long = development("development-reported", label="drill", body=words)
-                await room.log.append("a", [filed(long)])
-            ballast = disk / "ballast"
-            with ballast.open("wb", buffering=0) as heavy, contextlib.suppress(OSError):
-                while heavy.write(bytes(4096)):
-                    pass
-            # First no room at all, then enough to count tries and too little for what is tried.
-            for room_left in (0, 64, 96, 128, 160):
-                os.truncate(ballast, ballast.stat().st_size - room_left * 1024)
-                for _ in range(TRIES + 2):
-                    assert orjson.loads(await room.state("a"))["version"] == 30
-                with ballast.open("ab", buffering=0) as heavy, contextlib.suppress(OSError):
-                    while heavy.write(bytes(4096)):
-                        pass
-            ballast.unlink()
-            assert orjson.loads(await room.state("a"))["version"] == 30
-            assert not room.views.parked()
-            assert list(room.stories.contents()) == await fresh_contents(room.log)
-
-
 async def test_a_state_is_shown_as_other_processes_have_moved_it(room: Newsroom) -> None:
     """What readers were shown before is not shown again once another process moved the story."""
     await import_sample(room)
@@ -466,17 +241,3 @@ async def test_a_readers_query_cannot_reach_the_rest(room: Newsroom) -> None:
     ):
         with pytest.raises((apsw.AuthError, apsw.SQLError, apsw.ReadOnlyError)):
             public.execute(attempt).fetchall()
-
-
-async def test_a_disk_that_fills_within_a_batch_is_no_events_fault(room: Newsroom) -> None:
-    """When the views' disk is full SQLite ends the transaction itself, and nothing is parked."""
-    await import_sample(room)
-    pages = room.views.connection.pragma("page_count")
-    for room_left in range(20):
-        room.views.connection.pragma("max_page_count", pages + room_left)
-        with contextlib.suppress(apsw.FullError):
-            await room.subscription.catch_up()
-        assert room.views.parked() == []
-    room.views.connection.pragma("max_page_count", 100_000)
-    await room.subscription.catch_up()
-    assert list(room.stories.contents()) == await fresh_contents(room.log)

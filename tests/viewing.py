@@ -1,0 +1,28 @@
+"""The sample in a newsroom, and what the views of a log ought to hold."""
+
+from conftest import SAMPLE, Clock
+
+from consumers.stories import Stories
+from consumers.subscription import Subscription
+from consumers.views import Views
+from dateline.wiring import Newsroom
+from events.log import Log
+from producers.case import Actor
+from producers.importing import Import
+
+__all__ = ["fresh_contents", "import_sample"]
+
+
+async def import_sample(room: Newsroom) -> None:
+    run = Import(room.log, room.publisher, Actor("import"), room.clock, lambda *_: None)
+    await run.run(SAMPLE.read_bytes().splitlines())
+
+
+async def fresh_contents(log: Log) -> list[tuple[str, str, str]]:
+    """What a new view of the whole log holds."""
+    views = Views(":memory:", Clock())
+    stories = Stories(views)
+    await Subscription(log, views, stories).catch_up()
+    found = list(stories.contents())
+    views.close()
+    return found
