@@ -1,5 +1,6 @@
 """The command line: what people type, turned into calls."""
 
+from functools import partial
 from importlib import metadata
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from dateline import (
     printing,
     telemetry,
     upkeep,
+    webhooks_cli,
 )
 from dateline.options import By, Json, LogUrl, Slug, alone, in_newsroom
 from dateline.outcomes import DONE
@@ -37,6 +39,8 @@ app.add_typer(keys, name="keys")
 app.add_typer(parked, name="parked")
 app.add_typer(audit_cli.audit, name="audit")
 app.add_typer(alerts_cli.alerts, name="alerts")
+app.add_typer(webhooks_cli.webhooks, name="webhooks")
+alerts_cli.alerts.command("test")(webhooks_cli.drill)
 
 
 @app.callback()
@@ -68,7 +72,7 @@ def serve(
     import uvloop  # noqa: PLC0415 - the one command that needs HTTP
 
     from consumers.feed import Limits  # noqa: PLC0415 - likewise
-    from dateline import server  # noqa: PLC0415 - likewise
+    from dateline import outbox, server  # noqa: PLC0415 - likewise
 
     settings = Settings()
     limits = Limits(clients=settings.clients, from_one=settings.clients_from_one)
@@ -85,8 +89,10 @@ def serve(
                 printing.complain(f"dateline: the desk's key, shown this once: {first}")
             said = f"dateline: serving {server.url_of(door)}"
             outside = server.Outside(settings.public_url, settings.hub)
-            made = server.Server(room, known, lambda: printing.line(said), limits, outside)
-            await made.serve([door])
+            async with outbox.outbox(room, log or settings.log, outbox.sending_of(settings)) as out:
+                ready = partial(printing.line, said)
+                made = server.Server(room, known, ready, limits, outside, out)
+                await made.serve([door])
         return DONE
 
     return in_newsroom(log, work, make=True, loop=uvloop.new_event_loop)

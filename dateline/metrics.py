@@ -9,7 +9,7 @@ from typing import NamedTuple
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-__all__ = ["Lag", "Metrics", "Moment"]
+__all__ = ["Lag", "Metrics", "Moment", "Sent"]
 
 APPEND_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -38,6 +38,16 @@ class Moment(NamedTuple):
     sound: bool = True
 
 
+class Sent(NamedTuple):
+    """What became of alerts: targets reached and owed, deliveries by state, targets left alone."""
+
+    reached: int = 0
+    owed: int = 0
+    states: tuple[tuple[str, int], ...] = ()
+    open_breakers: int = 0
+    sending: bool = False
+
+
 class Metrics:
     """The numbers of one server.
 
@@ -46,6 +56,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.now = Moment()
+        self.sent: Sent | None = None
         self._registry = CollectorRegistry()
         self.append_seconds = Histogram(
             "dateline_append_seconds",
@@ -83,6 +94,26 @@ class Metrics:
         )
 
         yield from _audit(now)
+        if self.sent is not None:
+            yield from self._deliveries(self.sent)
+
+    @staticmethod
+    def _deliveries(sent: Sent) -> Iterator[Metric]:
+        """Give what became of alerts."""
+        yield GaugeMetricFamily("dateline_alerts_reached", "Targets that got alerts.", sent.reached)
+        yield GaugeMetricFamily("dateline_alerts_owed", "Targets that are owed them.", sent.owed)
+        states = GaugeMetricFamily(
+            "dateline_deliveries", "Deliveries in each state.", labels=["state"]
+        )
+        for state, count in sent.states:
+            states.add_metric([state], count)
+        yield states
+        yield GaugeMetricFamily(
+            "dateline_targets_left_alone", "Targets that only fail.", sent.open_breakers
+        )
+        yield GaugeMetricFamily(
+            "dateline_sending", "1 while this process has the right to send.", sent.sending
+        )
 
     def text(self) -> bytes:
         """Give all numbers as Prometheus reads them."""

@@ -14,7 +14,8 @@ from starlette.routing import Route
 
 from consumers.feed import Feed
 from consumers.views import Position
-from dateline.metrics import Lag, Metrics, Moment
+from dateline.metrics import Lag, Metrics, Moment, Sent
+from dateline.outbox import Outbox
 from dateline.wiring import Newsroom
 from events.errors import DatelineError
 from events.log import Head
@@ -36,10 +37,12 @@ class Operations:
     Args:
         room: the newsroom.
         feed: its feed.
+        outbox: what sends its alerts, where that is this server's work.
     """
 
-    def __init__(self, room: Newsroom, feed: Feed) -> None:
+    def __init__(self, room: Newsroom, feed: Feed, outbox: Outbox | None = None) -> None:
         self._room = room
+        self._outbox = outbox
         self._feed = feed
         self._failing: dict[str, str] = {}
         self.metrics = Metrics()
@@ -111,6 +114,11 @@ class Operations:
 
     async def _tell(self, _request: Request) -> Response:
         self.metrics.now = await self._look()
+        if self._outbox is not None:
+            tally, states = await self._outbox.deliveries.totals()
+            sender = self._outbox.sender
+            counts = tuple(sorted(states.items()))
+            self.metrics.sent = Sent(*tally, counts, sender.open_breakers, sender.sending)
         return Response(self.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     async def _look(self) -> Moment:

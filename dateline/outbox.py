@@ -3,12 +3,19 @@
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 import aiohttp
+from py_vapid import Vapid02
 
 from consumers.delivery.channels import Channel
+from consumers.delivery.channels.apprised import Apprised
 from consumers.delivery.channels.console import Console
+from consumers.delivery.channels.mail import Mail, Relay, relay_of
+from consumers.delivery.channels.ntfy import Ntfy
+from consumers.delivery.channels.slack import Slack
+from consumers.delivery.channels.web_push import WebPush, public_key, push_key
 from consumers.delivery.channels.webhook import Webhooks
 from consumers.delivery.composer import Composer
 from consumers.delivery.deliveries import Deliveries, Planned
@@ -17,12 +24,14 @@ from consumers.delivery.guard import Guard
 from consumers.delivery.ledger import Ledger
 from consumers.delivery.message import NOTICE
 from consumers.delivery.reaction import Reaction
+from consumers.delivery.registrar import Registrar
 from consumers.delivery.schedule import Chance
 from consumers.delivery.sender import Sender
 from consumers.delivery.signing import Vault
-from dateline.wiring import Newsroom, deliveries_path, sealing_key_path
+from dateline.settings import Settings
+from dateline.wiring import Newsroom, deliveries_path, push_key_path, sealing_key_path
 
-__all__ = ["Outbox", "Sending", "outbox"]
+__all__ = ["Outbox", "Sending", "outbox", "sending_of"]
 
 CHANCE: Final = random.SystemRandom().random
 
@@ -30,12 +39,25 @@ CHANCE: Final = random.SystemRandom().random
 class Sending(NamedTuple):
     """How alerts are sent: where readers find the server, and whether this machine may be called.
 
-    `chance` spreads retries.
+    `relay` takes mail; `contact` is where push services reach whoever runs this; `chance` spreads
+    retries.
     """
 
     public_url: str | None = None
     allow_loopback: bool = False
+    relay: Relay | None = None
+    contact: str = "mailto:dateline@localhost.invalid"
     chance: Chance = CHANCE
+
+
+def sending_of(settings: Settings) -> Sending:
+    """Read from the settings how alerts are sent."""
+    return Sending(
+        settings.public_url,
+        settings.allow_loopback_targets,
+        relay_of(settings.smtp, settings.mail_from) if settings.smtp else None,
+        settings.contact,
+    )
 
 
 class Outbox:
@@ -45,6 +67,7 @@ class Outbox:
         room: the newsroom whose alerts are sent.
         ledger: where deliveries are kept.
         vault: opens what is sealed there.
+        vapid: the key that push services know us by.
         session: makes outgoing calls.
         guard: what made the session.
         sending: how alerts are sent.
@@ -55,6 +78,7 @@ class Outbox:
         room: Newsroom,
         ledger: Ledger,
         vault: Vault,
+        vapid: Vapid02,
         session: aiohttp.ClientSession,
         guard: Guard,
         sending: Sending,
@@ -65,7 +89,17 @@ class Outbox:
         self.deliveries = Deliveries(ledger)
         self.endpoints = Endpoints(ledger, vault, room.clock)
         composer = Composer(room.log, self.deliveries, sending.public_url)
-        channels: dict[str, Channel] = {"webhook": Webhooks(session), "console": Console()}
+        ntfy = Ntfy(session)
+        own: dict[str, Channel] = {"ntfy": ntfy, "ntfys": ntfy, "slack-bot": Slack(session)}
+        channels: dict[str, Channel] = {
+            "webhook": Webhooks(session),
+            "push": WebPush(session, vapid, sending.contact),
+            "mail": Mail(sending.relay, guard),
+            "apprise": Apprised(guard, own),
+            "console": Console(),
+        }
+        self.vapid = vapid
+        self.registrar = Registrar(self.endpoints, guard, session, sending.public_url, room.clock)
         self.sender = Sender(
             ledger,
             self.deliveries,
@@ -84,6 +118,15 @@ class Outbox:
             composer.forget,
             room.clock,
         )
+
+    def now(self) -> datetime:
+        """Give the time."""
+        return datetime.fromtimestamp(self.clock() / 1000, UTC)
+
+    @property
+    def push_key(self) -> str:
+        """The key that browsers subscribe with, base64url."""
+        return public_key(self.vapid)
 
     def work(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """Give what runs beside a server, by name."""
@@ -122,10 +165,11 @@ async def outbox(
         DeliveriesUnavailable: the ledger or its key cannot be used.
     """
     vault = Vault(sealing_key_path(url))
+    vapid = push_key(push_key_path(url))
     ledger = Ledger(deliveries_path(url))
     guard = Guard(allow_loopback=sending.allow_loopback)
     try:
         async with guard.session() as session:
-            yield Outbox(room, ledger, vault, session, guard, sending)
+            yield Outbox(room, ledger, vault, vapid, session, guard, sending)
     finally:
         ledger.close()

@@ -21,6 +21,7 @@ from consumers.alerts import routes as alerts
 from consumers.audit import routes as audit
 from consumers.audit.duty import Duty, Schedule
 from consumers.audit.export import Export, Parts
+from consumers.delivery import routes as subscribing
 from consumers.feed import Feed, Limits
 from consumers.outputs.place import Place
 from consumers.websub import Patience, WebSub
@@ -126,17 +127,21 @@ def application(
             raise Refused("scope", "parts", f"a key with {wanted}", " ".join(sorted(key.scopes)))
         return await wanted_export(room, story, parts)
 
-    operations = Operations(room, feed)
+    def sends(request: Request) -> None:
+        if "alert" not in filer(request).scopes:
+            raise Refused("scope", "scope", "a key that may alert", "another")
+
+    operations = Operations(room, feed, outbox)
     duty = Duty(room.auditor, room.clock, outside.schedule)
     audited = {"checkpoints": duty.sign, "proofs": duty.prove}
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await feed.begin()
-        sends = outbox.work() if outbox is not None else {}
+        sending = outbox.work() if outbox is not None else {}
         alerting = {} if room.dispatch is None else {"alert decisions": room.dispatch.run}
         more = _pings(room, feed, outside)
-        async with operations.at_work(audited | alerting | more | sends):
+        async with operations.at_work(audited | alerting | more | sending):
             yield
         await duty.sign_at_last()
 
@@ -149,6 +154,7 @@ def application(
             *outputs.routes(room, outside.public_url, outside.hub, signed),
             *alerts.routes(room, insider, room.policy),
             *audit.routes(lambda: room.auditor, export),
+            *(subscribing.routes(outbox, sends) if outbox is not None else ()),
         ],
         exception_handlers={
             DatelineError: problem,

@@ -56,6 +56,21 @@ class Settings(BaseSettings):
         default=None, description="the WebSub hub that is told of changes; needs the public URL"
     )
 
+    allow_loopback_targets: bool = Field(
+        default=False,
+        description="let alerts and hubs reach this machine; for tests and demonstrations",
+    )
+    smtp: str | None = Field(
+        default=None, description="the relay that takes mail: smtps://USER:PASSWORD@HOST"
+    )
+    mail_from: str = Field(
+        default="dateline@localhost.invalid", description="whom mail comes from, NAME@HOST"
+    )
+    contact: str = Field(
+        default="mailto:dateline@localhost.invalid",
+        description="where push services reach whoever runs this: a mailto: or https: URL",
+    )
+
     @field_validator("public_url")
     @classmethod
     def _without_slash(cls, value: str | None) -> str | None:
@@ -66,6 +81,16 @@ class Settings(BaseSettings):
     def _reachable(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value and not info.data.get("public_url"):
             raise ValueError("a hub is told of feeds by DATELINE_PUBLIC_URL, which is not set")
+        return value
+
+    @field_validator("smtp")
+    @classmethod
+    def _relay(cls, value: str | None) -> str | None:
+        if value:
+            # Only where it is set: what sends alerts takes its time to be read in.
+            from consumers.delivery.channels.mail import relay_of  # noqa: PLC0415 - as just said
+
+            relay_of(value, "name@host.example")
         return value
 
     @field_validator("log_level", mode="before")

@@ -16,6 +16,7 @@ from consumers.alerts.policy import Policy
 from consumers.audit.auditor import Auditor
 from consumers.audit.book import Book
 from consumers.audit.signing import Keyring
+from consumers.delivery.reach import Reach, with_reach
 from consumers.moments import as_of
 from consumers.stories import Stories
 from consumers.subscription import Subscription
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 SQLITE = "sqlite:///"
+NO_ALERTS: Final = b',"alerts":[]'
 NO_ROOM: Final = (apsw.FullError, apsw.ReadOnlyError, apsw.CantOpenError, apsw.IOError)
 
 telemetry = structlog.get_logger()
@@ -87,6 +89,7 @@ class Newsroom:
         self.views_file = views
         self._book_file = book
         self._signing_key = signing_key
+        self.reach: Reach | None = None  # who was reached by alerts, where that is on a disk
 
     @cached_property
     def views(self) -> Views:
@@ -138,7 +141,9 @@ class Newsroom:
             found = await as_of(self.log, story, size, now=now, public=public)
         if found is None:
             raise NotFound("story", story)
-        return found
+        if self.reach is None or NO_ALERTS in found:
+            return found
+        return with_reach(found, await asyncio.to_thread(self.reach.of, story))
 
     def close_views(self) -> None:
         """Let go of the views and the book, if anything looked at them."""
@@ -239,6 +244,12 @@ def sealing_key_path(url: str) -> str | None:
     return None if path is None else f"{path.removesuffix('.db')}.sealing.key"
 
 
+def push_key_path(url: str) -> str | None:
+    """Give the file of the key that push services know us by; None for one in memory."""
+    path = sqlite_path(url)
+    return None if path is None else f"{path.removesuffix('.db')}.push.pem"
+
+
 def _beside(url: str, what: str) -> str:
     address = kafka_address(url)
     path = address.mirror if address is not None else sqlite_path(url)
@@ -259,6 +270,7 @@ async def newsroom(url: str, clock: Clock = wall_clock) -> AsyncIterator[Newsroo
     """
     log = open_log(url, clock)
     room = Newsroom(log, clock, views_path(url), book_path(url), signing_key_path(url))
+    room.reach = Reach(deliveries_path(url))
     try:
         yield room
     except DAMAGE as error:

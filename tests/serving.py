@@ -9,6 +9,7 @@ import aiohttp
 import orjson
 
 from consumers.feed import Limits
+from dateline.outbox import Outbox
 from dateline.server import Outside, Server, listening, url_of
 from dateline.wiring import Newsroom
 from producers.keys import GRANTABLE, Keys
@@ -116,13 +117,14 @@ async def served(
     room: Newsroom,
     limits: Limits = Limits(),  # noqa: B008 - it cannot change
     outside: Outside = Outside(),  # noqa: B008 - it cannot change
+    outbox: Outbox | None = None,
 ) -> AsyncIterator[Served]:
     """Serve a newsroom until the block ends."""
     keys = Keys(":memory:", room.clock)
     key = keys.create("desk", GRANTABLE)
     ready = asyncio.Event()
     with listening("127.0.0.1", 0) as door:
-        server = Server(room, keys, ready.set, limits, outside)
+        server = Server(room, keys, ready.set, limits, outside, outbox)
         work = asyncio.create_task(server.serve([door]))
         try:
             await ready.wait()

@@ -41,7 +41,11 @@ MOST_SHOWN = 10_000  # attempts listed at once
 HOUR_MS = 3_600_000
 # Milliseconds after which an alert of a level is not worth sending any more; of all others it is
 # the schedule that ends.
-LIFE: Final[Mapping[str, int]] = {"flash": 24 * HOUR_MS, "bulletin": 48 * HOUR_MS}
+LIFE: Final[Mapping[str, int]] = {
+    "flash": 24 * HOUR_MS,
+    "bulletin": 48 * HOUR_MS,
+    "drill": 60_000,  # whoever asked has gone by then
+}
 LONGEST_LIFE = 120 * HOUR_MS
 
 
@@ -322,6 +326,13 @@ class Deliveries:
         asked = {"target": target, "webhook_id": webhook_id, "most": MOST_SHOWN}
         return await self._ledger.read(
             lambda c: [Attempt._make(row) for row in c.execute(SQL["attempts"], asked)]
+        )
+
+    async def of_event(self, event: str) -> dict[str, str]:
+        """Give the state of each delivery of an event, by target."""
+        query = "SELECT target, state FROM deliveries WHERE event = ? ORDER BY delivery"
+        return await self._ledger.read(
+            lambda c: {str(row[0]): str(row[1]) for row in c.execute(query, (event,))}
         )
 
     async def resend(self, webhook_id: str, now_ms: int) -> bool:

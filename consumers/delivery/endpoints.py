@@ -188,6 +188,17 @@ class Endpoints:
 
         await self._changing(work)
 
+    async def remove(self, target: str) -> None:
+        """Forget a target and its secrets; what was sent to it stays on record."""
+        await self.get(target)
+        values = {"target": target, "reason": "the target was removed", "now": self._clock()}
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute(SQL["skip"], values)
+            connection.execute(SQL["remove"], values)
+
+        await self._changing(work)
+
     async def enable(self, target: str) -> None:
         """Send to a target again."""
         await self.get(target)

@@ -94,6 +94,12 @@ class Guard:
             return True
         return _public_v4(found) if isinstance(found, IPv4Address) else _public_v6(found)
 
+    def is_own(self, host: str) -> bool:
+        """Whether a host is this machine by its address, and may be called."""
+        with contextlib.suppress(ValueError):
+            return self._allow_loopback and ip_address(host).is_loopback
+        return False
+
     def socket(self, found: Any) -> socket.socket:  # noqa: ANN401 - as getaddrinfo gives it
         """Make the socket for one address that a name was resolved to.
 

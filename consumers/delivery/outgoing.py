@@ -16,12 +16,16 @@ _UNCERTAIN: Final = frozenset({408, 425, 429})
 
 
 class Answer(NamedTuple):
-    """What came back: status, the beginning of the body, whence, and Retry-After."""
+    """What came back: status, the beginning of the body, whence, and two of the headers.
+
+    `retry_after` is Retry-After; `allowed` is WebHook-Allowed-Origin.
+    """
 
     status: int
     body: bytes
     address: str | None
     retry_after: str | None
+    allowed: str | None = None
 
 
 class Unanswered(Exception):
@@ -75,7 +79,8 @@ async def call(
             address = getattr(response, "address", None)
             read = await _read(response)
             asked = response.headers.get("retry-after")
-            return Answer(response.status, read, address, asked)
+            allowed = response.headers.get("webhook-allowed-origin")
+            return Answer(response.status, read, address, asked, allowed)
     except aiohttp.ClientConnectorError as error:
         if isinstance(error.os_error, NotPublic):
             raise Unanswered("not-public", may_have=False) from None

@@ -210,3 +210,6 @@ UPDATE targets SET warned_ms = ? WHERE target = ?
 
 -- name: recovered
 UPDATE targets SET failing_ms = NULL, warned_ms = NULL WHERE target = ?
+
+-- name: remove
+DELETE FROM targets WHERE target = :target

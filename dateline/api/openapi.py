@@ -11,6 +11,7 @@ from dateline.api.auditing import audit_paths
 from dateline.api.filing import filing_paths
 from dateline.api.reading import output_paths, reading_paths
 from dateline.api.shapes import PROBLEM, RECEIPT, STATE, SUMMARY, UPDATE
+from dateline.api.subscribing import subscribing_paths
 from events.json_schema import filing_schema
 from events.vocabulary import KINDS
 
@@ -34,6 +35,7 @@ def openapi() -> dict[str, Any]:
             **output_paths(),
             **alert_paths(),
             **audit_paths(),
+            **subscribing_paths(),
             **_watching(),
         },
         "components": {

@@ -1,0 +1,94 @@
+"""Chat, SMS and push services: whatever Apprise speaks of them, behind a list of what may be used.
+
+ntfy is spoken to without it, because ntfy can change what it shows and Apprise cannot say so; and
+so is Slack where there is a bot's token.
+"""
+
+import asyncio
+from typing import Final
+
+import apprise
+
+from consumers.delivery.channels import Channel, Parcel
+from consumers.delivery.guard import Guard, NotPublic
+from consumers.delivery.outgoing import Outcome
+from events.errors import Refused
+
+__all__ = ["Apprised", "check"]
+
+# Services over TLS. What works on this machine, such as `syslog`, or speaks to a neighbour, such
+# as `kodis`, is no way to alert anybody elsewhere; nor is what signs in as a person to post.
+SCHEMAS: Final = frozenset(
+    {
+        *("discord", "gchat", "gotifys", "groupme", "guilded", "line", "mastodons", "matrixs"),
+        *("messagebird", "mmosts", "msgbird", "nctalks", "ntfys", "opsgenie", "pagerduty"),
+        *("plivo", "pover", "pushy", "revolt", "rockets", "ryver", "signals", "sinch", "slack"),
+        *("slack-bot", "sns", "telnyx", "tgram", "threema", "toots", "twilio", "twist"),
+        *("viber", "vonage", "webex", "whatsapp", "workflows", "wxteams", "zulip"),
+    }
+)
+LONGEST = 30.0  # seconds for a service in all; one that hangs has a thread of its own meanwhile
+_LEVELS: Final = {"flash": apprise.NotifyType.FAILURE, "bulletin": apprise.NotifyType.WARNING}
+# Nothing is stored, redirects are not followed, and text is text, whatever is in it.
+_ASSET: Final = apprise.AppriseAsset(
+    app_id="Dateline", app_desc="alerts", app_url="", secure_logging=True, http_redirects=False
+)
+
+
+def check(address: str) -> str:
+    """Give an address that Apprise, or one of our own channels, understands.
+
+    Raises:
+        Refused: its schema is not on the list, or the rest is not as the service wants it.
+    """
+    schema = address.partition(":")[0].lower()
+    if schema not in SCHEMAS and schema != "ntfy":
+        known = ", ".join(sorted(SCHEMAS))
+        raise Refused("target-schema", "url", f"http(s), mailto, console or {known}", ascii(schema))
+    if schema not in ("ntfy", "ntfys", "slack-bot") and _service(address) is None:
+        raise Refused("target-url", "url", f"an address as Apprise has it for {schema}", "another")
+    return address
+
+
+def _service(address: str) -> apprise.NotifyBase | None:
+    found = apprise.Apprise.instantiate(address, asset=_ASSET, suppress_exceptions=True)
+    return found if isinstance(found, apprise.NotifyBase) else None
+
+
+class Apprised:
+    """Hands messages to Apprise, each for one target, in a thread that is guarded.
+
+    Args:
+        guard: what Apprise's sockets are held to.
+        own: channels of ours for some schemas.
+    """
+
+    def __init__(self, guard: Guard, own: dict[str, Channel]) -> None:
+        self._guard = guard
+        self._own = own
+
+    async def send(self, parcel: Parcel) -> Outcome:
+        """Send one message."""
+        own = self._own.get(parcel.endpoint.address.partition(":")[0].lower())
+        if own is not None:
+            return await own.send(parcel)
+        try:
+            async with asyncio.timeout(LONGEST):
+                return await asyncio.to_thread(self._notify, parcel)
+        except TimeoutError:
+            return Outcome(delivered=False, error="timeout")
+
+    def _notify(self, parcel: Parcel) -> Outcome:
+        service = _service(parcel.endpoint.address)
+        if service is None:
+            return Outcome(delivered=False, error="bad-url", may_have=False)
+        said = parcel.message
+        level = _LEVELS.get(said.level, apprise.NotifyType.INFO)
+        try:
+            with self._guard.blocking():
+                body = said.text or said.story or said.headline
+                done = service.notify(body=body, title=said.headline, notify_type=level)
+        except NotPublic:
+            return Outcome(delivered=False, error="not-public", may_have=False)
+        # Apprise says no more than whether it worked.
+        return Outcome(delivered=bool(done), error=None if done else "apprise-failed")

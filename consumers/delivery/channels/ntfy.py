@@ -1,0 +1,56 @@
+"""ntfy: a message to a topic, which a correction changes where it stands."""
+
+from typing import Final
+from urllib.parse import quote, unquote, urlsplit
+
+import aiohttp
+import orjson
+
+from consumers.delivery.channels import Parcel
+from consumers.delivery.outgoing import Outcome, Unanswered, call, outcome_of
+
+__all__ = ["Ntfy"]
+
+_PRIORITY: Final = {"flash": 5, "bulletin": 4, "urgent": 3, "regular": 3, "deferred": 2}
+
+
+class Ntfy:
+    """Posts to topics of ntfy servers: ntfys://HOST/TOPIC, with USER:PASSWORD@ or TOKEN@ before.
+
+    Args:
+        session: makes the calls; see `guard`.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def send(self, parcel: Parcel) -> Outcome:
+        """Publish one message, or a new form of the one that it corrects."""
+        parts = urlsplit(parcel.endpoint.address)
+        where = parts.hostname or ""
+        host = f"[{where}]" if ":" in where else where
+        host += f":{parts.port}" if parts.port else ""
+        scheme = "https" if parts.scheme == "ntfys" else "http"
+        url = f"{scheme}://{host}/"
+        held = {"content-type": "application/json"}
+        if parts.password:
+            basic = aiohttp.BasicAuth(unquote(parts.username or ""), unquote(parts.password))
+            held["authorization"] = basic.encode()
+        elif parts.username:
+            held["authorization"] = f"Bearer {unquote(parts.username)}"
+        first = parcel.earlier[0] if parcel.earlier else None
+        shown_as = (first.shown_as or first.webhook_id) if first else parcel.delivery.webhook_id
+        held["x-sequence-id"] = shown_as
+        said = parcel.message
+        body = {
+            "topic": unquote(parts.path.strip("/")),
+            "title": said.headline,
+            "message": said.text or said.story or said.headline,
+            "priority": _PRIORITY.get(said.level, 3),
+            "sequence_id": quote(shown_as),
+        }
+        try:
+            answer = await call(self._session, "POST", url, orjson.dumps(body), held)
+        except Unanswered as error:
+            return Outcome(delivered=False, error=error.error, may_have=error.may_have)
+        return outcome_of(answer, shown_as)

@@ -1,0 +1,66 @@
+"""Slack by a bot: a message to a channel, which a correction changes where it stands."""
+
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import aiohttp
+import orjson
+
+from consumers.delivery.channels import Parcel
+from consumers.delivery.outgoing import Outcome, Unanswered, call, outcome_of
+
+__all__ = ["Slack"]
+
+API: Final = "https://slack.com/api/"
+# Errors after which a channel or token takes nothing more, in Slack's own words.
+_GONE: Final = frozenset(
+    {"account_inactive", "channel_not_found", "invalid_auth", "is_archived", "token_revoked"}
+)
+
+
+class Slack:
+    """Posts as a bot: slack-bot://TOKEN@CHANNEL.
+
+    Args:
+        session: makes the calls; see `guard`.
+        api: where Slack's Web API is.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, api: str = API) -> None:
+        self._session = session
+        self._api = api
+
+    async def send(self, parcel: Parcel) -> Outcome:
+        """Post one message, or change the one that it corrects."""
+        # The host of a URL is read in small letters; a channel's id has large ones.
+        token, _, channel = urlsplit(parcel.endpoint.address).netloc.rpartition("@")
+        shown = next((each.shown_as for each in parcel.earlier if each.shown_as), None)
+        said = parcel.message
+        body = {"channel": channel, "text": f"{said.headline}\n{said.text}".strip()}
+        if shown is not None:
+            body["channel"], body["ts"] = shown.split("/", 1)
+        url = f"{self._api}{'chat.postMessage' if shown is None else 'chat.update'}"
+        held = {
+            "content-type": "application/json; charset=utf-8",
+            "authorization": f"Bearer {unquote(token)}",
+        }
+        try:
+            answer = await call(self._session, "POST", url, orjson.dumps(body), held)
+        except Unanswered as error:
+            return Outcome(delivered=False, error=error.error, may_have=error.may_have)
+        outcome = outcome_of(answer)
+        return _said(answer.body, outcome) if outcome.delivered else outcome
+
+
+def _said(body: bytes, outcome: Outcome) -> Outcome:
+    """Read what Slack says of it: it answers 200 whatever happened."""
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        found = None
+    if isinstance(found, dict) and found.get("ok") is True:
+        return outcome._replace(shown_as=f"{found.get('channel')}/{found.get('ts')}")
+    error = str(found.get("error")) if isinstance(found, dict) else "no answer"
+    return outcome._replace(
+        delivered=False, error=f"slack-{error[:60]}", may_have=False, gone=error in _GONE
+    )

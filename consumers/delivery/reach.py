@@ -1,0 +1,67 @@
+"""How many got an alert, for whoever shows a story: read beside the story, never folded into it.
+
+A story is made of the log alone, so that it can be made again; who was reached is known to the
+ledger alone. They meet where a state is shown.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import apsw
+import orjson
+
+from consumers.delivery.deliveries import Tally
+from consumers.delivery.ledger import SQL
+
+__all__ = ["Reach", "with_reach"]
+
+BUSY_MS = 2_000  # that whoever only looks waits for a ledger
+_ALERTS: Final = b',"alerts":['
+_AFTER: Final = b'],"people":'
+
+
+class Reach:
+    """Looks into a ledger that another may be writing.
+
+    Args:
+        path: the ledger's file, which need not be there.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def of(self, story: str) -> dict[str, Tally]:
+        """Give, for each alert of a story, how many got it of how many that are owed it.
+
+        Where the ledger cannot be read nobody is known to have been reached.
+        """
+        if not Path(self._path).exists():
+            return {}
+        try:
+            connection = apsw.Connection(self._path, flags=apsw.SQLITE_OPEN_READWRITE)
+            try:
+                connection.set_busy_timeout(BUSY_MS)
+                found = connection.execute(SQL["tally"], {"story": story}).fetchall()
+            finally:
+                connection.close()
+        except apsw.Error:
+            return {}
+        return {str(row[0]): Tally._make(row[1:]) for row in found}
+
+
+def with_reach(state: bytes, tallies: Mapping[str, Tally]) -> bytes:
+    """Put into a story's state how many each of its alerts reached, of how many that are owed it.
+
+    Nothing but the alerts is parsed: a long story's state has megabytes.
+    """
+    begin = state.find(_ALERTS)
+    end = state.find(_AFTER, begin)
+    if not tallies or begin < 0 or end < 0:
+        return state
+    begin += len(_ALERTS)
+    alerts = orjson.loads(b"[%b]" % state[begin:end])
+    for alert in alerts:
+        tally = tallies.get(alert["ref"], Tally())
+        alert |= {"reached": tally.reached, "owed": tally.owed}
+    return b"%b%b%b" % (state[:begin], orjson.dumps(alerts)[1:-1], state[end:])

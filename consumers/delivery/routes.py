@@ -1,0 +1,195 @@
+"""Subscribing to alerts over HTTP: webhooks and other targets with a key, browsers without one."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Protocol
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from consumers.delivery.deliveries import Attempt, Deliveries
+from consumers.delivery.endpoints import Endpoints
+from consumers.delivery.registrar import Registrar, described, handshake_of
+from consumers.delivery.wishes import wishes_of
+from events.envelope import instant
+from events.errors import NotFound, Refused
+from events.log import Clock
+
+__all__ = ["attempt_shown", "routes"]
+
+MOST_BODY = 64 * 1024  # bytes of a registration; a push subscription with wishes is a tenth of it
+
+Allowed = Callable[[Request], None]
+"""Raises unless a request's key may decide whom alerts go to."""
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Outbox(Protocol):
+    """What the routes work on."""
+
+    deliveries: Deliveries
+    endpoints: Endpoints
+    registrar: Registrar
+    clock: Clock
+
+    @property
+    def push_key(self) -> str:
+        """The key that browsers subscribe with."""
+        ...
+
+
+def routes(outbox: Outbox, allowed: Allowed) -> list[Route]:
+    """Give the routes of subscribing.
+
+    Args:
+        outbox: what sends.
+        allowed: lets a request go on, or raises.
+    """
+
+    async def add(request: Request) -> Response:
+        content = await _content(request, {"url", "wishes", "handshake", "secret", "owner", "name"})
+        made = await outbox.registrar.add(
+            _text(content, "url") or "",
+            wishes_of(content.get("wishes", {})),
+            handshake_of(_text(content, "handshake") or "options"),
+            owner=_text(content, "owner"),
+            secret=_text(content, "secret"),
+            name=_name(content),
+        )
+        return JSONResponse(made._asdict(), 201)
+
+    async def listed(_request: Request) -> Response:
+        return JSONResponse([described(each) for each in await outbox.endpoints.all()])
+
+    async def shown(request: Request) -> Response:
+        return JSONResponse(described(await outbox.endpoints.get(_target(request))))
+
+    async def attempts(request: Request) -> Response:
+        target = _target(request)
+        await outbox.endpoints.get(target)
+        found = await outbox.deliveries.attempts(target, None)
+        return JSONResponse([attempt_shown(each) for each in found])
+
+    async def disable(request: Request) -> Response:
+        await outbox.endpoints.disable(_target(request), "disabled by hand")
+        return Response(status_code=204)
+
+    async def rotate(request: Request) -> Response:
+        content = await _content(request, {"secret"})
+        target = _target(request)
+        secret = await outbox.endpoints.rotate(target, _text(content, "secret"))
+        return JSONResponse({"target": target, "secret": secret})
+
+    async def recover(request: Request) -> Response:
+        content = await _content(request, {"since"})
+        target = _target(request)
+        since = _moment(content.get("since"))
+        await outbox.endpoints.enable(target)
+        found = await outbox.deliveries.recover(target, since, outbox.clock())
+        return JSONResponse({"target": target, "recovered": found})
+
+    async def resend(request: Request) -> Response:
+        webhook_id = request.path_params["delivery"]
+        if not await outbox.deliveries.resend(webhook_id, outbox.clock()):
+            raise NotFound("delivery at rest", ascii(webhook_id)[1:41])
+        return JSONResponse({"delivery": webhook_id}, 202)
+
+    async def push_key(_request: Request) -> Response:
+        return JSONResponse({"key": outbox.push_key})
+
+    async def subscribe(request: Request) -> Response:
+        content = await _content(request, {"subscription", "wishes"})
+        wishes = wishes_of(content.get("wishes", {}))
+        if wishes.desk:
+            raise Refused("wishes", "wishes.desk", "false: readers are no desk", "true")
+        made = await outbox.registrar.add_browser(content.get("subscription"), wishes)
+        return JSONResponse({"target": made.target}, 201)
+
+    async def unsubscribe(request: Request) -> Response:
+        # The name is made of the endpoint, which nobody but the browser and its service knows.
+        await outbox.endpoints.remove(f"push:{request.path_params['name']}")
+        return Response(status_code=204)
+
+    def keyed(path: str, handler: Handler, method: str) -> Route:
+        async def guarded(request: Request) -> Response:
+            allowed(request)
+            return await handler(request)
+
+        return Route(path, guarded, methods=[method])
+
+    one = "/v1/webhooks/{target}"
+    return [
+        keyed("/v1/webhooks", add, "POST"),
+        keyed("/v1/webhooks", listed, "GET"),
+        keyed(one, shown, "GET"),
+        keyed(one, disable, "DELETE"),
+        keyed(f"{one}/attempts", attempts, "GET"),
+        keyed(f"{one}/rotate", rotate, "POST"),
+        keyed(f"{one}/recover", recover, "POST"),
+        keyed("/v1/deliveries/{delivery}/resend", resend, "POST"),
+        Route("/v1/push/key", push_key),
+        Route("/v1/push", subscribe, methods=["POST"]),
+        Route("/v1/push/{name}", unsubscribe, methods=["DELETE"]),
+    ]
+
+
+def attempt_shown(attempt: Attempt) -> dict[str, Any]:
+    """Give a try as it is shown."""
+    began = attempt.began_ms
+    found = {
+        **attempt._asdict(),
+        "delivery": attempt.webhook_id,
+        "began_at": None if began is None else instant(began),
+    }
+    return {name: value for name, value in found.items() if name not in {"webhook_id", "began_ms"}}
+
+
+async def _content(request: Request, fields: set[str]) -> dict[str, Any]:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BODY:
+            raise Refused("size", "body", f"at most {MOST_BODY} bytes", "more")
+    try:
+        content = orjson.loads(body or b"{}")
+    except orjson.JSONDecodeError as error:
+        raise Refused("json", "body", "one JSON object", str(error)) from error
+    if not isinstance(content, dict):
+        raise Refused("json", "body", "one JSON object", type(content).__name__)
+    for name in content:
+        if name not in fields:
+            raise Refused("shape", name, f"one of {', '.join(sorted(fields))}", "another field")
+    return content
+
+
+def _text(content: dict[str, Any], field: str) -> str | None:
+    found = content.get(field)
+    if found is not None and not isinstance(found, str):
+        raise Refused("shape", field, "text", type(found).__name__)
+    return found
+
+
+def _name(content: dict[str, Any]) -> str | None:
+    name = _text(content, "name")
+    if name is not None and not (name.isascii() and name.isalnum() and len(name) < 41):  # noqa: PLR2004 - as keys are named
+        raise Refused("target-name", "name", "1 to 40 letters and digits", ascii(name)[:50])
+    return name
+
+
+def _target(request: Request) -> str:
+    target: str = request.path_params["target"]
+    return target
+
+
+def _moment(found: object) -> int:
+    if isinstance(found, str):
+        try:
+            when = datetime.fromisoformat(found)
+        except ValueError:
+            when = None
+        if when is not None and when.tzinfo is not None:
+            return max(0, int(when.timestamp() * 1000))
+    raise Refused("moment", "since", "a time with its zone, RFC 3339", ascii(found)[:50])

@@ -1,0 +1,293 @@
+"""Each channel takes an alert its own way, and shows a correction with what it corrects."""
+
+import asyncio
+import base64
+import email
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+import http_ece
+import orjson
+import pytest
+from aiohttp import web
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from py_vapid import Vapid02
+from receiving import issue, receiving, sending, states, until
+
+from consumers.delivery.channels import Parcel
+from consumers.delivery.channels.apprised import Apprised
+from consumers.delivery.channels.mail import Mail, relay_of
+from consumers.delivery.channels.slack import Slack
+from consumers.delivery.deliveries import Delivery, Earlier
+from consumers.delivery.endpoints import Endpoint
+from consumers.delivery.guard import Guard
+from consumers.delivery.message import Message as Said
+from consumers.delivery.outgoing import Outcome
+from consumers.delivery.wishes import Wishes
+from dateline.outbox import Outbox
+from dateline.wiring import Newsroom, newsroom
+from events.errors import Refused
+
+NOW = 1_790_000_000_000
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Newsroom]:
+    async with newsroom(f"sqlite:///{tmp_path}/news.db") as made:
+        yield made
+
+
+def parcel(address: str, headline: str = "A drill", *, earlier: tuple[Earlier, ...] = ()) -> Parcel:
+    """What a channel is handed, as the sender makes it."""
+    made = Delivery._make(
+        [
+            *(1, "msg_1" if not earlier else "msg_2", "event", "mail:desk", 1, "a-story", "A1"),
+            *("alert-issued", "flash", True, 1, 0, NOW, NOW + 1, "a drill"),
+        ]
+    )
+    wishes = Wishes()
+    target = wishes.target("mail:desk", "mail")
+    endpoint = Endpoint(target, wishes, address, "shown", None, "active", None, NOW, None, None, ())
+    said = Said("alert-issued", "flash", "a-story", "A1", headline, "more of it", b"{}")
+    return Parcel(made, endpoint, said, NOW, earlier)
+
+
+async def correct(room: Newsroom) -> None:
+    await issue(room, kind="alert-corrected", ref="A2", msg_type="Update", references=["A1"])
+
+
+async def all_delivered(out: Outbox, count: int) -> bool:
+    return await states(out) == {"delivered": count}
+
+
+async def test_a_browser_gets_what_only_it_can_read(room: Newsroom, tmp_path: Path) -> None:
+    """A push message is encrypted for one browser, says who sends it, and is replaced if wrong."""
+    key, auth = ec.generate_private_key(ec.SECP256R1()), os.urandom(16)
+    point = key.public_key().public_bytes(
+        serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+    )
+    keys = {"p256dh": _text(point), "auth": _text(auth)}
+    async with receiving() as service, sending(room, tmp_path) as out:
+        subscription = {"endpoint": service.url, "keys": keys, "expirationTime": None}
+        made = await out.registrar.add_browser(subscription, Wishes())
+        again = await out.registrar.add_browser(subscription, Wishes(least="urgent"))
+        assert made == again
+        await issue(room, level="flash")
+        await service.wait(1)
+        await until(lambda: all_delivered(out, 1))
+        await correct(room)
+        first, second = await service.wait(2)
+        told = [
+            orjson.loads(http_ece.decrypt(got.body, private_key=key, auth_secret=auth))
+            for got in (first, second)
+        ]
+        assert told[0]["headline"] == "A1 happens"
+        assert told[1]["headline"].startswith("CORRECTION")
+        assert told[0]["tag"] == told[1]["tag"]
+        assert first.headers["topic"] == second.headers["topic"]
+        assert first.headers["urgency"] == "high"
+        assert Vapid02.verify(first.headers["authorization"])
+        service.status = 410
+        await issue(room, "b-story", level="flash")
+        await service.wait(3)
+        await until(lambda: _disabled(out, made.target))
+
+
+def _text(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+async def _disabled(out: Outbox, target: str) -> bool:
+    return (await out.endpoints.get(target)).state == "disabled"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "rule"),
+    [
+        ("https://stranger.example/push", "push-service"),
+        ("https://fcm.googleapis.com.evil.example/", "push-service"),
+        ("https://8.8.8.8/push", "push-service"),
+        ("https://127.0.0.1/push", "target-url"),
+        ("https://fcm.googleapis.com/x", "push-subscription"),
+    ],
+)
+async def test_only_browsers_are_pushed_to(
+    room: Newsroom, tmp_path: Path, endpoint: str, rule: str
+) -> None:
+    """A subscription that is not of a browser's push service is refused."""
+    async with sending(room, tmp_path, at_work=False) as out:
+        out.registrar = type(out.registrar)(out.endpoints, Guard(), out.session, None, out.clock)
+        subscription = {"endpoint": endpoint, "keys": {"p256dh": "AA", "auth": "AA"}}
+        with pytest.raises(Refused, match=rule):
+            await out.registrar.add_browser(subscription, Wishes())
+
+
+class Relay:
+    """A mail server that takes everything, or refuses everybody."""
+
+    def __init__(self, refusal: str | None = None) -> None:
+        self.mail: list[Message] = []
+        self.refusal = refusal
+        self.port = 0
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 relay\r\n")
+        while line := (await reader.readline()).decode():
+            word = line[:4].upper()
+            if word == "DATA":
+                writer.write(b"354 go on\r\n")
+                content = (await reader.readuntil(b"\r\n.\r\n"))[:-5]
+                self.mail.append(email.message_from_bytes(content))
+            if word == "RCPT" and self.refusal:
+                writer.write(f"{self.refusal}\r\n".encode())
+                continue
+            writer.write(b"221 bye\r\n" if word == "QUIT" else b"250 ok\r\n")
+            if word == "QUIT":
+                break
+        writer.close()
+
+
+@asynccontextmanager
+async def relaying(refusal: str | None = None) -> AsyncIterator[Relay]:
+    relay = Relay(refusal)
+    server = await asyncio.start_server(relay.talk, "127.0.0.1", 0)
+    relay.port = server.sockets[0].getsockname()[1]
+    try:
+        yield relay
+    finally:
+        server.close()
+
+
+def mail_by(relay: Relay, *, allow_loopback: bool = True) -> Mail:
+    url = f"smtp://127.0.0.1:{relay.port}"
+    return Mail(relay_of(url, "alerts@news.example"), Guard(allow_loopback=allow_loopback))
+
+
+async def test_a_correction_answers_in_the_thread_of_its_alert() -> None:
+    """In a mailbox the correction of an alert stands in the alert's thread."""
+    async with relaying() as relay:
+        channel = mail_by(relay)
+        sent = await channel.send(parcel("mailto:desk@news.example"))
+        assert sent.delivered
+        earlier = (Earlier("msg_1", sent.shown_as),)
+        await channel.send(parcel("mailto:desk@news.example", "CORRECTION: x", earlier=earlier))
+        alert, correction = relay.mail
+        assert alert["message-id"] == "<msg_1@news.example>"
+        assert correction["in-reply-to"] == alert["message-id"]
+        assert correction["references"] == alert["message-id"]
+        assert alert["auto-submitted"] == "auto-generated"
+        assert (alert["to"], alert["subject"]) == ("desk@news.example", "A drill")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "gone"), [("550 no such mailbox", True), ("450 come back", False)]
+)
+async def test_a_mailbox_that_is_gone_is_told_from_a_full_one(
+    refusal: str,
+    gone: bool,  # noqa: FBT001 - of the table above
+) -> None:
+    """A mailbox that is refused for good is not tried again; one that is refused for now is."""
+    async with relaying(refusal) as relay:
+        ended = await mail_by(relay).send(parcel("mailto:desk@news.example"))
+        assert (ended.delivered, ended.gone, ended.may_have) == (False, gone, False)
+
+
+async def test_a_relay_is_held_to_the_guard() -> None:
+    """Mail leaves for public addresses alone, as everything does."""
+    async with relaying() as relay:
+        ended = await mail_by(relay, allow_loopback=False).send(parcel("mailto:a@news.example"))
+        assert ended == Outcome(delivered=False, error="not-public", may_have=False)
+        assert relay.mail == []
+
+
+async def test_ntfy_changes_what_it_shows(room: Newsroom, tmp_path: Path) -> None:
+    """On ntfy the correction takes the place of the alert."""
+    async with receiving() as server, sending(room, tmp_path) as out:
+        address = server.url.replace("http://", "ntfy://tk_secret@").replace("/hook", "/news")
+        await out.registrar.add(address, Wishes())
+        await issue(room, level="flash")
+        await server.wait(1)
+        await until(lambda: all_delivered(out, 1))
+        await correct(room)
+        first, second = [orjson.loads(got.body) for got in await server.wait(2)]
+        assert (first["topic"], first["title"], first["priority"]) == ("news", "A1 happens", 5)
+        assert first["sequence_id"] == second["sequence_id"]
+        assert server.got[0].headers["authorization"] == "Bearer tk_secret"
+
+
+async def test_slack_changes_what_it_shows(room: Newsroom) -> None:
+    """On Slack, by a bot, the correction takes the place of the alert."""
+    answers: list[dict[str, Any]] = [
+        {"ok": True, "channel": "C1", "ts": "1.2"},
+        {"ok": True, "channel": "C1", "ts": "1.2"},
+        {"ok": False, "error": "ratelimited"},
+        {"ok": False, "error": "token_revoked"},
+    ]
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response(answers.pop(0))
+
+    del room
+    async with receiving(answer) as api, Guard(allow_loopback=True).session() as session:
+        channel = Slack(session, api.url + "/")
+        sent = await channel.send(parcel("slack-bot://xoxb-1@C1"))
+        assert (sent.delivered, sent.shown_as) == (True, "C1/1.2")
+        earlier = (Earlier("msg_1", sent.shown_as),)
+        await channel.send(parcel("slack-bot://xoxb-1@C1", "CORRECTION: x", earlier=earlier))
+        assert orjson.loads(api.got[1].body)["ts"] == "1.2"
+        assert api.got[0].headers["authorization"] == "Bearer xoxb-1"
+        for gone in (False, True):
+            ended = await channel.send(parcel("slack-bot://xoxb-1@C1"))
+            assert (ended.delivered, ended.gone) == (False, gone)
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_what_apprise_speaks_is_guarded(allowed: bool) -> None:  # noqa: FBT001 - both are tried
+    """Through Apprise too, calls reach public addresses alone."""
+    async with receiving() as receiver:
+        channel = Apprised(Guard(allow_loopback=allowed), {})
+        address = receiver.url.replace("http://", "json://")
+        ended = await channel.send(parcel(address))
+        assert ended.delivered == allowed
+        assert len(receiver.got) == allowed
+        if allowed:
+            assert orjson.loads(receiver.got[0].body)["title"] == "A drill"
+            receiver.status = 500
+            ended = await channel.send(parcel(address))
+            assert (ended.delivered, ended.error) == (False, "apprise-failed")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "syslog://",
+        "dbus://",
+        "json://127.0.0.1/",
+        "file:///etc/passwd",
+        "kodi://10.0.0.1",
+        "tgram://",
+    ],
+)
+async def test_what_is_not_on_the_list_is_refused(
+    room: Newsroom, tmp_path: Path, address: str
+) -> None:
+    """Of what Apprise speaks, only services that are on the list can be registered."""
+    async with sending(room, tmp_path, at_work=False) as out:
+        with pytest.raises(Refused, match=r"target-(schema|url)"):
+            await out.registrar.add(address, Wishes())
+
+
+async def test_the_console_shows_one_line(
+    room: Newsroom, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever watches a terminal sees each alert as one line that drives no terminal."""
+    async with sending(room, tmp_path) as out:
+        await out.registrar.add("console:", Wishes())
+        await issue(room, level="flash")
+        await until(lambda: all_delivered(out, 1))
+    assert "ALERT flash a-story A1 happens\n" in capsys.readouterr().out

@@ -1,0 +1,249 @@
+"""Alerts go to those who asked for them, and nobody is signed up by another."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+import pytest
+from aiohttp import web
+from receiving import hook, receiving, sending, states, until
+from serving import Served, served
+from standardwebhooks import Webhook
+
+from consumers.delivery.signing import Vault, headers, new_secret
+from dateline.outbox import Outbox
+from dateline.wiring import Newsroom, newsroom
+from events.errors import DeliveriesUnavailable
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Newsroom]:
+    async with newsroom(f"sqlite:///{tmp_path}/news.db") as made:
+        yield made
+
+
+class House(NamedTuple):
+    """A server that sends, and its outbox."""
+
+    desk: Served
+    out: Outbox
+
+
+@pytest.fixture
+async def house(room: Newsroom, tmp_path: Path) -> AsyncIterator[House]:
+    async with (
+        sending(room, tmp_path, at_work=False) as out,
+        served(room, outbox=out) as desk,
+    ):
+        yield House(desk, out)
+
+
+async def ask(
+    desk: Served, method: str, path: str, content: Any = None, key: str | None = None
+) -> tuple[int, Any]:
+    held = {} if key == "" else desk.bearer(key)
+    body = None if content is None else orjson.dumps(content)
+    url = f"{desk.url}{path}"
+    async with desk.session.request(method, url, data=body, headers=held) as response:
+        text = await response.read()
+        return response.status, orjson.loads(text) if text else None
+
+
+async def allowing(request: web.Request) -> web.Response:
+    """Answer the handshake of CloudEvents."""
+    origin = request.headers.get("WebHook-Request-Origin", "")
+    return web.Response(headers={"WebHook-Allowed-Origin": origin})
+
+
+async def echoing(request: web.Request) -> web.Response:
+    """Answer a challenge with it."""
+    event = await request.json()
+    return web.json_response({"challenge": event["data"].get("challenge")})
+
+
+async def test_an_endpoint_is_asked_first(house: House) -> None:
+    """Only an endpoint that answers the handshake of CloudEvents is registered."""
+    async with receiving() as silent, receiving(allowing) as willing:
+        status, refused = await ask(house.desk, "POST", "/v1/webhooks", {"url": silent.url})
+        assert (status, refused["rule"]) == (422, "handshake")
+        status, made = await ask(house.desk, "POST", "/v1/webhooks", {"url": willing.url})
+        assert status == 201
+        assert willing.got[0].headers["webhook-request-origin"] == "dateline"
+        assert [each.id for each in await house.out.endpoints.all()] == [made["target"]]
+
+
+async def test_a_challenge_is_signed_and_given_back(house: House) -> None:
+    """An endpoint that only takes POST shows that it is willing by giving a challenge back."""
+    secret = new_secret()
+    wanted = {"handshake": "challenge", "secret": secret}
+    async with receiving() as silent, receiving(echoing) as willing:
+        status, _ = await ask(house.desk, "POST", "/v1/webhooks", {"url": silent.url, **wanted})
+        assert status == 422
+        status, made = await ask(house.desk, "POST", "/v1/webhooks", {"url": willing.url, **wanted})
+        assert (status, made["secret"]) == (201, secret)
+        Webhook(secret).verify(willing.got[0].body, willing.got[0].headers)
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        ({"url": "https://10.0.0.1/"}, "target-url"),
+        ({"url": "gopher://x"}, "target-schema"),
+        ({"url": "mailto:a@b.example,c@d.example"}, "target-url"),
+        ({"url": "mailto:a@b.example?bcc=c@d.example"}, "target-url"),
+        ({"url": "console:", "wishes": {"least": "loud"}}, "wishes"),
+        ({"url": "console:", "wishes": {"quiet": ["25:00-26:00"]}}, "wishes"),
+        ({"url": "console:", "wishes": {"timezone": "Mars/Base"}}, "wishes"),
+        ({"url": "console:", "secret": "whsec_c2hvcnQ="}, "secret"),
+        ({"url": "console:", "name": "../x"}, "target-name"),
+        ({"url": "console:", "colour": "red"}, "shape"),
+        ({"url": 7}, "shape"),
+        ([], "json"),
+    ],
+)
+async def test_what_cannot_be_meant_is_refused(house: House, content: Any, rule: str) -> None:
+    """A registration that is not of its form is refused with the rule, and nothing is kept."""
+    status, refused = await ask(house.desk, "POST", "/v1/webhooks", content)
+    assert (status, refused["rule"]) == (400 if rule == "json" else 422, rule)
+    assert await house.out.endpoints.all() == []
+
+
+async def test_subscribing_others_takes_a_key(house: House) -> None:
+    """Whom alerts go to is decided with a key that may alert, and seen with no other."""
+    weak = house.desk.keys.create("weak", frozenset({"file", "read:internal"}))
+    for method, path in (("GET", "/v1/webhooks"), ("POST", "/v1/webhooks")):
+        assert (await ask(house.desk, method, path, key=""))[0] == 401
+        assert (await ask(house.desk, method, path, key=weak))[0] == 403
+
+
+async def test_a_webhook_over_http_from_first_to_last(house: House) -> None:
+    """Registered, alerted, rotated, disabled, recovered and sent again: all of it over HTTP."""
+    desk, out = house
+    async with receiving(allowing) as receiver:
+        _, made = await ask(desk, "POST", "/v1/webhooks", {"url": receiver.url, "name": "drill"})
+        assert made["target"] == "webhook:drill"
+        at = f"/v1/webhooks/{made['target']}"
+        await until(lambda: sends(out))
+        await issue_in(desk)
+        await receiver.wait(2)
+        await until(lambda: at_rest(out, 1))
+        status, tries = await ask(desk, "GET", f"{at}/attempts")
+        assert (status, tries[0]["state"], tries[0]["status"]) == (200, "delivered", 200)
+        assert tries[0]["address"] == "127.0.0.1"
+        status, rotated = await ask(desk, "POST", f"{at}/rotate")
+        assert rotated["secret"] != made["secret"]
+        assert (await ask(desk, "DELETE", at))[0] == 204
+        await issue_in(desk, ref="A2")
+        await until(lambda: in_state(out, "skipped", 1))
+        since = {"since": "2020-01-01T00:00:00Z"}
+        assert (await ask(desk, "POST", f"{at}/recover", since))[1]["recovered"] == 1
+        await receiver.wait(3)
+        await until(lambda: at_rest(out, 2))
+        again = f"/v1/deliveries/{receiver.got[1].id}/resend"
+        assert (await ask(desk, "POST", again))[0] == 202
+        await receiver.wait(4)
+        assert receiver.got[1].id == receiver.got[3].id
+        assert (await ask(desk, "POST", "/v1/deliveries/msg_none/resend"))[0] == 404
+
+
+async def sends(out: Outbox) -> bool:
+    return out.sender.sending
+
+
+async def at_rest(out: Outbox, delivered: int) -> bool:
+    return await states(out) == {"delivered": delivered}
+
+
+async def in_state(out: Outbox, state: str, count: int) -> bool:
+    return (await states(out)).get(state) == count
+
+
+async def issue_in(desk: Served, ref: str = "A1", kind: str = "alert-issued", **more: Any) -> None:
+    """File a story and an alert of it, as the policy does."""
+    if ref == "A1":
+        await desk.file("a-drill", "story-opened", ref="E1", title="A drill")
+    alert = {"ref": ref, "level": "regular", "derived_from": ["E1"], "reason": "a drill", **more}
+    await desk.file("a-drill", kind, alert=alert)
+
+
+async def test_a_story_tells_whom_its_alerts_reached(house: House) -> None:
+    """The newsroom sees in a story, and in metrics, how many an alert reached of how many."""
+    desk, out = house
+    async with receiving() as receiver, receiving() as broken:
+        broken.status = 500
+        for where in (receiver, broken):
+            await hook(out, where.url)
+        await until(lambda: sends(out))
+        await issue_in(desk)
+        await until(lambda: in_state(out, "retry", 1))
+        await until(lambda: in_state(out, "delivered", 1))
+        _, body, _ = await desk.get("/v1/stories/a-drill", desk.bearer())
+        (alert,) = orjson.loads(body)["alerts"]
+        assert (alert["ref"], alert["reached"], alert["owed"]) == ("A1", 1, 2)
+        _, metrics, _ = await desk.get("/metrics")
+        assert b"dateline_alerts_reached 1.0" in metrics
+        assert b"dateline_alerts_owed 2.0" in metrics
+        assert b'dateline_deliveries{state="retry"} 1.0' in metrics
+        _, public, _ = await desk.get("/v1/stories/a-drill")
+        assert orjson.loads(public)["alerts"] == []
+
+
+async def test_what_is_kept_of_others_is_sealed(house: House, tmp_path: Path) -> None:
+    """No secret and no address that holds one can be read from the ledger, or is ever shown."""
+    address = "tgram://123456789:AAF8ZN1AmF3fLWPtN1fVzG3oGqGE9v-ABCD/-1001234567"
+    async with receiving(allowing) as receiver:
+        url = f"{receiver.url}/token-in-the-path"
+        _, made = await ask(house.desk, "POST", "/v1/webhooks", {"url": url})
+        status, _ = await ask(house.desk, "POST", "/v1/webhooks", {"url": address})
+        assert status == 201
+    _, listed = await ask(house.desk, "GET", "/v1/webhooks")
+    stored = b"".join(
+        file.read_bytes() for file in tmp_path.iterdir() if ".deliveries.db" in file.name
+    )
+    for word in ("token-in-the-path", "AAF8ZN1AmF3", made["secret"].removeprefix("whsec_")):
+        assert word.encode() not in stored
+        assert word not in str(listed)
+    key = tmp_path / "news.sealing.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    key.chmod(0o644)
+    with pytest.raises(DeliveriesUnavailable, match="0600"):
+        Vault(str(key))
+
+
+def test_what_is_sealed_opens_for_nothing_else() -> None:
+    """A sealed secret that is moved to another target does not open there."""
+    vault = Vault(None)
+    sealed = vault.seal("whsec_x", "webhook:a")
+    assert vault.unseal(sealed, "webhook:a") == "whsec_x"
+    with pytest.raises(DeliveriesUnavailable):
+        vault.unseal(sealed, "webhook:b")
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "America/New_York"])
+def test_signatures_hold_in_any_time_zone(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The signed time is the true one, whatever zone the machine is in."""
+    import time  # noqa: PLC0415 - its zone is set here
+
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        secret, now = new_secret(), int(time.time() * 1000)
+        Webhook(secret).verify(b"{}", headers("msg_1", now, b"{}", [secret]))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+async def test_a_name_is_given_once(house: House) -> None:
+    """Two targets never share a name."""
+    content = {"url": "console:", "name": "desk"}
+    assert (await ask(house.desk, "POST", "/v1/webhooks", content))[0] == 201
+    status, refused = await ask(house.desk, "POST", "/v1/webhooks", content)
+    assert (status, refused["rule"]) == (422, "target-name")
+
+
+async def test_an_owner_has_to_be_there(house: House) -> None:
+    """Whoever is to be told before a target is disabled is a target too."""
+    content = {"url": "console:", "owner": "mail:nobody"}
+    assert (await ask(house.desk, "POST", "/v1/webhooks", content))[0] == 404
