@@ -16,6 +16,7 @@ from serving import Served, served
 
 from consumers.feed import Limits
 from dateline.api.openapi import openapi
+from dateline.outbox import outbox
 from dateline.wiring import newsroom
 from events.vocabulary import KINDS
 
@@ -24,7 +25,8 @@ from events.vocabulary import KINDS
 async def desk(tmp_path: Path, clock: Clock) -> AsyncIterator[Served]:
     async with (
         newsroom(f"sqlite:///{tmp_path}/news.db", clock) as room,
-        served(room, Limits(heartbeat=0.01, rotation=0.01)) as made,
+        outbox(room, "memory:") as out,
+        served(room, Limits(heartbeat=0.01, rotation=0.01), outbox=out) as made,
     ):
         await made.file("a-drill", "story-opened", title="A drill")
         yield made
