@@ -91,7 +91,8 @@ async def _latencies(serving: Serving, seconds: float) -> list[float]:
         await asyncio.sleep(max(0.0, begun + mark / RATE - time.perf_counter()))
         sent[mark] = time.perf_counter()
         writer.write(_request(serving, mark))
-    await asyncio.wait_for(whole.wait(), 10)
+    async with asyncio.timeout(10):
+        await whole.wait()
     writer.close()
     del reader
     return sorted(taken)

@@ -113,7 +113,8 @@ class Follower:
             yield consumer
         finally:
             with contextlib.suppress(KafkaError, TimeoutError, OSError):
-                await asyncio.wait_for(consumer.stop(), STOP_SECONDS)
+                async with asyncio.timeout(STOP_SECONDS):
+                    await consumer.stop()
 
     async def _follow(self, records: AIOKafkaConsumer, keys: AIOKafkaConsumer) -> None:
         partition, last = self._record, self._mirror.checkpoint().next_offset - 1

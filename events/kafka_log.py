@@ -189,7 +189,8 @@ class KafkaLog:
             return
         ready = asyncio.wrap_future(self._node.ready)
         try:
-            await asyncio.wait_for(asyncio.shield(ready), OPEN_SECONDS)
+            async with asyncio.timeout(OPEN_SECONDS):
+                await asyncio.shield(ready)
         except TimeoutError:
             why = f"not open after {OPEN_SECONDS:g} s ({self._node.why})"
             raise LogUnavailable(self.url, why, reading=reading) from None

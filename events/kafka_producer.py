@@ -110,7 +110,8 @@ class Producer:
 
 async def _end(producer: AIOKafkaProducer) -> None:
     try:
-        await asyncio.wait_for(producer.stop(), STOP_SECONDS)
+        async with asyncio.timeout(STOP_SECONDS):
+            await producer.stop()
     except (KafkaError, TimeoutError, OSError):
         # `stop` waits for what cannot be sent; ending its sender takes reaching inside.
         sender = producer._sender  # noqa: SLF001 - there is no other way
@@ -118,6 +119,7 @@ async def _end(producer: AIOKafkaProducer) -> None:
         if task is not None:
             task.cancel()
         with contextlib.suppress(KafkaError, TimeoutError, OSError):
-            await asyncio.wait_for(producer.client.close(), STOP_SECONDS)
+            async with asyncio.timeout(STOP_SECONDS):
+                await producer.client.close()
         if task is not None:
             await asyncio.wait([task], timeout=STOP_SECONDS)

@@ -61,7 +61,8 @@ def test_an_event_loop_that_ends_early_keeps_nobody_waiting(tmp_path: Path) -> N
     stopped.run_forever()
 
     async def go_on() -> None:
-        await asyncio.wait_for(log.append("a", [note("2")]), 30)
+        async with asyncio.timeout(30):
+            await log.append("a", [note("2")])
         await log.close()
 
     asyncio.run(go_on())

@@ -51,13 +51,12 @@ class Dispatch:
         while True:
             checkpoint = await self.decide_due()
             due_ms = await asyncio.to_thread(self.watching.next_due_ms)
-            grown = self._log.grown(checkpoint)
-            if due_ms is None:
-                await grown
-                continue
-            left = min(max((due_ms - self._clock()) / 1000, SOON), LOOK_AGAIN)
+            left = None
+            if due_ms is not None:
+                left = min(max((due_ms - self._clock()) / 1000, SOON), LOOK_AGAIN)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(grown, left)
+                async with asyncio.timeout(left):
+                    await self._log.grown(checkpoint)
 
     async def decide_due(self) -> int:
         """Decide all that is due by now; returns the position that it is good for.

@@ -60,7 +60,8 @@ class Duty:
         while True:
             left = None if since is None else max(0.0, since + schedule.within - time.monotonic())
             with suppress(TimeoutError):
-                await asyncio.wait_for(auditor.log.grown(size), left)
+                async with asyncio.timeout(left):
+                    await auditor.log.grown(size)
             noticed = await auditor.catch_up()
             size = noticed.size
             since = time.monotonic() if since is None and size > signed else since
