@@ -54,4 +54,4 @@ def _told(serving: Serving) -> bytes:
 
 def _rate(serving: Serving, path: str, more: str, expected: bytes, seconds: float) -> float:
     request = f"GET {path} HTTP/1.1\r\nHost: x\r\n{more}\r\n".encode()
-    return answers_per_second(serving.port, CLIENTS, seconds, lambda: request, expected)
+    return answers_per_second(serving.port, CLIENTS, seconds, lambda: request, expected).answers

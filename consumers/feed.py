@@ -28,6 +28,7 @@ from events.tree import leaf_hash
 __all__ = ["Feed", "Limits", "turn_away"]
 
 PAGE = 256  # updates read at a time for somebody who catches up
+BREATH = 0.004  # seconds between looks while much is filed: what comes meanwhile is read together
 RETRY_MS = (2_000, 8_000)  # when a browser comes back, spread so that not all come at once
 BUSY_MS = (30_000, 90_000)
 
@@ -131,7 +132,10 @@ class Feed:
 
     async def _follow(self) -> None:
         while True:
-            await self._read_on(await self._log.grown(self.position))
+            before = self.position
+            await self._read_on(await self._log.grown(before))
+            if self.position > before + 1:
+                await asyncio.sleep(BREATH)
 
     async def _beat(self) -> None:
         while True:

@@ -68,11 +68,12 @@ class Stories:
     def project(self, generation: int, events: Sequence[Recorded]) -> None:
         """See `consumers.subscription.Projection.project`."""
         connection = self._views.connection
-        self._make(generation)
         # Another process may have projected, or made a story anew: what it wrote is not remembered.
-        now = (generation, events[0].position - 1, connection.data_version())
+        # Nor are tables: those of a transaction that was rolled back are not there.
+        now = (generation, events[0].position - 1, connection.pragma("data_version"))
         if self._good_for != now:
             self._remembered.clear()
+            self._make(generation)
         self._good_for = (0, -1, -1)
         changed: dict[tuple[str, str], Part] = {}
         rows: dict[tuple[str, str], Row] = {}
@@ -99,7 +100,7 @@ class Stories:
         self._bulletin.add(generation, told)
         for name, part in changed.items():
             self._remember(name, part)
-        self._good_for = (generation, events[-1].position, connection.data_version())
+        self._good_for = (generation, events[-1].position, connection.pragma("data_version"))
 
     def _in_sight(
         self,
@@ -128,7 +129,7 @@ class Stories:
         """Give the state of a story as JSON, None when there is none for this reader."""
         with self._views.lock:
             if public:
-                others = self._views.connection.data_version()
+                others = self._views.connection.pragma("data_version")
                 if others != self._shown_with:  # another process wrote, perhaps a story anew
                     self._shown.clear()
                     self._shown_with = others

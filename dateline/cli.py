@@ -1,6 +1,5 @@
 """The command line: what people type, turned into calls."""
 
-from functools import partial
 from importlib import metadata
 from typing import Annotated
 
@@ -87,10 +86,13 @@ def serve(
             first = admission.first_key(known)
             if first:
                 printing.complain(f"dateline: the desk's key, shown this once: {first}")
-            said = f"dateline: serving {server.url_of(door)}"
+
+            def ready() -> None:
+                server.settle()
+                printing.line(f"dateline: serving {server.url_of(door)}")
+
             outside = server.Outside(settings.public_url, settings.hub)
             async with outbox.outbox(room, log or settings.log, outbox.sending_of(settings)) as out:
-                ready = partial(printing.line, said)
                 made = server.Server(room, known, ready, limits, outside, out)
                 await made.serve([door])
         return DONE

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from dateline.sending import Sending
+
 __all__ = ["Receipt"]
 
 HEADERS_WITHIN = 10.0  # seconds from the connection, or from the first byte of a later request
@@ -25,13 +27,15 @@ _LONG: Final = (
 class Receipt(HttpToolsProtocol):
     """uvicorn's protocol, with a deadline for every request and a bound to its headers."""
 
+    _sending: Sending
     _deadline: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _in_headers = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Expect a request: a connection that asks nothing is not kept."""
-        super().connection_made(transport)
+        self._sending = Sending(transport)
+        super().connection_made(self._sending)  # type: ignore[arg-type] # as much of a transport as it uses
         self._expect_within(HEADERS_WITHIN)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -68,6 +72,11 @@ class Receipt(HttpToolsProtocol):
         self._expect_nothing()
         self._in_headers = True
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Let the answer go before the next one begins."""
+        self._sending.ended()
+        super().on_response_complete()
 
     def _expect_within(self, seconds: float) -> None:
         self._expect_nothing()

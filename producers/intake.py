@@ -1,6 +1,7 @@
 """A filing as it arrives: one JSON object, taken apart into what is public and what is private."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -15,13 +16,16 @@ from events.errors import Refused
 from events.filing import Private, described
 from events.vocabulary import KINDS
 
-__all__ = ["Filing", "parse", "take"]
+__all__ = ["Filing", "clean", "parse", "take"]
 
 FILING_BYTES = 256 * 1024  # a filing at its longest is a tenth of it, in any script
 
 # What a body may hold beside text: what a live blog's editor offers, nothing that runs or loads.
 _TAGS: Final = {"a", "b", "blockquote", "br", "em", "i", "li", "ol", "p", "strong", "ul"}
 _ATTRIBUTES: Final = {"a": {"href"}}
+# All that makes more of a text than its characters, or that HTML writes in another way. A body
+# without it stays as it is, and is not taken apart for that.
+_MARKUP: Final = re.compile("[<>&\r\x00\xa0]")
 _SCHEMES: Final = {"http", "https", "mailto"}
 
 
@@ -105,6 +109,8 @@ def _take_correction(public: dict[str, Any]) -> None:
 
 def clean(body: str) -> str:
     """Leave only the HTML that a body may hold; everything else goes, scripts with their text."""
+    if not _MARKUP.search(body):
+        return body
     return nh3.clean(body, tags=_TAGS, attributes=_ATTRIBUTES, url_schemes=_SCHEMES)
 
 

@@ -15,6 +15,8 @@ from producers.case import EVERY_SCOPE, Actor
 
 __all__ = ["GRANTABLE", "Key", "Keys"]
 
+REMEMBERED_MS = 1_000  # that a key which was let in is let in again without a look into the file
+
 GRANTABLE: Final = frozenset({*EVERY_SCOPE, "read:internal", "audit"})
 _KEY: Final = re.compile(r"dl_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -60,6 +62,8 @@ class Keys:
         self._connection = apsw.Connection(path)
         self._connection.set_busy_timeout(30_000)
         self._connection.execute(_TABLE)
+        self._known: dict[bytes, Key] = {}
+        self._looked_ms = 0
 
     def create(self, name: str, scopes: frozenset[str]) -> str:
         """Make a key; returns its text, which is not kept.
@@ -81,7 +85,23 @@ class Keys:
         return f"dl_{key_id}_{secret}"
 
     def find(self, text: str) -> Key | None:
-        """Give the key of this text, None when there is none or it was revoked."""
+        """Give the key of this text, None when there is none or it was revoked.
+
+        A key that another program revokes is let in for `REMEMBERED_MS` at most.
+        """
+        now = self._clock()
+        if not 0 <= now - self._looked_ms < REMEMBERED_MS:
+            self._known.clear()
+            self._looked_ms = now
+        hashed = _hash(text)
+        key = self._known.get(hashed)
+        if key is None:
+            key = self._look(text)
+            if key is not None:
+                self._known[hashed] = key
+        return key
+
+    def _look(self, text: str) -> Key | None:
         parts = _KEY.fullmatch(text)
         key_id, secret = parts.groups() if parts else ("", "")
         row = self._connection.execute("SELECT * FROM keys WHERE id = ?", (key_id,)).get
@@ -99,6 +119,7 @@ class Keys:
         Raises:
             NotFound: there is none of this id.
         """
+        self._known.clear()
         self._connection.execute(
             "UPDATE keys SET revoked_ms = coalesce(revoked_ms, ?) WHERE id = ?",
             (self._clock(), key_id),

@@ -29,8 +29,6 @@ PAUSE = 0.02  # seconds at most before the second try; doubles, with full jitter
 LONGEST_OVERTAKEN = 0.32  # seconds; who waits longer than the others file is overtaken again
 DESKS: Final = 256  # stories kept at hand, so that the next filing reads only what is new
 
-log = structlog.get_logger()
-
 
 class Receipt(NamedTuple):
     """What the filer gets back; `duplicate` when the same filing had been recorded before."""
@@ -62,6 +60,7 @@ class Publisher:
         self._log = to
         self._clock = clock
         self._pause = pause
+        self._tell = structlog.get_logger().bind().info
         self._desks: OrderedDict[str, Desk] = OrderedDict()
 
     async def file(
@@ -151,7 +150,7 @@ class Publisher:
                 raise
             receipts = await self._append(story, filings, by, expected, correlation, desk)
         for receipt in receipts:
-            log.info("filed", **receipt._asdict(), filed_by=by.name, correlation=correlation)
+            self._tell("filed", **receipt._asdict(), filed_by=by.name, correlation=correlation)
         return receipts
 
     async def _append(  # noqa: PLR0917 - the six facts of a filing

@@ -1,12 +1,11 @@
 """Filing over HTTP."""
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+import orjson
 
 from events.envelope import EVENT_ID
 from events.errors import Refused
@@ -14,17 +13,32 @@ from events.identity import id_of
 from events.log import Expect, ExpectedVersion
 from producers.case import Actor
 from producers.intake import FILING_BYTES, Filing, parse, take
-from producers.publisher import Publisher
+from producers.publisher import Publisher, Receipt
 
-__all__ = ["routes"]
+__all__ = ["PATH", "filing"]
+
+PATH: Final = re.compile(r"/v1/stories/([^/]+)/developments")
+"""Where filings are sent, by POST; its group is the story."""
 
 MOST_FILINGS = 100  # in one request; a longer history is imported
-Filer = Callable[[Request], Actor]
-"""Says who files, or raises what the server answers."""
+Filer = Callable[[str | None], Actor]
+"""Says who files by a request's Authorization, or raises what the server answers."""
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = dict[bytes, str]
+
+_READ: Final = frozenset({b"authorization", b"idempotency-key", b"if-match"})
 
 
-def routes(publisher: Publisher, filer: Filer, took: Callable[[float], None]) -> list[Route]:
-    """Give the routes of the producing side.
+def filing(
+    publisher: Publisher, filer: Filer, took: Callable[[float], None]
+) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """Give filing as an ASGI application.
+
+    It stands outside of Starlette, whose layers cost more than the desk's decision.
 
     Args:
         publisher: takes the filings.
@@ -32,47 +46,68 @@ def routes(publisher: Publisher, filer: Filer, took: Callable[[float], None]) ->
         took: is told the seconds that each filing took.
     """
 
-    async def file(request: Request) -> Response:
-        actor = filer(request)
-        content = parse(await _body(request))
+    async def file(scope: Scope, receive: Receive, send: Send) -> None:
+        found = PATH.fullmatch(scope["path"])
+        story = found[1] if found else ""
+        headers = {
+            name: value.decode("latin-1") for name, value in scope["headers"] if name in _READ
+        }
+        actor = filer(headers.get(b"authorization"))
+        body = await _body(receive)
+        if body is None:
+            return
+        content = parse(body)
         many = isinstance(content, list)
-        filings = _filings(request, content if many else [content], actor)
+        filings = _filings(story, headers, content if many else [content], actor)
         start = time.perf_counter()
-        receipts = await publisher.file_all(filings, actor, _expected(request))
+        receipts = await publisher.file_all(filings, actor, _expected(headers))
         took(time.perf_counter() - start)
-        told = [
-            {
-                "id": receipt.id,
-                "ref": receipt.ref,
-                "position": receipt.position,
-                "version": receipt.version,
-                "duplicate": receipt.duplicate,
-            }
-            for receipt in receipts
-        ]
-        etag = {"etag": f'"{receipts[-1].version}"'}
-        return JSONResponse(told if many else told[0], status_code=201, headers=etag)
+        told = [_told(receipt) for receipt in receipts]
+        await _answer(send, orjson.dumps(told if many else told[0]), receipts[-1].version)
 
-    return [Route("/v1/stories/{story}/developments", file, methods=["POST"])]
+    return file
 
 
-async def _body(request: Request) -> bytes:
-    """Read a body, and no more of it than a filing may have."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
+def _told(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "id": receipt.id,
+        "ref": receipt.ref,
+        "position": receipt.position,
+        "version": receipt.version,
+        "duplicate": receipt.duplicate,
+    }
+
+
+async def _answer(send: Send, body: bytes, version: int) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"etag", b'"%d"' % version),
+    ]
+    await send({"type": "http.response.start", "status": 201, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """Read a body, and no more of it than a filing may have; None when its sender hung up."""
+    body: bytes = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message["body"]
         if len(body) > FILING_BYTES:
             raise Refused("size", "filing", f"at most {FILING_BYTES} bytes", "more")
-    return bytes(body)
+        if not message.get("more_body"):
+            return body
 
 
-def _filings(request: Request, contents: list[Any], actor: Actor) -> list[Filing]:
+def _filings(story: str, headers: Headers, contents: list[Any], actor: Actor) -> list[Filing]:
     if not 1 <= len(contents) <= MOST_FILINGS:
         raise Refused(
             "batch-size", "filing", f"1 to {MOST_FILINGS} filings", f"a list of {len(contents)}"
         )
-    story = request.path_params["story"]
-    key = request.headers.get("idempotency-key")
+    key = headers.get(b"idempotency-key")
     filings = []
     for number, content in enumerate(contents):
         if isinstance(content, dict):
@@ -94,8 +129,8 @@ def _id(key: str, actor: Actor, story: str, number: int, count: int) -> str:
 _ANY_MATCH: Final = (None, "*")
 
 
-def _expected(request: Request) -> ExpectedVersion:
-    wanted = request.headers.get("if-match")
+def _expected(headers: Headers) -> ExpectedVersion:
+    wanted = headers.get(b"if-match")
     if wanted in _ANY_MATCH:
         return Expect.ANY if wanted is None else Expect.MUST_EXIST
     text = wanted.strip().removeprefix("W/").strip('"')

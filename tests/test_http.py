@@ -1,13 +1,17 @@
 """Filing and reading over HTTP, as a service that has never heard of us sees it."""
 
+import asyncio
+import re
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from conftest import Clock
 from serving import Served
 
 from dateline.wiring import Newsroom
-from producers.keys import GRANTABLE
+from producers.keys import GRANTABLE, Keys
 
 LATER = "2031-01-01T00:00:00Z"
 
@@ -86,6 +90,38 @@ async def test_only_those_with_a_key_file(desk: Served) -> None:
     assert (await desk.post("a-drill", opening, key=reader))[0] == 403
     desk.keys.revoke(reader[3:11])
     assert (await desk.post("a-drill", opening, key=reader))[0] == 401
+
+
+def test_a_key_that_another_program_revokes_ends(tmp_path: Path, clock: Clock) -> None:
+    """A key that is revoked beside a running server opens nothing a second later."""
+    here, there = (Keys(f"{tmp_path}/keys.db", clock) for _ in range(2))
+    key = here.create("wire", frozenset({"file"}))
+    assert here.find(key) is not None
+    there.revoke(key[3:11])
+    clock.move(1_000)
+    assert here.find(key) is None
+    here.close()
+    there.close()
+
+
+async def test_requests_may_be_sent_ahead(desk: Served) -> None:
+    """Several requests sent at once are answered one after the other, those without a body too."""
+    await desk.file("a-drill", "story-opened", title="A drill")
+    filing = orjson.dumps({"kind": "development-reported", "label": "note", "headline": "A note"})
+    held = f"Host: x\r\nAuthorization: Bearer {desk.key}\r\nContent-Length: {len(filing)}\r\n\r\n"
+    asked = [
+        b"POST /v1/stories/a-drill/developments HTTP/1.1\r\n" + held.encode() + filing,
+        b"HEAD /v1/stories/a-drill HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v1/stories/none HTTP/1.1\r\nHost: x\r\n\r\n",
+    ]
+    last = b"If-None-Match: *\r\nConnection: close\r\n\r\n"
+    asked.append(b"GET /v1/stories/a-drill HTTP/1.1\r\nHost: x\r\n" + last)
+    host, port = desk.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"".join(asked))
+    answers = await reader.read(-1)
+    writer.close()
+    assert re.findall(rb"HTTP/1.1 ([0-9]{3})", answers) == [b"201", b"200", b"404", b"304"]
 
 
 async def test_who_filed_is_the_key(desk: Served, room: Newsroom) -> None:
