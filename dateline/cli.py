@@ -319,6 +319,19 @@ def restore(
 
 
 @app.command()
+def relay(
+    source: Annotated[str, typer.Option("--from", metavar="URL", help="the log to copy")],
+    target: Annotated[str, typer.Option("--to", metavar="URL", help="kafka://HOST:PORT/TOPIC")],
+    follow: Annotated[
+        bool, typer.Option("--follow", help="go on with what is appended, until Ctrl-C")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Copy a log to a Kafka log, place by place; cut short, run it again."""
+    return alone(source, lambda url: upkeep.relay(url, target, follow=follow, json=json))
+
+
+@app.command()
 def doctor(log: LogUrl = None, json: Json = False) -> int:
     """Say what is configured, reachable, lagging and at risk."""
     return alone(log, lambda url: upkeep.doctor(url, json=json))

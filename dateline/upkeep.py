@@ -13,9 +13,18 @@ import apsw
 
 from consumers.audit.book import Backup
 from consumers.audit.verify import Verified, verify
+from consumers.relay import relay as copying
 from dateline import printing
 from dateline.outcomes import DONE, REFUSED
-from dateline.wiring import BadUrl, Newsroom, newsroom, open_log, sqlite_path
+from dateline.wiring import (
+    BadUrl,
+    Newsroom,
+    expect_there,
+    kafka_address,
+    newsroom,
+    open_log,
+    sqlite_path,
+)
 from events.checkpoint import checkpoint_in
 from events.envelope import instant
 from events.errors import DatelineError, LogDamaged, NotFound, Refused
@@ -28,7 +37,7 @@ from events.sqlite_backup import (
     restore_log,
 )
 
-__all__ = ["backup", "doctor", "restore"]
+__all__ = ["backup", "doctor", "relay", "restore"]
 
 BLANK = "\n\n"  # what parts a note from its signatures
 LEAST_FREE = 100 * 1024 * 1024  # bytes free on the log's disk below which filing is at risk
@@ -106,6 +115,31 @@ def _hold_against_checkpoint(file: str, proved: Verified) -> None:
     known = checkpoint_in(f"{note.rpartition(BLANK)[0]}\n")
     if (known.size, known.root.hex()) != (proved.events, proved.root):
         raise LogDamaged(file, 0, f"root {known.root.hex()}, as was signed", proved.root)
+
+
+async def relay(source: str, target: str, *, follow: bool, json: bool) -> int:
+    """Copy a log to a Kafka log; ends with both roots equal, or goes on with what is appended."""
+    if kafka_address(target) is None:
+        raise BadUrl(target, "expected a log to copy to as kafka://HOST:PORT/TOPIC; found another")
+    await expect_there(source)
+    from events.kafka_log import KafkaLog  # noqa: PLC0415 - a tenth of a second to import
+
+    origin, copy = open_log(source), open_log(target)
+    try:
+        assert isinstance(copy, KafkaLog), "checked above"  # noqa: S101 - for the types
+        with printing.progress("relay") as told:
+            done = await copying(origin, copy, told, follow=follow)
+    finally:
+        await origin.close()
+        await copy.close()
+    if json:
+        printing.show_json(done._asdict())
+    else:
+        printing.line(
+            f"{done.copied} events copied to {copy.url}, which has {done.events}; "
+            f"both logs have root {done.root}"
+        )
+    return DONE
 
 
 async def doctor(url: str, *, json: bool) -> int:

@@ -33,6 +33,7 @@ __all__ = [
     "BadUrl",
     "Newsroom",
     "expect_log",
+    "expect_there",
     "kafka_address",
     "keys_path",
     "newsroom",
@@ -194,6 +195,11 @@ def open_log(url: str, clock: Clock = wall_clock) -> Log:
 
 
 def expect_log(url: str) -> None:
+    """Refuse to look into a log that is not there, as `expect_there` does, outside of a loop."""
+    asyncio.run(expect_there(url))
+
+
+async def expect_there(url: str) -> None:
     """Refuse to look into a log that is not there: a mistyped name must not make an empty one.
 
     Raises:
@@ -201,14 +207,14 @@ def expect_log(url: str) -> None:
         LogUnavailable: the broker cannot be asked.
     """
     path = sqlite_path(url)
-    if path is not None and not Path(path).exists():
+    if path is not None and not await asyncio.to_thread(Path(path).exists):
         raise NotFound("log", f"{path} (the first filing makes one)")
     address = kafka_address(url)
     if address is None:
         return
     from events.kafka_topics import exists  # noqa: PLC0415 - as in `open_log`
 
-    if not asyncio.run(exists(address)):
+    if not await exists(address):
         raise NotFound("log", f"{address.url} (the first filing makes one)")
 
 

@@ -1,4 +1,4 @@
-"""Keys for contents, one for each event, on the broker before anything is encrypted with them.
+"""Keys for contents, two for each event, on the broker before anything is encrypted with them.
 
 They are published ahead and in bulk, so that an append costs one record and no event is ever on
 the topic without its key. What is left over when a process ends is never used.
@@ -15,8 +15,8 @@ from events.kafka_records import Keys, key_number
 
 __all__ = ["KeyRing"]
 
-FIRST = 64  # keys of a process that files once and ends
-MOST = 4_096  # keys published at a time by one that goes on
+FIRST = 128  # keys of a process that files once and ends
+MOST = 8_192  # keys published at a time by one that goes on
 
 Publish = Callable[[Sequence[tuple[bytes, bytes]]], Awaitable[None]]
 """Puts keys with their numbers on the broker, and comes back when they are there."""

@@ -14,7 +14,7 @@ from events.kafka_arbitration import Places, Void, Why
 from events.kafka_keys import KeyRing
 from events.kafka_mirror import VoidRecord
 from events.kafka_node import APPEND_SECONDS, Node, Submission
-from events.kafka_records import MOST_BYTES, encode
+from events.kafka_records import KEYS_OF_EVENT, MOST_BYTES, encode, encode_relay
 from events.log import Appended, Clock, Expect, ExpectedVersion, Head, check_batch, repeats
 from events.sqlite_log import SqliteLog
 
@@ -66,7 +66,7 @@ class KafkaLog:
         batch = prepare_batch(story, check_batch(events), self._entropy)
         repeats(story, batch, {})  # refuses an id that comes twice
         await self._opened(reading=False)
-        keys = await self._keys.take(len(batch))
+        keys = await self._keys.take(KEYS_OF_EVENT * len(batch))
         attempt = str(uuid_utils.uuid7())
         headers, value = encode(attempt, story, expected, batch, keys)
         if len(value) > MOST_BYTES:
@@ -152,6 +152,25 @@ class KafkaLog:
         """See `events.log.Log.position_at`."""
         await self._opened()
         return await self._mirror.position_at(recorded_ms)
+
+    async def relay(self, events: Sequence[Sealed]) -> None:
+        """Take events of another log with the places and times that they have there.
+
+        Raises:
+            LogDamaged: they are not the next events of this log.
+            LogUnavailable: unknown whether they were taken; safe to send again.
+        """
+        await self._opened(reading=False)
+        keys = await self._keys.take(KEYS_OF_EVENT * len(events))
+        attempt = str(uuid_utils.uuid7())
+        headers, value = encode_relay(attempt, events, keys)
+        outcome = await self._submit(attempt.encode(), headers, value)
+        # All ids known: an earlier attempt arrived after all. The roots tell whether it is so.
+        if isinstance(outcome, Void) and outcome.why is not Why.REPEATED:
+            first = events[0].position
+            raise LogDamaged(
+                self.url, first, "the events of the log that it copies", outcome.reason
+            )
 
     async def voids(self) -> list[VoidRecord]:
         """Give the records that got no place, for audits: the last ones, at most 1,000."""

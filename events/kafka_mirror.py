@@ -16,7 +16,15 @@ import apsw
 from events.envelope import Sealed, seal
 from events.errors import LogDamaged
 from events.kafka_arbitration import Places, Standing, Void, Why, arbitrate
-from events.kafka_records import KEY_NUMBER, NOTHING, Garbage, Offer, decode, key_number, opened
+from events.kafka_records import (
+    KEY_NUMBER,
+    KEYS_OF_EVENT,
+    Garbage,
+    Offer,
+    decode,
+    key_number,
+    opened,
+)
 from events.sqlite_file import connect
 from events.sqlite_writer import COLUMNS, read_tree
 from events.tree import Frontier
@@ -170,15 +178,15 @@ class Mirror:
             (number[:8] + bytes(8), number),
         ).get
         step = int.from_bytes(number[8:]) - int.from_bytes(row[2][8:]) if row else 0
-        if row is None or step >= row[1]:
+        event, part = divmod(step, KEYS_OF_EVENT)
+        if row is None or event >= row[1]:
             return []  # it was no event's, or its event is still to come
-        position = row[0] + step
+        what = "private" if part else "body"
         self._connection.execute(
-            "UPDATE events SET body = NULL, body_nonce = NULL, private = NULL, "
-            "private_nonce = NULL WHERE position = ?",
-            (position,),
+            f"UPDATE events SET {what} = NULL, {what}_nonce = NULL WHERE position = ?",
+            (row[0] + event,),
         )
-        return [position]
+        return [row[0] + event]
 
     def fold(self, records: Sequence[Taken], *, all_keys: bool = False) -> list[Folded | None]:
         """Fold records in one commit; None stands where another process was faster.
@@ -267,7 +275,7 @@ class Mirror:
         return offer.attempt, offer, arbitrate(offer, standing, record.appended_ms)
 
     def _contents(self, offer: Offer, *, all_keys: bool) -> Iterator[tuple[bytes | None, ...]]:
-        first, count = offer.first_key, len(offer.parcels)
+        first, count = offer.first_key, KEYS_OF_EVENT * len(offer.parcels)
         found: dict[bytes, bytes | None] = dict(
             self._connection.execute(
                 "SELECT number, key FROM keys WHERE number BETWEEN ? AND ?",
@@ -277,9 +285,7 @@ class Mirror:
         if len(found) < count and not all_keys:
             raise KeysBehind
         for step, parcel in enumerate(offer.parcels):
-            number = key_number(first, step)
-            key = found.get(number)
-            yield NOTHING if key is None else opened(parcel, number, key)
+            yield opened(parcel, first, step, found)
 
     def _void(self, record: Taken, offer: Offer | None, void: Places | Void) -> None:
         assert isinstance(void, Void), "a record with places is not void"  # noqa: S101 - for the types
@@ -349,14 +355,17 @@ class Mirror:
         )
         return [VoidRecord._make(row) for row in rows]
 
-    def key_of(self, position: int) -> bytes | None:
-        """Give the number of the key of an event's contents, None where there is no such event."""
+    def keys_of(self, position: int) -> list[bytes]:
+        """Give the numbers of the keys of an event, none where there is no such event."""
         row = self._connection.execute(
             "SELECT position, first_key FROM accepted "
             "WHERE position <= ? AND ? < position + events",
             (position, position),
         ).get
-        return key_number(row[1], position - row[0]) if row else None
+        if row is None:
+            return []
+        start = KEYS_OF_EVENT * (position - row[0])
+        return [key_number(row[1], start + part) for part in range(KEYS_OF_EVENT)]
 
     def _catch_up(self) -> None:
         """Another connection wrote since our last commit, or the file was just opened."""

@@ -261,18 +261,20 @@ class Node:
         self._mirror.add_keys(keys)
 
     async def erase(self, position: int) -> None:
-        """Erase the key of an event on the broker, then its contents here."""
-        number = self._mirror.key_of(position)
-        if number is None:
+        """Erase the keys of an event on the broker, then its contents here."""
+        numbers = self._mirror.keys_of(position)
+        if not numbers:
             raise NotFound("position", str(position))
         try:
             async with asyncio.timeout(APPEND_SECONDS):
-                await (await self._producer.send(self._address.keys_topic, None, key=number))
+                topic = self._address.keys_topic
+                sent = [await self._producer.send(topic, None, key=number) for number in numbers]
+                await asyncio.gather(*sent)
         except (KafkaError, TimeoutError, OSError) as error:
             self._producer.discard()
-            why = f"a key was not erased ({type(error).__name__})"
+            why = f"keys were not erased ({type(error).__name__})"
             raise LogUnavailable(self._address.url, why) from error
-        self._mirror.fold_keys([(number, None)], 0)
+        self._mirror.fold_keys([(number, None) for number in numbers], 0)
 
     async def voids(self) -> list[VoidRecord]:
         """Give the last records that got no place."""

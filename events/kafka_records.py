@@ -11,13 +11,14 @@ The record is a CloudEvent (1.0, Kafka protocol binding, binary mode):
     ce_expected     `any`, `must exist`, `must not exist` or the version that the story is to have
     content-type    application/vnd.dateline.events
 
-The value is the number of its first key (16 bytes), then each event as two lengths (32 bits,
-big-endian), its envelope and its contents. The envelope is that of `events.envelope`, in clear,
-with `position`, `recorded_at` and `version` left empty where the log is to assign them. The
-contents are body, private part and their nonces, encrypted with AES-256-GCM (NIST SP 800-38D)
-under a key for this one event, bound to the envelope; the keys are kept elsewhere (`kafka_keys`),
-so that erasing a key erases the contents from every copy of the topic. Keys count upwards from
-the first; the last 12 bytes of a key's number, which never comes twice, are its nonce.
+The value is the number of its first key (16 bytes), then each event: three lengths (32 bits,
+big-endian), its envelope, its body and its private part. The envelope is that of `events.envelope`,
+in clear, with `position`, `recorded_at` and `version` left empty where the log is to assign them.
+Body and private part are each their nonce and their bytes, encrypted with AES-256-GCM (NIST SP
+800-38D) under a key of its own, bound to the envelope; nothing stands where they were erased. The
+keys are kept elsewhere (`kafka_keys`), so that erasing a key erases what it opens in every copy of
+the topic. Keys count upwards from the first, two for each event; the last 12 bytes of a key's
+number, which never comes twice, are its nonce.
 """
 
 import re
@@ -54,9 +55,8 @@ CONTENT_TYPE: Final = b"application/vnd.dateline.events"
 KEY_NUMBER = 16  # bytes: whose keys they are (8, random), and which of them (8, counting)
 MOST_BYTES = 32 * 1024 * 1024  # of one record; a hundred events of the largest size that is filed
 
-_LENGTHS: Final = Struct(">II")
-_CONTENTS: Final = Struct(">ii")
-_ERASED = -1  # in place of the length of contents that are not there any more
+KEYS_OF_EVENT = 2  # of its body and of its private part, either of which may be erased
+_LENGTHS: Final = Struct(">III")
 _UUID: Final = rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 _ENVELOPE: Final = re.compile(
     rb'(\{"body":"[0-9a-f]{64}"(?:,"cause":"' + _UUID + rb'")?(?:,"correlation":"' + _UUID + rb'")?'
@@ -69,6 +69,8 @@ _ENVELOPE: Final = re.compile(
 )
 _EXPECTED: Final = {each.value.encode(): each for each in Expect}
 
+Contents = tuple[bytes | None, bytes | None, bytes | None, bytes | None]
+"""Body, its nonce, private part and its nonce; either pair may have been erased."""
 Headers = list[tuple[str, bytes]]
 
 
@@ -84,12 +86,15 @@ class Keys(NamedTuple):
 
 
 class Parcel(NamedTuple):
-    """One event of a record; `places` is there only where it brings its own, with a relay."""
+    """One event of a record: its envelope as it was sent, body and private part still closed.
+
+    `places` is there only where it brings its own, with a relay.
+    """
 
     prepared: Prepared
     story: str
     sealed: bytes
-    encrypted: bytes
+    closed: tuple[bytes, bytes]
     places: tuple[int, int, int] | None
     """Position, version and `recorded_ms`."""
 
@@ -123,24 +128,24 @@ def encode(
         story: slug of the stream.
         expected: where the story must be.
         batch: the events.
-        keys: one for each event.
+        keys: two for each event.
     """
     wanted = expected.value if isinstance(expected, Expect) else str(expected)
     headers = _headers(attempt, APPEND)
     headers += [("ce_subject", story.encode()), ("ce_expected", wanted.encode())]
     pieces = [keys.first]
-    for step, (event, key) in enumerate(zip(batch, keys.keys, strict=True)):
+    for step, event in enumerate(batch):
         envelope = b"%b%b%b}" % (event.before_position, event.before_time, event.before_version)
-        _pack(pieces, envelope, event.contents, key_number(keys.first, step), key)
+        _pack(pieces, envelope, event.contents, keys, step)
     return headers, b"".join(pieces)
 
 
 def encode_relay(attempt: str, events: Sequence[Sealed], keys: Keys) -> tuple[Headers, bytes]:
     """Give the record of events that have their places, as another log recorded them."""
     pieces = [keys.first]
-    for step, (event, key) in enumerate(zip(events, keys.keys, strict=True)):
+    for step, event in enumerate(events):
         contents = (event.body, event.body_nonce, event.private, event.private_nonce)
-        _pack(pieces, event.envelope, contents, key_number(keys.first, step), key)
+        _pack(pieces, event.envelope, contents, keys, step)
     return _headers(attempt, RELAY), b"".join(pieces)
 
 
@@ -154,27 +159,22 @@ def _headers(attempt: str, type_: bytes) -> Headers:
     ]
 
 
-def _pack(
-    pieces: list[bytes],
-    envelope: bytes,
-    contents: tuple[bytes | None, bytes | None, bytes | None, bytes | None],
-    number: bytes,
-    key: bytes,
-) -> None:
+def _pack(pieces: list[bytes], envelope: bytes, contents: Contents, keys: Keys, step: int) -> None:
     body, body_nonce, private, private_nonce = contents
-    plain = b"".join(
-        (
-            _CONTENTS.pack(
-                _ERASED if body is None else len(body), _ERASED if private is None else len(private)
-            ),
-            body_nonce or b"",
-            body or b"",
-            private_nonce or b"",
-            private or b"",
-        )
-    )
-    encrypted = AESGCM(key).encrypt(number[4:], plain, envelope)
-    pieces += (_LENGTHS.pack(len(envelope), len(encrypted)), envelope, encrypted)
+    at = KEYS_OF_EVENT * step
+    of_body = _closed(body, body_nonce, envelope, keys, at)
+    of_private = _closed(private, private_nonce, envelope, keys, at + 1)
+    lengths = _LENGTHS.pack(len(envelope), len(of_body), len(of_private))
+    pieces += (lengths, envelope, of_body, of_private)
+
+
+def _closed(
+    content: bytes | None, nonce: bytes | None, envelope: bytes, keys: Keys, at: int
+) -> bytes:
+    if content is None or nonce is None:
+        return b""
+    number = key_number(keys.first, at)
+    return AESGCM(keys.keys[at]).encrypt(number[4:], nonce + content, envelope)
 
 
 def decode(headers: Sequence[tuple[str, bytes]], value: bytes | None) -> Offer:
@@ -215,19 +215,21 @@ def _parcels(value: bytes, *, placed: bool) -> list[Parcel]:
     at, end = KEY_NUMBER, len(value)
     while at < end:
         try:
-            envelope_length, contents_length = _LENGTHS.unpack_from(value, at)
+            of_envelope, of_body, of_private = _LENGTHS.unpack_from(value, at)
         except StructError as error:
             raise Garbage("expected whole events; found a part of one") from error
-        middle = at + _LENGTHS.size + envelope_length
-        envelope = value[at + _LENGTHS.size : middle]
-        at = middle + contents_length
+        body = at + _LENGTHS.size + of_envelope
+        private = body + of_body
+        envelope = value[at + _LENGTHS.size : body]
+        at = private + of_private
         if at > end or len(found) == MOST_IN_A_BATCH:
             raise Garbage(f"expected up to {MOST_IN_A_BATCH} whole events; found others")
-        found.append(_parcel(envelope, value[middle:at], placed=placed))
+        closed = (value[body:private], value[private:at])
+        found.append(_parcel(envelope, closed, placed=placed))
     return found
 
 
-def _parcel(envelope: bytes, encrypted: bytes, *, placed: bool) -> Parcel:
+def _parcel(envelope: bytes, closed: tuple[bytes, bytes], *, placed: bool) -> Parcel:
     match = _ENVELOPE.fullmatch(envelope)
     if match is None:
         raise Garbage("expected an envelope in canonical JSON; found other bytes")
@@ -247,7 +249,7 @@ def _parcel(envelope: bytes, encrypted: bytes, *, placed: bool) -> Parcel:
         (b"", b"", b"", b""),
     )
     places = (int(position), int(version), _milliseconds(time)) if placed else None
-    return Parcel(prepared, story.decode(), envelope, encrypted, places)
+    return Parcel(prepared, story.decode(), envelope, closed, places)
 
 
 @lru_cache(maxsize=1024)
@@ -269,29 +271,32 @@ def _milliseconds(time: bytes) -> int:
     return found
 
 
-Contents = tuple[bytes | None, bytes | None, bytes | None, bytes | None]
-NOTHING: Final[Contents] = (None, None, None, None)
-
-
-def opened(parcel: Parcel, number: bytes, key: bytes | None) -> Contents:
+def opened(parcel: Parcel, first: bytes, step: int, keys: Mapping[bytes, bytes | None]) -> Contents:
     """Give body, its nonce, private part and its nonce, as `Sealed` has them.
 
-    Without the key, or where it does not fit, there is nothing, as after an erasure.
+    Without its key, or where it does not fit, a part is not there, as after an erasure.
+
+    Args:
+        parcel: the event.
+        first: the number of the record's first key.
+        step: which event of the record it is, from 0.
+        keys: keys by their numbers.
     """
-    if key is None:
-        return NOTHING
+    at = KEYS_OF_EVENT * step
+    body, body_nonce = _opened(parcel.closed[0], parcel.sealed, key_number(first, at), keys)
+    number = key_number(first, at + 1)
+    private, private_nonce = _opened(parcel.closed[1], parcel.sealed, number, keys)
+    return body, body_nonce, private, private_nonce
+
+
+def _opened(
+    closed: bytes, envelope: bytes, number: bytes, keys: Mapping[bytes, bytes | None]
+) -> tuple[bytes | None, bytes | None]:
+    key = keys.get(number)
+    if key is None or not closed:
+        return None, None
     try:
-        plain = AESGCM(key).decrypt(number[4:], parcel.encrypted, parcel.sealed)
-        of_body, of_private = _CONTENTS.unpack_from(plain)
-    except (InvalidTag, StructError, ValueError):
-        return NOTHING
-    body, body_nonce, at = _take(plain, _CONTENTS.size, of_body)
-    private, private_nonce, at = _take(plain, at, of_private)
-    return (body, body_nonce, private, private_nonce) if at == len(plain) else NOTHING
-
-
-def _take(plain: bytes, at: int, length: int) -> tuple[bytes | None, bytes | None, int]:
-    if length < 0:
-        return None, None, at
-    middle = at + NONCE
-    return plain[middle : middle + length], plain[at:middle], middle + length
+        plain = AESGCM(key).decrypt(number[4:], closed, envelope)
+    except (InvalidTag, ValueError):
+        return None, None
+    return (plain[NONCE:], plain[:NONCE]) if len(plain) >= NONCE else (None, None)

@@ -707,8 +707,8 @@ PLANTED = [
         "What is said in an event is not on the broker's disks",
         "test_kafka_log.py::test_contents_are_unreadable_on_the_topic",
         "events/kafka_records.py",
-        "encrypted = AESGCM(key).encrypt(number[4:], plain, envelope)",
-        "encrypted = plain + bytes(16)",
+        "return AESGCM(keys.keys[at]).encrypt(number[4:], nonce + content, envelope)",
+        "return nonce + content + bytes(16)",
         "contents were sent in clear",
     ),
     Planted(

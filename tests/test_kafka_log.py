@@ -19,7 +19,7 @@ from events.envelope import prepare_batch
 from events.errors import LogDamaged, LogUnavailable, NotFound, Refused, WrongVersion
 from events.kafka_address import Address, BadAddress
 from events.kafka_log import KafkaLog
-from events.kafka_records import Keys, encode
+from events.kafka_records import Keys, encode, key_number
 from events.kafka_topics import log_settings
 from events.log import Expect
 
@@ -100,7 +100,7 @@ async def test_two_processes_share_a_mirror(kafka: str, tmp_path: Path) -> None:
 
 def garbage(story: str) -> Sequence[tuple[list[tuple[str, bytes]], bytes | None]]:
     """Records that are no appends, each in another way."""
-    keys = Keys(bytes(16), [bytes(32)])
+    keys = Keys(bytes(16), [bytes(32), bytes(32)])
     batch = prepare_batch(story, [note("forged")], bytes)
     headers, value = encode("attempt", story, Expect.ANY, batch, keys)
     named = dict(headers)
@@ -138,14 +138,15 @@ async def test_garbage_is_void_and_nothing_stops(kafka: str, tmp_path: Path) -> 
 async def test_every_codec_is_read(kafka: str, tmp_path: Path, codec: str) -> None:
     """What another producer compressed is read like everything else."""
     address = topic_of(kafka, tmp_path)
-    keys = Keys(bytes(16), [bytes(range(32))])
+    keys = Keys(bytes(16), [bytes(range(32)), bytes(32)])
     batch = prepare_batch("a", [note("compressed " * 20)], bytes)
     headers, value = encode(str(uuid_utils.uuid7()), "a", 0, batch, keys)
     async with opened(address) as log:
         await log.head()
         async with foreign(address, compression_type=codec) as producer:
-            number = keys.first
-            await producer.send_and_wait(address.keys_topic, keys.keys[0], key=number)
+            for step, key in enumerate(keys.keys):
+                number = key_number(keys.first, step)
+                await producer.send_and_wait(address.keys_topic, key, key=number)
             await producer.send_and_wait(address.topic, value, headers=headers)
         assert await log.grown(0) == 1
         (event,) = await gathered(log.read())
@@ -302,5 +303,5 @@ async def test_an_erased_event_is_erased_on_every_node(kafka: str, tmp_path: Pat
         stored = Path(mirror).read_bytes()
         assert b"secret of the drill" not in stored, mirror
         connection = apsw.Connection(mirror)
-        assert connection.execute("SELECT count(*) FROM keys WHERE key IS NULL").get == 1
+        assert connection.execute("SELECT count(*) FROM keys WHERE key IS NULL").get == 2
         connection.close()
