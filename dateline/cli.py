@@ -18,6 +18,7 @@ from dateline import (
 )
 from dateline.options import By, Json, LogUrl, Slug, alone, in_newsroom
 from dateline.outcomes import DONE
+from dateline.roles import ALL, roles_of
 from dateline.settings import Settings
 from dateline.wiring import Newsroom
 
@@ -65,6 +66,9 @@ def demo() -> int:
 def serve(
     host: Annotated[str, typer.Option(help="the address to listen at")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 is any that is free", min=0, max=65535)] = 8080,
+    roles: Annotated[
+        str | None, typer.Option(help="desk, feed, alerts, clock, hub, with commas; all by default")
+    ] = None,
     log: LogUrl = None,
 ) -> int:
     """Take filings and serve stories and the live feed over HTTP, until Ctrl-C."""
@@ -73,6 +77,10 @@ def serve(
     from consumers.feed import Limits  # noqa: PLC0415 - likewise
     from dateline import outbox, server  # noqa: PLC0415 - likewise
 
+    try:
+        played = roles_of(roles) if roles is not None else ALL
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
     settings = Settings()
     limits = Limits(clients=settings.clients, from_one=settings.clients_from_one)
     policy = alerting.policy_of(settings.alerts)
@@ -91,7 +99,7 @@ def serve(
                 server.settle()
                 printing.line(f"dateline: serving {server.url_of(door)}")
 
-            outside = server.Outside(settings.public_url, settings.hub)
+            outside = server.Outside(settings.public_url, settings.hub, roles=played)
             async with outbox.outbox(room, log or settings.log, outbox.sending_of(settings)) as out:
                 made = server.Server(room, known, ready, limits, outside, out)
                 await made.serve([door])

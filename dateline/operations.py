@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 
 class Operations:
-    """Keeps the feed and the embargo clock at work, and says how they are.
+    """Keeps the feed and reactions at work, and says how they are.
 
     Args:
         room: the newsroom.
@@ -52,8 +52,8 @@ class Operations:
 
     @asynccontextmanager
     async def at_work(self, more: Mapping[str, Work]) -> AsyncIterator[None]:
-        """Keep the feed, the embargo clock and what else there is at work within."""
-        all_work = {"feed": self._feed.run, "embargo clock": self.embargo_clock.run, **more}
+        """Keep the feed and what else there is at work within."""
+        all_work = {"feed": self._feed.run, **more}
         work = [asyncio.create_task(self._keep(name, each)) for name, each in all_work.items()]
         yield
         for task in work:

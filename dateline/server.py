@@ -4,7 +4,7 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import FrameType
 from typing import Final, NamedTuple
@@ -33,6 +33,8 @@ from dateline.operations import Operations
 from dateline.outbox import Outbox
 from dateline.problems import fault, http_problem, nobody, problem
 from dateline.receipt import Receipt
+from dateline.roles import ALL, Roles
+from dateline.turns import Work, one_at_a_time, together
 from dateline.wiring import Newsroom
 from events.errors import (
     DatelineError,
@@ -67,7 +69,7 @@ log = structlog.get_logger()
 
 
 class Outside(NamedTuple):
-    """How the server is known outside: its URL there, and the WebSub hub that is told of changes.
+    """What the server is outside: its URL there, the WebSub hub that is told of changes, its roles.
 
     Without a URL every request is told the one that it went to; a hub needs one.
     """
@@ -76,6 +78,7 @@ class Outside(NamedTuple):
     hub: str | None = None
     patience: Patience = Patience()
     schedule: Schedule = Schedule()
+    roles: Roles = ALL
 
 
 def application(
@@ -119,23 +122,20 @@ def application(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await feed.begin()
-        sending = outbox.work() if outbox is not None else {}
-        alerting = {} if room.dispatch is None else {"alert decisions": room.dispatch.run}
-        more = _pings(room, feed, outside)
-        async with operations.at_work(audited | alerting | more | sending):
+        reactions = _reactions(room, feed, outside, operations, outbox)
+        async with operations.at_work(audited | reactions):
             yield
         await duty.sign_at_last()
 
+    routes = [*operations.routes(), *docs.routes(), *reading.routes(room, entrance.insider)]
+    routes += alerts.routes(room, entrance.insider, room.policy)
+    if "feed" in outside.roles:
+        routes += outputs.routes(room, outside.public_url, outside.hub, signed)
+        routes += audit.routes(lambda: room.auditor, export)
+    if "alerts" in outside.roles and outbox is not None:
+        routes += subscribing.routes(outbox, sends)
     app = Starlette(
-        routes=[
-            *reading.routes(room, entrance.insider),
-            *operations.routes(),
-            *docs.routes(),
-            *outputs.routes(room, outside.public_url, outside.hub, signed),
-            *alerts.routes(room, entrance.insider, room.policy),
-            *audit.routes(lambda: room.auditor, export),
-            *(subscribing.routes(outbox, sends) if outbox is not None else ()),
-        ],
+        routes=routes,
         exception_handlers={
             DatelineError: problem,
             HTTPException: http_problem,
@@ -144,17 +144,33 @@ def application(
         },
         lifespan=lifespan,
     )
-    file = filing.filing(room.publisher, entrance.filer, operations.metrics.append_seconds.observe)
-    return _beside(
-        reading.live(room, feed, entrance.who), _guarded(_answered(file)), _guarded(app)
-    ), feed
+    whole = live = file = _guarded(app)
+    if "feed" in outside.roles:
+        live = reading.live(room, feed, entrance.who)
+    if "desk" in outside.roles:
+        observe = operations.metrics.append_seconds.observe
+        file = _guarded(_answered(filing.filing(room.publisher, entrance.filer, observe)))
+    return _beside(live, file, whole), feed
 
 
-def _pings(
-    room: Newsroom, feed: Feed, outside: Outside
-) -> dict[str, Callable[[], Awaitable[None]]]:
+def _reactions(
+    room: Newsroom, feed: Feed, outside: Outside, operations: Operations, outbox: Outbox | None
+) -> dict[str, Work]:
+    """Give what this server's roles let it do by itself."""
+    found = _pings(room, feed, outside)
+    if "clock" in outside.roles:
+        found["embargo clock"] = operations.embargo_clock.run
+    if "alerts" in outside.roles:
+        if room.dispatch is not None:
+            found["alert decisions"] = room.dispatch.run
+        if outbox is not None:
+            found |= together("alerts", outbox.work(), shared=room.shared)
+    return one_at_a_time(room, found)
+
+
+def _pings(room: Newsroom, feed: Feed, outside: Outside) -> dict[str, Work]:
     """Give the work of telling the hub, where there is one."""
-    if not (outside.public_url and outside.hub):
+    if not (outside.public_url and outside.hub and "hub" in outside.roles):
         return {}
     place = Place(outside.public_url, outside.hub)
     hub = WebSub(place, room.log, room.stories, room.subscription, outside.patience)

@@ -1,7 +1,7 @@
 """What is tied to what: a URL becomes a log, a log gets its publisher and its views."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -120,6 +120,21 @@ class Newsroom:
         keyring = Keyring(self._signing_key)
         return Auditor(self.log, Book(self._book_file), keyring, self.clock)
 
+    @property
+    def shared(self) -> bool:
+        """Whether other machines work on the same log."""
+        return getattr(self.log, "address", None) is not None
+
+    async def one_at_a_time(self, duty: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do some work on this node only while it is its turn, where a log has many nodes."""
+        address = getattr(self.log, "address", None)
+        if address is None:
+            await work()
+            return
+        from events.kafka_duty import on_duty  # noqa: PLC0415 - as in `open_log`
+
+        await on_duty(address, duty, work)
+
     def now(self) -> datetime:
         """Give the time by the newsroom's clock."""
         return datetime.fromtimestamp(self.clock() / 1000, UTC)
@@ -235,7 +250,8 @@ def book_path(url: str) -> str:
 
 def signing_key_path(url: str) -> str | None:
     """Give the file of the key that signs checkpoints, beside the log; None for one in memory."""
-    path = sqlite_path(url)
+    address = kafka_address(url)
+    path = address.mirror if address is not None else sqlite_path(url)
     return None if path is None else f"{path.removesuffix('.db')}.signing.key"
 
 

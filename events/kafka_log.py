@@ -46,6 +46,7 @@ class KafkaLog:
         *,
         make: bool = True,
     ) -> None:
+        self.address = address
         self.url = address.url
         self._entropy = entropy
         self._node = Node(address, clock, make=make, folded=self._folded)

@@ -42,7 +42,7 @@ async def test_a_copy_has_the_same_root(kafka: str, tmp_path: Path) -> None:
 
 
 async def test_a_copy_goes_on_as_a_log(kafka: str, tmp_path: Path) -> None:
-    """Once copied, the newsroom files on into Kafka; time and versions go on from where they were."""
+    """Once copied, the newsroom files on into Kafka; times and versions go on from there."""
     async with logs(topic_of(kafka, tmp_path), tmp_path) as (source, target):
         event = note("1")
         await source.append("a", [event])

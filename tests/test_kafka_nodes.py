@@ -1,0 +1,122 @@
+"""Many nodes on one Kafka log: roles split or together, and each reaction done by one at a time."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+from brokers import eventually, topic_of
+from conftest import Clock
+from filings import note
+from serving import served
+from witness import programs
+
+from dateline.roles import ALL, roles_of
+from dateline.server import Outside
+from dateline.wiring import newsroom
+from events.kafka_address import Address
+from events.kafka_duty import on_duty
+from events.kafka_log import KafkaLog
+
+TAKEOVER_SECONDS = 30
+
+
+async def made(address: Address) -> Address:
+    """Make the topics."""
+    log = KafkaLog(address)
+    await log.append("a", [note("1")])
+    await log.close()
+    return address
+
+
+def url_of(address: Address, mirror: str) -> str:
+    return f"{address.url}?mirror={mirror}"
+
+
+async def test_one_node_at_a_time_is_on_duty(kafka: str, tmp_path: Path) -> None:
+    """Of three nodes one does the work; when it leaves, another takes over, and never two."""
+    address = await made(topic_of(kafka, tmp_path))
+    working: list[int] = []
+    turns: list[int] = []
+    most = 0
+
+    async def work(node: int) -> None:
+        nonlocal most
+        working.append(node)
+        turns.append(node)
+        most = max(most, len(working))
+        try:
+            await asyncio.Event().wait()
+        finally:
+            working.remove(node)
+
+    nodes = [
+        asyncio.create_task(on_duty(address, "drill", lambda node=node: work(node)))  # type: ignore[misc]  # the default keeps the node
+        for node in range(3)
+    ]
+
+    async def somebody() -> bool:
+        return len(working) == 1
+
+    while any(not node.done() for node in nodes):
+        await eventually(somebody, TAKEOVER_SECONDS)
+        (node,) = working
+        nodes[node].cancel()
+        await asyncio.gather(nodes[node], return_exceptions=True)
+    assert sorted(set(turns)) == [0, 1, 2]
+    assert most == 1
+
+
+@pytest.mark.torture
+async def test_a_killed_node_is_replaced(kafka: str, tmp_path: Path) -> None:
+    """When the node on duty is killed without a word, another is on duty within thirty seconds."""
+    address = await made(topic_of(kafka, tmp_path))
+    with programs() as start:
+        nodes = [start("duty_process.py", address.url, "drill") for _ in range(2)]
+
+        def turns() -> list[int]:
+            return [len(node.said()) for node in nodes]
+
+        async def somebody() -> bool:
+            return sum(turns()) > 0
+
+        await eventually(somebody, TAKEOVER_SECONDS)
+        await asyncio.sleep(3)  # the other joins, and may be chosen then
+        before = turns()
+        on, off = (1, 0) if before[1] else (0, 1)
+        nodes[on].kill()
+        started = time.monotonic()
+
+        async def replaced() -> bool:
+            return turns()[off] > before[off]
+
+        await eventually(replaced, TAKEOVER_SECONDS)
+        assert time.monotonic() - started < TAKEOVER_SECONDS
+        nodes[off].kill()
+
+
+async def test_nodes_share_a_newsroom(kafka: str, tmp_path: Path, clock: Clock) -> None:
+    """What one node takes, another serves; a node has only the routes of its roles."""
+    address = topic_of(kafka, tmp_path)
+    urls = [url_of(address, str(tmp_path / f"{name}.db")) for name in ("desk", "feed")]
+    async with (
+        newsroom(urls[0]) as desks,
+        newsroom(urls[1]) as feeds,
+        served(desks, outside=Outside(roles=roles_of("desk,clock"))) as desk,
+        served(feeds, outside=Outside(roles=roles_of("feed"))) as feed,
+    ):
+        async with feed.feed("?since=0") as reader:
+            await desk.file("harbour-fire", "story-opened", title="Harbour fire (drill)")
+            (told,) = await reader.news(1)
+        assert told.data["subject"] == "harbour-fire"
+        assert (await feed.get("/v1/stories/harbour-fire"))[0] == 200
+        status, _ = await feed.post("harbour-fire", {"kind": "quote-added", "headline": "x"})
+        assert status in {404, 405}
+        assert (await desk.get("/v1/feed"))[0] == 404
+
+
+def test_roles_are_named() -> None:
+    """A role that does not exist is refused with those that do."""
+    assert roles_of("desk, feed") < ALL
+    with pytest.raises(ValueError, match="desk, feed, alerts, clock, hub; found press"):
+        roles_of("desk,press")
