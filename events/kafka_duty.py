@@ -60,7 +60,8 @@ async def on_duty(address: Address, duty: str, work: Work) -> None:
     finally:
         await turn.end()
         with contextlib.suppress(KafkaError, TimeoutError, OSError):
-            await asyncio.wait_for(consumer.stop(), LEAVE_SECONDS)
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await consumer.stop()
 
 
 class _Turn(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has no types
