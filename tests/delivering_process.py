@@ -1,0 +1,68 @@
+"""A process that sends alerts and dies at one place: python delivering_process.py LOG PLACE NTH.
+
+It ends by itself, with 0, once nothing is left to be sent.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from typing import Any
+
+from consumers.delivery.channels.webhook import Webhooks
+from consumers.delivery.deliveries import Deliveries
+from consumers.delivery.reaction import Reaction
+from dateline.outbox import Sending, outbox
+from dateline.wiring import newsroom
+
+PLACES = ("decided", "planned", "claimed", "sent", "recorded")
+
+
+def main(log: str, place: str, nth: int) -> None:
+    left = nth
+
+    def strike(here: str) -> None:
+        nonlocal left
+        if here == place:
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    _between(Reaction, "_act", "decided", "planned", strike)
+    _between(Webhooks, "send", "claimed", "sent", strike)
+    _between(Deliveries, "turn", "", "recorded", strike)
+    asyncio.run(_deliver(log))
+
+
+def _between(kind: Any, name: str, before: str, after: str, strike: Any) -> None:
+    work = getattr(kind, name)
+
+    async def struck(*arguments: Any, **named: Any) -> Any:
+        strike(before)
+        found = await work(*arguments, **named)
+        strike(after)
+        return found
+
+    setattr(kind, name, struck)
+
+
+async def _deliver(log: str) -> None:
+    how = Sending(allow_loopback=True)
+    async with newsroom(log) as room, outbox(room, log, how) as out:
+        work = [asyncio.ensure_future(each()) for each in out.work().values()]
+        size = (await room.log.head()).size
+        while not await _all_done(out, size):  # noqa: ASYNC110 - the ledger tells no event
+            await asyncio.sleep(0.02)
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+
+
+async def _all_done(out: Any, size: int) -> bool:
+    placed = await out.deliveries.checkpoint()
+    _, states = await out.deliveries.totals()
+    return placed and placed[0] >= size and set(states) <= {"delivered"}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
