@@ -8,6 +8,7 @@ from typing import Final
 import orjson
 
 from benchmarks import (
+    alert_latency,
     append_one,
     append_together,
     fan_out,
@@ -18,6 +19,7 @@ from benchmarks import (
     open_million,
     rebuild,
     replay,
+    webhook_deliveries,
 )
 from benchmarks.measuring import Effort, Finding
 
@@ -34,6 +36,8 @@ BENCHMARKS: Final[dict[str, Callable[[Effort], list[Finding]]]] = {
     "feed_latency": feed_latency.measure,
     "http_filing": http_filing.measure,
     "http_story": http_story.measure,
+    "alert_latency": alert_latency.measure,
+    "webhook_deliveries": webhook_deliveries.measure,
 }
 WHOLE = Effort(1.0, 7)
 QUICK = Effort(0.1, 5)

@@ -1,5 +1,6 @@
 """Words for deliveries: read from the log when they are sent, so that none outlive it elsewhere."""
 
+import asyncio
 from collections import OrderedDict
 
 from consumers.delivery.deliveries import Deliveries, Delivery
@@ -34,7 +35,7 @@ class Composer:
         self._log = source
         self._deliveries = deliveries
         self._public_url = public_url
-        self._made: OrderedDict[int, Message | None] = OrderedDict()
+        self._made: OrderedDict[int, asyncio.Future[Message | None]] = OrderedDict()
 
     async def compose(self, delivery: Delivery) -> Message | None:
         """Give the message of a delivery, None when nothing is left to say.
@@ -53,12 +54,23 @@ class Composer:
         return digest_of(delivery.event, told, instant(delivery.made_ms)) if told else None
 
     async def _at(self, position: int) -> Message | None:
-        if position not in self._made:
-            async for event in self._log.read(position - 1, upto=position):
-                self._made[position] = message_of(event, self._public_url)
+        """Give the message of one alert, read once for all that are sent it at the same time."""
+        reading = self._made.get(position)
+        if reading is None:
+            reading = self._made[position] = asyncio.ensure_future(self._read(position))
             if len(self._made) > REMEMBERED:
                 self._made.popitem(last=False)
-        return self._made.get(position)
+        try:
+            return await asyncio.shield(reading)  # one that is cancelled takes no other with it
+        except Exception:
+            if self._made.get(position) is reading:
+                del self._made[position]
+            raise
+
+    async def _read(self, position: int) -> Message | None:
+        async for event in self._log.read(position - 1, upto=position):
+            return message_of(event, self._public_url)
+        return None
 
     def forget(self) -> None:
         """Let go of all words: some were erased in the log."""

@@ -89,19 +89,22 @@ class Delivery(NamedTuple):
 class End(NamedTuple):
     """How one try ended, and what becomes of the delivery.
 
-    `may_have` is false only where it is certain that the target did not get it.
+    `may_have` is false only where it is certain that the target did not get it; `digest` that
+    others were told in it.
     """
 
     delivery: int
     number: int
     state: State
     due_ms: int
+    began_ms: int
     milliseconds: int
     status: int | None = None
     error: str | None = None
     address: str | None = None
     may_have: bool = True
     shown_as: str | None = None
+    digest: bool = False
 
 
 class Attempt(NamedTuple):
@@ -368,27 +371,29 @@ def _place(moved: tuple[int, bytes]) -> dict[str, int | str | bytes]:
 
 
 def _end(connection: apsw.Connection, ended: End, now_ms: int) -> None:
-    values = {**ended._asdict(), "due": ended.due_ms, "now": now_ms}
-    connection.execute(SQL["end-attempt"], values)
+    values = {**ended._asdict(), "due": ended.due_ms, "began": ended.began_ms, "now": now_ms}
+    connection.execute(SQL["attempted"], values)
     connection.execute(SQL["end"], values)
-    if ended.state == "delivered":
+    if ended.digest:
         connection.execute(SQL["end-digested"], values)
 
 
 def _claim(connection: apsw.Connection, target: str, most: int, now_ms: int) -> list[Delivery]:
     """Claim what goes out next: of each story one at a time, in the order in which it is due."""
-    busy = {row[0] for row in connection.execute(SQL["in-flight"], {"target": target})}
+    asked = {"target": target, "now": now_ms, "most": WINDOW}
+    waiting = connection.execute(SQL["due"], asked).fetchall()
+    if not waiting:
+        return []
+    busy = {row[0] for row in connection.execute(SQL["in-flight"], asked)}
     room = most - len(busy)
     claimed: list[Delivery] = []
-    asked = {"target": target, "now": now_ms, "most": WINDOW}
-    for row in connection.execute(SQL["due"], asked).fetchall() if room > 0 else ():
+    for row in waiting if room > 0 else ():
         due = Delivery._make(row)
-        values = {"delivery": due.delivery, "number": due.tries + 1, "now": now_ms}
+        values = {"delivery": due.delivery, "now": now_ms}
         if due.expires_ms <= now_ms:
             connection.execute(SQL["expire"], values)
         elif due.story not in busy and len(claimed) < room:
             connection.execute(SQL["claim"], values)
-            connection.execute(SQL["begin"], values)
             claimed.append(due._replace(tries=due.tries + 1))
             busy.add(due.story)
     return claimed

@@ -17,7 +17,7 @@ from consumers.delivery.channels import Channel, Parcel
 from consumers.delivery.deliveries import Deliveries, Delivery, Earlier, End, State
 from consumers.delivery.endpoints import Endpoint, Endpoints
 from consumers.delivery.ledger import Ledger
-from consumers.delivery.message import Message
+from consumers.delivery.message import DIGEST, Message
 from consumers.delivery.outgoing import Outcome
 from consumers.delivery.schedule import Chance, asked_for, next_try
 from events.errors import DatelineError
@@ -175,7 +175,7 @@ class Sender:
     async def _send(self, delivery: Delivery) -> End:
         target = delivery.target
         self._under_way[target] = self._under_way.get(target, 0) + 1
-        began = time.monotonic()
+        began_ms, began = self._clock(), time.monotonic()
         try:
             outcome = await self._try(delivery)
         finally:
@@ -184,7 +184,7 @@ class Sender:
                 del self._under_way[target]
         took = int((time.monotonic() - began) * 1000)
         await self._heard(target, outcome)
-        return self._end(delivery, outcome, took)
+        return self._end(delivery, outcome, began_ms, took)
 
     async def _try(self, delivery: Delivery) -> Outcome:
         endpoint = self._endpoints.known(delivery.target)
@@ -209,7 +209,7 @@ class Sender:
         found = await self._deliveries.earlier(message.story, delivery.target, message.references)
         return tuple(found)
 
-    def _end(self, delivery: Delivery, outcome: Outcome, took: int) -> End:
+    def _end(self, delivery: Delivery, outcome: Outcome, began_ms: int, took: int) -> End:
         now = due_ms = self._clock()
         state: State = "delivered"
         if not outcome.delivered:
@@ -225,12 +225,14 @@ class Sender:
             delivery.tries,
             state,
             due_ms,
+            began_ms,
             took,
             outcome.status,
             outcome.error,
             outcome.address,
             outcome.may_have,
             outcome.shown_as,
+            delivery.kind == DIGEST and outcome.delivered,
         )
 
     async def _heard(self, target: str, outcome: Outcome) -> None:

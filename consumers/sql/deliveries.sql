@@ -55,6 +55,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
     before     INTEGER NOT NULL DEFAULT 0, -- tries before it was sent again by hand
     made_ms    INTEGER NOT NULL,
     due_ms     INTEGER NOT NULL,
+    began_ms   INTEGER,          -- the last try
     expires_ms INTEGER NOT NULL,
     ended_ms   INTEGER,
     overtaken  INTEGER NOT NULL DEFAULT 0, -- 1 once a correction was decided: not tried again
@@ -73,15 +74,15 @@ CREATE INDEX IF NOT EXISTS deliveries_of_story ON deliveries (story, alert);
 CREATE INDEX IF NOT EXISTS deliveries_of_target ON deliveries (target, made_ms);
 CREATE INDEX IF NOT EXISTS deliveries_in_digest ON deliveries (digest) WHERE digest IS NOT NULL;
 
--- Each try; what came of it is empty until it is known.
+-- Each try that ended. One that is under way stands in its delivery.
 CREATE TABLE IF NOT EXISTS attempts (
     delivery     INTEGER NOT NULL REFERENCES deliveries (delivery),
     number       INTEGER NOT NULL,
     began_ms     INTEGER NOT NULL,
-    milliseconds INTEGER,
+    milliseconds INTEGER NOT NULL,
     status       INTEGER,
     error        TEXT,
     address      TEXT,
-    may_have     INTEGER NOT NULL DEFAULT 1, -- 0 where it is certain that the target did not get it
+    may_have     INTEGER NOT NULL, -- 0 where it is certain that the target did not get it
     PRIMARY KEY (delivery, number)
 ) STRICT, WITHOUT ROWID;

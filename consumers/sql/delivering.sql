@@ -23,18 +23,15 @@ ORDER BY fast DESC, due_ms, delivery LIMIT :most
 SELECT story FROM deliveries WHERE target = :target AND state = 'in flight'
 
 -- name: claim
-UPDATE deliveries SET state = 'in flight', tries = tries + 1 WHERE delivery = :delivery
-
--- name: begin
-INSERT INTO attempts (delivery, number, began_ms) VALUES (:delivery, :number, :now)
+UPDATE deliveries SET state = 'in flight', tries = tries + 1, began_ms = :now
+WHERE delivery = :delivery
 
 -- name: expire
 UPDATE deliveries SET state = 'expired', ended_ms = :now WHERE delivery = :delivery
 
--- name: end-attempt
-UPDATE attempts SET milliseconds = :milliseconds, status = :status, error = :error,
-    address = :address, may_have = :may_have
-WHERE delivery = :delivery AND number = :number
+-- name: attempted
+INSERT INTO attempts VALUES (:delivery, :number, :began, :milliseconds, :status, :error, :address,
+    :may_have)
 
 -- name: end
 UPDATE deliveries SET
@@ -48,9 +45,9 @@ UPDATE deliveries SET state = 'delivered', ended_ms = :now
 WHERE digest = :delivery AND state = 'held'
 
 -- name: orphaned-attempts
-UPDATE attempts SET milliseconds = :now - began_ms, error = 'killed'
-WHERE milliseconds IS NULL
-    AND delivery IN (SELECT delivery FROM deliveries WHERE state = 'in flight')
+INSERT INTO attempts
+SELECT delivery, tries, began_ms, max(0, :now - began_ms), NULL, 'killed', NULL, 1
+FROM deliveries WHERE state = 'in flight'
 
 -- name: orphaned
 UPDATE deliveries SET state = CASE WHEN overtaken THEN 'superseded' ELSE 'retry' END, due_ms = :now
@@ -93,6 +90,8 @@ WHERE story = :story AND alert IN (SELECT value FROM json_each(:alerts)) AND (
     state IN ('delivered', 'in flight')
     OR EXISTS (SELECT 1 FROM attempts
         WHERE delivery IN (sent.delivery, sent.digest) AND may_have)
+    OR EXISTS (SELECT 1 FROM deliveries AS told
+        WHERE told.delivery = sent.digest AND told.state = 'in flight')
 )
 ORDER BY target
 
