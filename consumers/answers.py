@@ -2,13 +2,20 @@
 
 import functools
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-__all__ = ["OPEN", "answer", "json"]
+from events.envelope import SLUG
+from events.errors import NotFound
+
+__all__ = ["OPEN", "answer", "asked_url", "json", "slug_of"]
+
+# What a Host header may name; it stands in documents where no public URL is set.
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 # Pages of others may read what everybody may read; keys are no cookies, so that a browser adds
 # none by itself.
@@ -46,3 +53,25 @@ def _etag(body: bytes) -> str:
 
 def _has(had: str, etag: str) -> bool:
     return had == "*" or etag in (tag.strip().removeprefix("W/") for tag in had.split(","))
+
+
+def slug_of(request: Request) -> str:
+    """Give the story that a path names.
+
+    Raises:
+        NotFound: it can be the name of none.
+    """
+    slug: str = request.path_params["story"]
+    if not SLUG.fullmatch(slug):
+        raise NotFound("story", "of this name")
+    return slug
+
+
+def asked_url(request: Request) -> str:
+    """Give the URL that a request went to, by its Host header where that is a host."""
+    host = request.headers.get("host", "")
+    if not _HOST.fullmatch(host):
+        name, port = request.scope.get("server") or ("localhost", None)
+        name = f"[{name}]" if ":" in name else name
+        host = name if port is None else f"{name}:{port}"
+    return f"{request.url.scheme}://{host}"

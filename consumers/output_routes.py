@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -15,14 +14,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from consumers.answers import answer
+from consumers.answers import answer, asked_url, slug_of
 from consumers.outputs import atom, json_feed, live_blog, ninjs, rss
 from consumers.outputs.place import ALL, Place
 from consumers.outputs.told import LATEST, pages
 from consumers.stories import Stories
 from consumers.subscription import Subscription
 from consumers.views import STORAGE
-from events.envelope import SLUG
 from events.errors import NotFound, Refused
 
 __all__ = ["FORMS", "FORMS_OF_ALL", "Served", "routes"]
@@ -54,9 +52,6 @@ FORMS_OF_ALL: Final = {
     "atom": (atom.MEDIA_TYPE, atom.all_stories),
     "json": (json_feed.MEDIA_TYPE, json_feed.all_stories),
 }
-
-# What a Host header may name; it stands in documents where no public URL is set.
-_HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
 class Document(NamedTuple):
@@ -107,11 +102,11 @@ def routes(
     """
 
     def place(request: Request) -> Place:
-        return Place(base or _own(request), hub)
+        return Place(base or asked_url(request), hub)
 
     def route(ending: str, form: Form) -> Route:
         async def output(request: Request) -> Response:
-            slug, page = _slug(request), _page(request, form)
+            slug, page = slug_of(request), _page(request, form)
             content, here = await room.state(slug, public=True), place(request)
             state = await asyncio.to_thread(_parsed, content)
             if page is not None and not 1 <= page <= pages(state):
@@ -178,13 +173,6 @@ def _made(ending: str, content: bytes, place: Place, page: int | None) -> bytes:
     return form.archive(state, place, page)
 
 
-def _slug(request: Request) -> str:
-    slug: str = request.path_params["story"]
-    if not SLUG.fullmatch(slug):
-        raise NotFound("story", "of this name")
-    return slug
-
-
 def _page(request: Request, form: Form) -> int | None:
     asked = request.query_params.get("page")
     if asked is None or form.archive is None:
@@ -192,16 +180,6 @@ def _page(request: Request, form: Form) -> int | None:
     if not (asked.isascii() and asked.isdigit() and len(asked) <= PAGE_DIGITS):
         raise Refused("number", "page", "a number from 1", repr(asked)[:40])
     return int(asked)
-
-
-def _own(request: Request) -> str:
-    """Give the URL that a request went to, by its Host header where that is a host."""
-    host = request.headers.get("host", "")
-    if not _HOST.fullmatch(host):
-        name, port = request.scope.get("server") or ("localhost", None)
-        name = f"[{name}]" if ":" in name else name
-        host = name if port is None else f"{name}:{port}"
-    return f"{request.url.scheme}://{host}"
 
 
 def _answer(

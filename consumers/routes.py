@@ -10,12 +10,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from consumers.answers import json
+from consumers.answers import json, slug_of
 from consumers.bulletin import Wanted
 from consumers.feed import PAGE, Feed, turn_away
 from consumers.moments import as_of, at, moment
 from consumers.stories import Stories
-from events.envelope import SLUG
 from events.errors import NotFound, Refused
 from events.log import Log
 from events.vocabulary import KINDS
@@ -62,7 +61,7 @@ def routes(room: Desk, insider: Insider) -> list[Route]:
         return json(request, orjson.dumps([summary._asdict() for summary in found]))
 
     async def story(request: Request) -> Response:
-        slug, public = _slug(request), not insider(request)
+        slug, public = slug_of(request), not insider(request)
         asked = request.query_params
         if "as_of" not in asked and "occurred_by" not in asked:
             return json(request, await room.state(slug, public=public))
@@ -82,7 +81,7 @@ def routes(room: Desk, insider: Insider) -> list[Route]:
         return json(request, state)
 
     async def history(request: Request) -> Response:
-        slug = _slug(request)
+        slug = slug_of(request)
         await room.state(slug, public=True)  # or there is no such story
         after = _number(request, "after", 0)
         limit = _number(request, "limit", PAGE, most=PAGE)
@@ -133,13 +132,6 @@ def _known_kind(kind: str | None) -> str | None:
     if kind is not None and kind not in KINDS:
         raise Refused("filter", "kind", "a kind of the vocabulary", repr(kind))
     return kind
-
-
-def _slug(request: Request) -> str:
-    slug: str = request.path_params["story"]
-    if not SLUG.fullmatch(slug):
-        raise NotFound("story", "of this name")
-    return slug
 
 
 def _number(request: Request, name: str, default: Any, *, most: int = 10**15) -> Any:  # noqa: ANN401 - int, or the default

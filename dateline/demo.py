@@ -34,6 +34,11 @@ class Server(NamedTuple):
     port: int
     key: str
 
+    @property
+    def page(self) -> str:
+        """Where people read the story."""
+        return f"http://127.0.0.1:{self.port}/stories/{STORY}"
+
     def ask(self, method: str, path: str, content: Any = None) -> Any:  # noqa: ANN401 - JSON
         """Send one request and give the JSON that is answered."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WITHIN)
@@ -103,6 +108,7 @@ def play() -> int:
             _correct(server)
             _heading("The record")
             asyncio.run(_prove(log))
+            printing.line(f"the page: {server.page}")
             if sys.stdout.isatty():
                 _keep_serving(server)
     return DONE
@@ -186,7 +192,7 @@ async def _prove(log: str) -> None:
 
 
 def _keep_serving(server: Server) -> None:
-    _heading(f"Look around: http://127.0.0.1:{server.port}/docs (Ctrl-C ends it)")
+    _heading(f"Look around: {server.page} (Ctrl-C ends it)")
     signal.pause()
 
 

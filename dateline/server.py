@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consumers import output_routes as outputs
+from consumers import page_routes as pages
 from consumers import routes as reading
 from consumers.alerts import routes as alerts
 from consumers.audit import routes as audit
@@ -131,6 +132,7 @@ def application(
     routes += alerts.routes(room, entrance.insider, room.policy)
     if "feed" in outside.roles:
         routes += outputs.routes(room, outside.public_url, outside.hub, signed)
+        routes += pages.routes(room, outside.public_url)
         routes += audit.routes(lambda: room.auditor, export)
     if "alerts" in outside.roles and outbox is not None:
         routes += subscribing.routes(outbox, sends)
@@ -213,7 +215,9 @@ def _guarded(app: ASGIApp) -> ASGIApp:
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_HEADERS]
+                told = {name for name, _ in message["headers"]}
+                guards = (guard for guard in _HEADERS if guard[0] not in told)
+                message["headers"] = [*message["headers"], *guards]
             await send(message)
 
         await app(scope, receive, answer if scope["type"] == "http" else send)

@@ -111,10 +111,10 @@ class History:
 async def public_bytes(desk: Served, slugs: list[str], size: int) -> list[bytes]:
     """Everything that a reader without a key can ask for."""
     paths = ["/v1/stories", "/metrics", "/readyz", "/healthz", "/v1/feed?since=nonsense"]
-    paths += ["/feeds/all.atom", "/feeds/all.json", "/openapi.json"]
+    paths += ["/feeds/all.atom", "/feeds/all.json", "/openapi.json", "/", "/stories/none"]
     for slug in slugs:
         paths += [f"/feeds/{slug}.{form}" for form in FORMS]
-        paths += [f"/feeds/{slug}.atom?page=1"]
+        paths += [f"/feeds/{slug}.atom?page=1", f"/stories/{slug}"]
         paths += [f"/v1/stories/{slug}", f"/v1/stories/{slug}/developments"]
         paths += [f"/v1/stories/{slug}?as_of={size * n // 5}" for n in range(1, 6)]
         paths += [f"/v1/stories/{slug}?occurred_by=2040-01-01"]

@@ -1,0 +1,1 @@
+"""Pages for readers: whole without a script, kept current by one; nothing filed is ever run."""
