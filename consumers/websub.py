@@ -7,11 +7,14 @@ for it. What changes while it is being told is told together afterwards.
 import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
+from urllib.parse import urlencode
 
 import aiohttp
 import structlog
 
 from consumers.bulletin import Wanted
+from consumers.delivery.guard import Guard
+from consumers.delivery.outgoing import Unanswered, call
 from consumers.output_routes import FORMS, FORMS_OF_ALL
 from consumers.outputs.place import ALL, Place
 from consumers.stories import Stories
@@ -24,6 +27,8 @@ __all__ = ["Patience", "WebSub"]
 
 PAGE = 256  # updates read at a time to find which stories changed
 DONE: Final = range(200, 300)  # HTTP statuses by which a hub says that it took what it was told
+
+_FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
 
 log = structlog.get_logger()
 
@@ -50,18 +55,21 @@ class WebSub:
         source: the log.
         stories: the projection that keeps what readers are told.
         subscription: keeps that projection current.
+        guard: says which addresses a hub may be at.
         patience: how the hub is treated.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - it ties together what it is made of
         self,
         place: Place,
         source: Log,
         stories: Stories,
         subscription: Subscription,
+        guard: Guard,
         patience: Patience = Patience(),  # noqa: B008 - it cannot change
     ) -> None:
         self._place = place
+        self._guard = guard
         self._log = source
         self._stories = stories
         self._subscription = subscription
@@ -73,9 +81,8 @@ class WebSub:
         """Tell of all that changes past a position, until cancelled."""
         if self._place.hub is None:
             return
-        # A hub that sends us elsewhere is one that is set wrongly: it is followed nowhere.
-        timeout = aiohttp.ClientTimeout(total=self._patience.answer_within)
-        async with aiohttp.ClientSession(timeout=timeout) as session, asyncio.TaskGroup() as group:
+        within = self._patience.answer_within
+        async with self._guard.session(within) as session, asyncio.TaskGroup() as group:
             group.create_task(self._gather(position))
             group.create_task(self._tell(session, self._place.hub))
 
@@ -146,14 +153,13 @@ async def _round(
     left: list[str] = []
     reason = ""
     for done, topic in enumerate(topics):
-        form = {"hub.mode": "publish", "hub.url": topic}
+        form = urlencode({"hub.mode": "publish", "hub.url": topic}).encode()
         try:
-            async with session.post(hub, data=form, allow_redirects=False) as response:
-                taken = response.status in DONE
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            answer = await call(session, "POST", hub, form, _FORM)
+        except Unanswered as error:
             # It does not answer: it is not kept waiting for with every feed that is left.
-            return [*left, *topics[done:]], type(error).__name__
-        if not taken:
+            return [*left, *topics[done:]], error.error
+        if answer.status not in DONE:
             left.append(topic)
-            reason = f"status {response.status}"
+            reason = f"status {answer.status}"
     return left, reason

@@ -99,8 +99,10 @@ def serve(
                 server.settle()
                 printing.line(f"dateline: serving {server.url_of(door)}")
 
-            outside = server.Outside(settings.public_url, settings.hub, roles=played)
             async with outbox.outbox(room, log or settings.log, outbox.sending_of(settings)) as out:
+                outside = server.Outside(
+                    settings.public_url, settings.hub, roles=played, guard=out.guard
+                )
                 made = server.Server(room, known, ready, limits, outside, out)
                 await made.serve([door])
         return DONE

@@ -24,6 +24,7 @@ from consumers.audit import routes as audit
 from consumers.audit.duty import Duty, Schedule
 from consumers.audit.export import Export, Parts
 from consumers.delivery import routes as subscribing
+from consumers.delivery.guard import Guard
 from consumers.feed import Feed, Limits
 from consumers.outputs.place import Place
 from consumers.websub import Patience, WebSub
@@ -72,6 +73,8 @@ log = structlog.get_logger()
 class Outside(NamedTuple):
     """What the server is outside: its URL there, the WebSub hub that is told of changes, its roles.
 
+    `guard` says which addresses the hub may be at.
+
     Without a URL every request is told the one that it went to; a hub needs one.
     """
 
@@ -80,6 +83,7 @@ class Outside(NamedTuple):
     patience: Patience = Patience()
     schedule: Schedule = Schedule()
     roles: Roles = ALL
+    guard: Guard = Guard()
 
 
 def application(
@@ -175,7 +179,7 @@ def _pings(room: Newsroom, feed: Feed, outside: Outside) -> dict[str, Work]:
     if not (outside.public_url and outside.hub and "hub" in outside.roles):
         return {}
     place = Place(outside.public_url, outside.hub)
-    hub = WebSub(place, room.log, room.stories, room.subscription, outside.patience)
+    hub = WebSub(place, room.log, room.stories, room.subscription, outside.guard, outside.patience)
     return {"hub": lambda: hub.run(feed.position)}
 
 

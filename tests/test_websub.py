@@ -12,6 +12,7 @@ from conftest import Clock
 from pydantic import ValidationError
 from serving import served
 
+from consumers.delivery.guard import Guard
 from consumers.output_routes import FORMS, FORMS_OF_ALL
 from consumers.websub import Patience
 from dateline import telemetry
@@ -73,13 +74,14 @@ def topics(*stories: str) -> set[str]:
     return found | {f"https://news.example/feeds/all.{form}" for form in FORMS_OF_ALL}
 
 
+HERE: Final = Guard(allow_loopback=True)
 QUICK: Final = Patience(gather=0.2, answer_within=5.0, tries=3, again_after=0.05)
 
 
 async def test_a_hub_is_told_of_what_changed(room: Newsroom) -> None:
     """Once something changed, the hub is told of each of its feeds, once for several changes."""
     async with hub_at_work() as hub:
-        outside = Outside("https://news.example", hub.url, QUICK._replace(gather=1.0))
+        outside = Outside("https://news.example", hub.url, QUICK._replace(gather=1.0), guard=HERE)
         async with served(room, outside=outside) as desk:
             await desk.file("a-drill", "story-opened", title="A drill")
             for _ in range(3):
@@ -96,7 +98,7 @@ async def test_a_hub_is_told_of_what_changed(room: Newsroom) -> None:
 async def test_a_hub_that_refuses_is_told_again(room: Newsroom) -> None:
     """A hub that is busy for a moment misses nothing."""
     async with hub_at_work(refusing=9) as hub:
-        outside = Outside("https://news.example", hub.url, QUICK)
+        outside = Outside("https://news.example", hub.url, QUICK, guard=HERE)
         async with served(room, outside=outside) as desk:
             await desk.file("a-drill", "story-opened", title="A drill")
             told_of = await hub.take(len(FORMS) + len(FORMS_OF_ALL))
@@ -111,7 +113,9 @@ async def test_a_hub_that_is_gone_stops_nobody(
         gone = hub.url
     telemetry.configure("warning")
     patience = QUICK._replace(gather=0.0, tries=2)
-    async with served(room, outside=Outside("https://news.example", gone, patience)) as desk:
+    async with served(
+        room, outside=Outside("https://news.example", gone, patience, guard=HERE)
+    ) as desk:
         async with desk.feed() as live:
             await anext(live)
             await desk.file("a-drill", "story-opened", title="A drill")
@@ -132,3 +136,21 @@ def test_a_hub_needs_to_know_us_by_name(monkeypatch: pytest.MonkeyPatch) -> None
         Settings()
     monkeypatch.setenv("DATELINE_PUBLIC_URL", "https://news.example/")
     assert Settings().public_url == "https://news.example"
+
+
+async def test_a_hub_is_held_to_the_guard(
+    room: Newsroom, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A hub that is set to an address within, or comes to lead there, is not called."""
+    telemetry.configure("warning")
+    async with hub_at_work() as hub:
+        outside = Outside("https://news.example", hub.url, QUICK._replace(tries=1))
+        async with served(room, outside=outside) as desk:
+            await desk.file("a-drill", "story-opened", title="A drill")
+            said = ""
+            async with asyncio.timeout(20):
+                while '"given_up": true' not in said:
+                    said += "".join(capsys.readouterr())
+                    await asyncio.sleep(0.01)
+        assert "not-public" in said
+        assert hub.told.empty()
