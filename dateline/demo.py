@@ -2,17 +2,22 @@
 
 import asyncio
 import http.client
+import os
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from queue import SimpleQueue
+from typing import Any, Final, NamedTuple, Self
 
 import orjson
+from standardwebhooks import Webhook
 
 from consumers.audit.verify import verify
 from dateline import printing
@@ -21,6 +26,13 @@ from dateline.wiring import newsroom
 
 __all__ = ["play"]
 
+DRILL: Final = "drill"  # the story of what is made up
+POLICY: Final = """
+[[route]]
+name = "numbers"
+level = "bulletin"
+kinds = ["figure-reported"]
+"""
 STORY: Final = "us-russia-ukraine-children"
 EARLIER: Final = 10  # a position in the middle, before the figures were told apart
 DROP: Final = 10  # developments after which the subscriber is cut off …
@@ -43,15 +55,15 @@ class Server(NamedTuple):
         """Send one request and give the JSON that is answered."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WITHIN)
         body = None if content is None else orjson.dumps(content)
-        held = {"Authorization": f"Bearer {self.key}"} if body else {}
+        held = {"Authorization": f"Bearer {self.key}"}
         connection.request(method, path, body, held)
         answer = orjson.loads(connection.getresponse().read())
         connection.close()
         return answer
 
-    def file(self, filing: dict[str, Any]) -> dict[str, Any]:
+    def file(self, filing: dict[str, Any], story: str = STORY) -> dict[str, Any]:
         """File one development; returns the receipt."""
-        receipt: dict[str, Any] = self.ask("POST", f"/v1/stories/{STORY}/developments", filing)
+        receipt: dict[str, Any] = self.ask("POST", f"/v1/stories/{story}/developments", filing)
         return receipt
 
 
@@ -99,13 +111,15 @@ def play() -> int:
     """Play the demonstration on a log of its own, which is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="dateline-demo-") as folder:
         log = f"sqlite:///{folder}/demo.db"
-        with _serving(log) as server:
+        policy = Path(folder) / "alerts.toml"
+        policy.write_text(POLICY, encoding="utf-8")
+        with _serving(log, policy) as server:
             _follow(server)
             _heading("The story now")
             printing.show_state(server.ask("GET", f"/v1/stories/{STORY}"))
             _heading(f"The story as it was known at position {EARLIER}")
             printing.show_state(server.ask("GET", f"/v1/stories/{STORY}?as_of={EARLIER}"))
-            _correct(server)
+            _alert(server)
             _heading("The record")
             asyncio.run(_prove(log))
             printing.line(f"the page: {server.page}")
@@ -115,10 +129,14 @@ def play() -> int:
 
 
 @contextmanager
-def _serving(log: str) -> Iterator[Server]:
+def _serving(log: str, policy: Path) -> Iterator[Server]:
     """Run the real server, as `dateline serve` does, on a free port."""
     command = [sys.executable, "-m", "dateline", "serve", "--port", "0", "--log", log]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # noqa: S603 - our own command
+    # Alerts go to this machine here, which a server in use does not allow.
+    own = {"DATELINE_ALERTS": str(policy), "DATELINE_ALLOW_LOOPBACK_TARGETS": "true"}
+    with subprocess.Popen(  # noqa: S603 - our own command
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | own
+    ) as process:
         assert process.stdout is not None  # noqa: S101 - it is piped
         assert process.stderr is not None  # noqa: S101 - likewise
         try:
@@ -163,25 +181,71 @@ def _show(told: dict[str, Any]) -> None:
     printing.line(f"{told['position']:>7}  {told['ref']:<5} {words[0] if words else '—'}")
 
 
-def _correct(server: Server) -> None:
-    _heading("A drill: the desk corrects a figure")
-    filing = {
-        "kind": "corrected",
-        "target": "F2",
-        "field": "words",
-        "old": "more than three years",
-        "new": "more than three and a half years",
-        "note": "DRILL: shows a correction, says nothing about the news",
-    }
-    receipt = server.file(filing)
-    state = server.ask("GET", f"/v1/stories/{STORY}")
-    item = next(item for item in state["timeline"] if item["corrected"])
-    printing.line(f"{receipt['ref']} at position {receipt['position']}: {item['ref']} is labelled")
-    for correction in item["corrections"]:
+def _alert(server: Server) -> None:
+    """Alert a webhook, correct the figure behind it, and see the correction follow it there."""
+    _heading("A drill: an alert, its figure corrected, and the correction that chases it")
+    with Receiver() as receiver:
+        asked = {"url": receiver.url, "wishes": {"stories": [DRILL]}}
+        made = server.ask("POST", "/v1/webhooks", asked)
+        printing.line(f"{made['target']} answered the handshake; alerts to it are signed")
+        receiver.secret = made["secret"]
+        server.file({"kind": "story-opened", "headline": "A drill", "title": "Drill"}, DRILL)
+        figure = {"ref": "F1", "measure": "drill-boats", "value": 12, "source_text": "the drill"}
+        told = {"kind": "figure-reported", "headline": "DRILL: twelve boats", "figures": [figure]}
+        server.file(told, DRILL)
+        receiver.show()
+        wrong = {"kind": "corrected", "target": "F1", "field": "value", "old": 12, "new": 9}
+        server.file({**wrong, "note": "DRILL: three boats were counted twice"}, DRILL)
+        receiver.show()
+    for alert in server.ask("GET", f"/v1/stories/{DRILL}")["alerts"]:
         printing.line(
-            f"  {correction['target']}.{correction['field']}: "
-            f"{correction['old']} → {correction['new']} ({correction['note']})"
+            f"{alert['ref']} {alert['state']}: reached {alert['reached']} of {alert['owed']}"
         )
+
+
+class Receiver:
+    """A webhook receiver on this machine: it agrees to be called, and checks each signature."""
+
+    secret = ""
+
+    def __enter__(self) -> Self:
+        """Begin to listen."""
+        took: SimpleQueue[tuple[dict[str, str], bytes]] = SimpleQueue()
+        self._took = took
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_OPTIONS(self) -> None:
+                origin = self.headers["WebHook-Request-Origin"]
+                self.send_response(200)
+                self.send_header("WebHook-Allowed-Origin", origin)
+                self.end_headers()
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                took.put((dict(self.headers), body))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing: what came is shown when its time has come."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Listen no more."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def show(self) -> None:
+        """Wait for what comes, check its signature as any receiver would, and show it."""
+        headers, body = self._took.get(timeout=WITHIN)
+        told = Webhook(self.secret).verify(body, headers)
+        about = told["data"]
+        printing.line(f"{told['type']}: {about['headline']} ({about['alert']['reason']})")
+        printing.line(f"        signature verified, {headers['webhook-id']}", "dim")
 
 
 async def _prove(log: str) -> None:

@@ -19,7 +19,7 @@ from consumers.delivery.channels.web_push import WebPush, public_key, push_key
 from consumers.delivery.channels.webhook import Webhooks
 from consumers.delivery.composer import Composer
 from consumers.delivery.deliveries import Deliveries, Planned
-from consumers.delivery.endpoints import Endpoint, Endpoints
+from consumers.delivery.endpoints import Endpoint, Endpoints, Named
 from consumers.delivery.guard import Guard
 from consumers.delivery.ledger import Ledger
 from consumers.delivery.message import NOTICE
@@ -163,6 +163,7 @@ async def outbox(
 
     Raises:
         DeliveriesUnavailable: the ledger or its key cannot be used.
+        Refused: the policy names a target that cannot be sent to.
     """
     vault = Vault(sealing_key_path(url))
     vapid = push_key(push_key_path(url))
@@ -170,6 +171,10 @@ async def outbox(
     guard = Guard(allow_loopback=sending.allow_loopback)
     try:
         async with guard.session() as session:
-            yield Outbox(room, ledger, vault, vapid, session, guard, sending)
+            made = Outbox(room, ledger, vault, vapid, session, guard, sending)
+            if room.policy is not None:
+                named = [Named(each.target, each.address) for each in room.policy.target]
+                await made.registrar.take_named(named)
+            yield made
     finally:
         ledger.close()

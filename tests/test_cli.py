@@ -316,7 +316,7 @@ def test_verifying(told: Desk) -> None:
 
 
 def test_the_demonstration(desk: Desk) -> None:
-    """The demo files the real story, shows it now and then, corrects it and verifies the record."""
+    """The demo files a real story, shows it now and then, alerts, corrects, and verifies."""
     done = desk.run("demo")
     assert done.returncode == 0, done.stderr
     for words in (
@@ -324,8 +324,11 @@ def test_the_demonstration(desk: Desk) -> None:
         "Eight children reunited",
         "awaited    P1  org:kremlin",
         "as it was known at position 10",
-        "DRILL",
-        "27 events are as they were recorded",
+        "dateline.alert-issued: DRILL",
+        "dateline.alert-corrected: CORRECTION",
+        "signature verified",
+        "corrected: reached 1 of 1",
+        "31 events are as they were recorded",
     ):
         assert words in done.stdout
     assert list(desk.folder.iterdir()) == []

@@ -11,6 +11,7 @@ from receiving import hook, receiving, sending, states, until
 from serving import Served, served
 from standardwebhooks import Webhook
 
+from consumers.alerts.policy import load
 from consumers.delivery.signing import Vault, headers, new_secret
 from dateline.outbox import Outbox
 from dateline.wiring import Newsroom, newsroom
@@ -247,3 +248,39 @@ async def test_an_owner_has_to_be_there(house: House) -> None:
     """Whoever is to be told before a target is disabled is a target too."""
     content = {"url": "console:", "owner": "mail:nobody"}
     assert (await ask(house.desk, "POST", "/v1/webhooks", content))[0] == 404
+
+
+POLICY = """
+[[route]]
+name = "numbers"
+level = "flash"
+kinds = ["figure-reported"]
+
+[[target]]
+id = "console"
+channel = "console"
+
+[[target]]
+id = "mail:night"
+channel = "mail"
+address = "night@newsroom.example"
+least = "flash"
+quiet = ["23:00-06:30"]
+throttle.flash = { most = 4, within = "1h" }
+"""
+
+
+async def test_the_policys_targets_are_those_of_the_file(room: Newsroom, tmp_path: Path) -> None:
+    """Who is named in the policy is a target; who is named no more is none."""
+    room.policy = load(POLICY)
+    async with sending(room, tmp_path, at_work=False) as out:
+        await out.registrar.add("console:", (await out.endpoints.get("console")).wishes, name="own")
+        found = {each.id: each for each in await out.endpoints.all()}
+        assert set(found) == {"console", "mail:night", "console:own"}
+        assert [each.target for each in room.policy.target] == [
+            found["console"].target,
+            found["mail:night"].target,
+        ]
+    room.policy = load(POLICY[: POLICY.rindex("[[target]]")].replace('"console"\nch', '"desk"\nch'))
+    async with sending(room, tmp_path, at_work=False) as out:
+        assert {each.id for each in await out.endpoints.all()} == {"desk", "console:own"}

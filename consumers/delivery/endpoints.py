@@ -1,7 +1,7 @@
 """Whom alerts go to: addresses with their wishes and secrets, and whether they still answer."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -10,11 +10,11 @@ import apsw
 from consumers.alerts.targets import Channel, Target
 from consumers.delivery.ledger import SQL, Ledger
 from consumers.delivery.signing import BOTH_VALID_MS, Vault, check_secret, new_secret
-from consumers.delivery.wishes import Wishes, wishes_of
+from consumers.delivery.wishes import Wishes, wishes_from, wishes_of
 from events.errors import NotFound, Refused
 from events.log import Clock
 
-__all__ = ["Endpoint", "Endpoints", "Failing", "channel_of"]
+__all__ = ["Endpoint", "Endpoints", "Failing", "Named", "channel_of"]
 
 HOUR_MS = 3_600_000
 WARN_AFTER_MS = 72 * HOUR_MS  # of nothing but failure the owner is told: two days are left
@@ -71,6 +71,13 @@ def _shown(channel: Channel, address: str) -> str:
     return f"{address.partition(':')[0]}:…" if channel == "apprise" else channel
 
 
+class Named(NamedTuple):
+    """A target that the policy names, and where it is."""
+
+    target: Target
+    address: str
+
+
 class Endpoints:
     """All targets, in the ledger; what is sealed there is open in memory alone.
 
@@ -122,6 +129,7 @@ class Endpoints:
             "wishes": wishes.model_dump_json(exclude_defaults=True),
             "address": self._vault.seal(address, target),
             "shown": _shown(channel, address),
+            "named": False,
             "owner": None if owner is None else self._vault.seal(owner, target),
             "now": now,
         }
@@ -138,6 +146,48 @@ class Endpoints:
 
         await self._changing(work)
         return target, secret
+
+    async def name(self, named: Sequence[Named]) -> None:
+        """Have exactly these targets be those that the policy names: added, changed or removed.
+
+        Raises:
+            Refused: a target of one of these names registered itself.
+        """
+        now, wanted = self._clock(), {each.target.id for each in named}
+        rows = [
+            {
+                "target": each.target.id,
+                "channel": each.target.channel,
+                "wishes": wishes_from(each.target).model_dump_json(exclude_defaults=True),
+                "address": self._vault.seal(each.address, each.target.id),
+                "shown": _shown(each.target.channel, each.address),
+                "named": True,
+                "owner": None,
+                "now": now,
+            }
+            for each in named
+        ]
+        secret = new_secret()
+
+        def work(connection: apsw.Connection) -> None:
+            before = {str(row[0]) for row in connection.execute(SQL["named-targets"])}
+            for target in before - wanted:
+                values = {"target": target, "reason": "the policy names it no more", "now": now}
+                connection.execute(SQL["skip"], values)
+                connection.execute(SQL["remove"], values)
+            for row in rows:
+                target = str(row["target"])
+                if target in before:
+                    connection.execute(SQL["change-target"], row)
+                    continue
+                if connection.execute(SQL["has-target"], (target,)).get:
+                    raise Refused("target-name", "target.id", "an id that is free", target)
+                connection.execute(SQL["add-target"], row)
+                if row["channel"] == "webhook":
+                    sealed = self._vault.seal(secret, target)
+                    connection.execute(SQL["add-secret"], (target, now, None, sealed))
+
+        await self._changing(work)
 
     async def all(self) -> list[Endpoint]:
         """Give all targets, oldest first; read anew where anybody changed one."""

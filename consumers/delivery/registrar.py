@@ -1,5 +1,6 @@
 """Taking in whom alerts go to: the address looked at, its owner asked, its secret made."""
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -7,7 +8,7 @@ import aiohttp
 import orjson
 
 from consumers.delivery.channels import apprised, mail, web_push
-from consumers.delivery.endpoints import Endpoint, Endpoints, channel_of
+from consumers.delivery.endpoints import Endpoint, Endpoints, Named, channel_of
 from consumers.delivery.guard import Guard
 from consumers.delivery.handshake import Handshake, shake_hands
 from consumers.delivery.signing import check_secret, new_secret
@@ -85,6 +86,27 @@ class Registrar:
             address, wishes, channel=channel, owner=owner, secret=secret, name=name
         )
         return Registered(*made)
+
+    async def take_named(self, named: Sequence[Named]) -> None:
+        """Take in the targets that the policy names: whoever writes it has asked them.
+
+        Raises:
+            Refused: an address is none that its channel may be sent to.
+        """
+        taken = []
+        for target, address in named:
+            if target.channel == "webhook":
+                self._guard.check(address, f"target {target.id}")
+            elif target.channel == "apprise":
+                apprised.check(address)
+            elif target.channel == "mail":
+                address = address if address.startswith("mailto:") else f"mailto:{address}"  # noqa: PLW2901 - completed here
+                mail.check(address)
+            elif target.channel == "push":
+                found = "a push subscription, which a browser registers itself"
+                raise Refused("target-url", f"target {target.id}", "another channel", found)
+            taken.append(Named(target, address or "console:"))
+        await self._endpoints.name(taken)
 
     async def add_browser(self, subscription: object, wishes: Wishes) -> Registered:
         """Take in a browser's push subscription (W3C Push API).

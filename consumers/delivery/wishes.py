@@ -12,7 +12,7 @@ from consumers.alerts.throttle import Throttle
 from events.alerts import Level
 from events.errors import Refused
 
-__all__ = ["Wishes", "wishes_of"]
+__all__ = ["Wishes", "wishes_from", "wishes_of"]
 
 MOST_WISHES = 100  # values of one kind; whoever wants more wants everything
 MOST_SECONDS = 31 * 24 * 3600  # that a throttle looks back
@@ -84,6 +84,31 @@ class Wishes(BaseModel):
 def _hours_of(text: str) -> Hours:
     hour, minute, until_hour, until_minute = map(int, re.split("[:-]", text))
     return Hours(hour * 60 + minute, until_hour * 60 + until_minute)
+
+
+def wishes_from(target: Target) -> Wishes:
+    """Give what a target wishes that was read elsewhere."""
+    return Wishes(
+        stories=target.stories,
+        kinds=target.kinds,
+        places=target.places,
+        people=target.people,
+        routes=target.routes,
+        least=target.least,
+        desk=target.desk,
+        timezone=target.timezone,
+        quiet=tuple(_text_of(hours) for hours in target.quiet),
+        passes_quiet=target.passes_quiet,
+        throttle={
+            level: Excess(most=bound.most, seconds=max(1, bound.within_ms // 1000))
+            for level, bound in target.throttle.items()
+        },
+    )
+
+
+def _text_of(hours: Hours) -> str:
+    ends = (divmod(minute, 60) for minute in hours)
+    return "-".join(f"{hour:02d}:{minute:02d}" for hour, minute in ends)
 
 
 def wishes_of(content: object) -> Wishes:

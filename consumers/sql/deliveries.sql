@@ -16,6 +16,7 @@ CREATE TABLE IF NOT EXISTS targets (
     wishes      TEXT    NOT NULL, -- JSON: which alerts, when not, how many
     address     BLOB    NOT NULL,
     shown       TEXT    NOT NULL, -- the address as far as anybody may see it
+    named       INTEGER NOT NULL DEFAULT 0, -- 1 of one that the policy names, and may unname
     owner       BLOB,             -- who is told before the target is disabled
     state       TEXT    NOT NULL CHECK (state IN ('active', 'disabled')),
     reason      TEXT,

@@ -173,8 +173,15 @@ SELECT count(*) FROM targets
 SELECT count(*) FROM targets WHERE target = ?
 
 -- name: add-target
-INSERT INTO targets (target, channel, wishes, address, shown, owner, state, made_ms)
-VALUES (:target, :channel, :wishes, :address, :shown, :owner, 'active', :now)
+INSERT INTO targets (target, channel, wishes, address, shown, named, owner, state, made_ms)
+VALUES (:target, :channel, :wishes, :address, :shown, :named, :owner, 'active', :now)
+
+-- name: change-target
+UPDATE targets SET channel = :channel, wishes = :wishes, address = :address, shown = :shown
+WHERE target = :target AND named
+
+-- name: named-targets
+SELECT target FROM targets WHERE named
 
 -- name: add-secret
 INSERT INTO secrets (target, made_ms, until_ms, sealed) VALUES (?, ?, ?, ?)

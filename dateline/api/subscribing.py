@@ -7,7 +7,7 @@ from dateline.api.shapes import parameter, problems
 __all__ = ["subscribing_paths"]
 
 _TEXT: Final = {"type": "string"}
-_TARGET: Final = {"type": "string", "pattern": "^[a-z]{1,10}:[A-Za-z0-9]{1,40}$"}
+_TARGET: Final = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:@-]{0,79}$"}
 _WISHES: Final = {
     "type": "object",
     "description": "which alerts; an empty list takes everything",
