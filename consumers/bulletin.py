@@ -81,6 +81,12 @@ class Bulletin:
             f"INSERT OR REPLACE INTO story_updates_{generation} VALUES (?, ?, ?, ?, ?, ?)", updates
         )
 
+    def forget(self, generation: int, story: str) -> None:
+        """Forget all that was told of a story, to be told anew."""
+        self._views.connection.execute(
+            f"DELETE FROM story_updates_{generation} WHERE story = ?", (story,)
+        )
+
     def take_back(self, generation: int, story: str, keys: Container[str]) -> None:
         """Take parts out of all that was told of a story before."""
         table = f"story_updates_{generation}"

@@ -249,6 +249,19 @@ class Stories:
         parts = fold(events).values()
         tables.put(connection, generation, ((story, row_of(part)) for part in parts))
 
+    def remake(self, story: str, events: Sequence[Recorded]) -> None:
+        """Make a story, and all that was told of it, anew from its events, inside a transaction."""
+        generation = self._views.position(self.name).generation
+        self._make(generation)
+        self._shown.clear()
+        connection = self._views.connection
+        connection.execute(f"DELETE FROM story_parts_{generation} WHERE story = ?", (story,))
+        self._bulletin.forget(generation, story)
+        self._remembered.clear()
+        self._good_for = (0, -1, -1)
+        if events:
+            self.project(generation, events)
+
     def contents(self, generation: int | None = None) -> Iterator[tuple[str, str, str]]:
         """Give every stored part as (story, key, JSON), in order: two views can be compared."""
         if generation is None:

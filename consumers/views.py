@@ -290,6 +290,17 @@ class Views:
                 raise RebuildUnderWay(self.path)
             yield
 
+    def shred(self) -> None:
+        """Write the file anew, so that nothing of what was taken out of it is left in its pages.
+
+        Raises:
+            apsw.Error: somebody is at work with it; try again.
+        """
+        with self.lock:
+            self.connection.execute("VACUUM")
+            if self.path != ":memory:":
+                self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
     def close(self) -> None:
         """Let go of the file."""
         if self._public is not None:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from consumers.audit import export as exporting
-from dateline import auditing
+from dateline import auditing, custody
 from dateline.options import Json, LogUrl, in_newsroom
 
 __all__ = ["audit"]
@@ -83,3 +83,9 @@ def export(
     if parts not in exporting.PARTS:
         raise typer.BadParameter(f"expected public, internal or private; found {parts}")
     return in_newsroom(log, lambda room: auditing.export(room, file, story, parts, json=json))
+
+
+@audit.command("retention")
+def retention(log: LogUrl = None, json: Json = False) -> int:
+    """Say which copies of the log were made before something was erased."""
+    return in_newsroom(log, lambda room: custody.retention(room, json=json))

@@ -11,6 +11,7 @@ from dateline import (
     alerts_cli,
     audit_cli,
     commands,
+    custody_cli,
     printing,
     telemetry,
     upkeep,
@@ -41,6 +42,8 @@ app.add_typer(audit_cli.audit, name="audit")
 app.add_typer(alerts_cli.alerts, name="alerts")
 app.add_typer(webhooks_cli.webhooks, name="webhooks")
 alerts_cli.alerts.command("test")(webhooks_cli.drill)
+app.add_typer(custody_cli.hold, name="hold")
+app.command("redact")(custody_cli.redact)
 
 
 @app.callback()

@@ -122,7 +122,11 @@ def application(
 
     operations = Operations(room, feed, outbox)
     duty = Duty(room.auditor, room.clock, outside.schedule)
-    audited = {"checkpoints": duty.sign, "proofs": duty.prove}
+    audited = {
+        "checkpoints": duty.sign,
+        "proofs": duty.prove,
+        "erasures": room.cleaning.run,
+    }
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from consumers.alerts.dispatch import Dispatch
 from consumers.alerts.policy import Policy
 from consumers.audit.auditor import Auditor
 from consumers.audit.book import Book
+from consumers.audit.cleaning import Cleaning
 from consumers.audit.signing import Keyring
 from consumers.delivery.reach import Reach, with_reach
 from consumers.moments import as_of
@@ -26,6 +27,7 @@ from events.errors import NotFound, ViewsUnavailable
 from events.kafka_address import Address, BadAddress
 from events.log import Clock, Log
 from events.memory_log import MemoryLog, wall_clock
+from events.sqlite_erasure import scrub
 from events.sqlite_log import SqliteLog
 from producers.publisher import Publisher
 
@@ -135,6 +137,20 @@ class Newsroom:
 
         await on_duty(address, duty, work)
 
+    @cached_property
+    def cleaning(self) -> Cleaning:
+        """What follows up redactions in the files beside the log."""
+        path = sqlite_path(self.log.url)
+        return Cleaning(
+            source=self.log,
+            auditor=self.auditor,
+            stories=self.stories,
+            subscription=self.subscription,
+            views=self.views,
+            clock=self.clock,
+            scrub=partial(scrub, path) if path else _nothing,
+        )
+
     def now(self) -> datetime:
         """Give the time by the newsroom's clock."""
         return datetime.fromtimestamp(self.clock() / 1000, UTC)
@@ -169,6 +185,10 @@ class Newsroom:
         if "views" in self.__dict__:
             with self.views.lock:  # a thread that was left behind finishes its batch first
                 self.views.close()
+
+
+def _nothing() -> None:
+    """Do nothing: a log in memory has no file."""
 
 
 def sqlite_path(url: str) -> str | None:

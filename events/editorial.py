@@ -22,6 +22,7 @@ __all__ = [
     "Corrected",
     "EmbargoBroken",
     "EmbargoLifted",
+    "Erasure",
     "Held",
     "HoldReleased",
     "LegalHoldLifted",
@@ -36,6 +37,10 @@ __all__ = [
     "VerificationChanged",
     "Withdrawn",
 ]
+
+
+MOST_ERASED = 10_000  # events that hold the same words; half of the longest story there is
+MOST_REMAINS = 1_000_000  # characters of a body in JSON; four times what may be filed
 
 
 def _no_float(content: Any) -> Any:  # noqa: ANN401 - raw input of any JSON type arrives here
@@ -166,8 +171,23 @@ class StoryReopened(Act):
     reason: Phrase
 
 
+class Erasure(Fact):
+    """An event of the story whose contents were erased.
+
+    `remains` is the canonical body without the erased words, there where the body was erased;
+    `private` says that the private part was. Neither is there where a later redaction says it.
+    """
+
+    version: Annotated[int, Field(ge=1, strict=True)]
+    remains: Annotated[str, Field(max_length=MOST_REMAINS)] | None = None
+    private: bool | None = None
+
+
 class Redacted(Act):
-    """Bytes erased for a legal reason; the proof that they were there stays."""
+    """Bytes erased for a legal reason; the proof that they were there stays.
+
+    `erases` is found by the desk, never filed: what holds the words of `fields` in this story.
+    """
 
     kind: Literal["redacted"] = "redacted"
     target: Ref
@@ -175,6 +195,7 @@ class Redacted(Act):
     reason_code: Word
     legal_basis: Phrase
     ordered_by: Word
+    erases: Annotated[tuple[Erasure, ...], Field(max_length=MOST_ERASED)] | None = None
 
 
 class LegalHoldPlaced(Act):

@@ -14,12 +14,15 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from events.envelope import Filed, Prepared, Recorded, Sealed
 from events.errors import IdReused, PartlyRepeated, Refused, WrongVersion
 
-__all__ = ["Appended", "Clock", "Expect", "ExpectedVersion", "Head", "Log"]
+__all__ = ["ERASES", "Appended", "Clock", "Expect", "ExpectedVersion", "Head", "Log"]
+
+ERASES: Final = "redacted"
+"""The kind of event whose recording erases contents; it is appended by itself."""
 
 MOST_IN_A_BATCH = 10_000  # events in one append; bounds the writer's memory and the lock's hold
 
@@ -98,6 +101,10 @@ class Log(Protocol):
 
     async def find(self, ids: Sequence[str]) -> Mapping[str, Sealed]:
         """Give the stored events of these ids, leaving out the unknown."""
+        ...
+
+    async def remains(self) -> Mapping[int, bytes]:
+        """Give what is left of bodies that were erased, by position, as readers are given it."""
         ...
 
     async def position_at(self, recorded_ms: int) -> int:

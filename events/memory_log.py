@@ -6,6 +6,8 @@ import time
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+import orjson
+
 from events.envelope import (
     Entropy,
     Filed,
@@ -18,6 +20,7 @@ from events.envelope import (
 )
 from events.errors import LogUnavailable
 from events.log import (
+    ERASES,
     Appended,
     Clock,
     Expect,
@@ -54,6 +57,7 @@ class MemoryLog:
         self._stories: dict[str, list[Sealed]] = {}
         self._ids: dict[bytes, Sealed] = {}
         self._tree = Frontier()
+        self._remains: dict[int, bytes] = {}
         self._grown = asyncio.Event()
         self._closed = False
 
@@ -77,6 +81,9 @@ class MemoryLog:
         self._stories.setdefault(story, []).extend(sealed)
         self._ids.update((event.id, event) for event in sealed)
         self._tree.extend(event.envelope for event in sealed)
+        for event in sealed:
+            if event.kind == ERASES and event.body is not None:
+                self._erase(event.story, event.body)
         self._grown.set()
         self._grown = asyncio.Event()
         return Appended(
@@ -89,12 +96,12 @@ class MemoryLog:
         """See `events.log.Log.read`."""
         async for event in self.read_sealed(after, upto=upto):
             if story is None or event.story == story:
-                yield recorded(event)
+                yield self._told(event)
 
     async def read_versions(self, story: str, after: int = 0) -> AsyncIterator[Recorded]:
         """See `events.log.Log.read_versions`."""
         for event in self._stories.get(story, [])[after:]:
-            yield recorded(event)
+            yield self._told(event)
 
     async def read_sealed(
         self, after: int = 0, *, upto: int | None = None
@@ -122,6 +129,10 @@ class MemoryLog:
         keys = {event_id: bytes.fromhex(event_id.replace("-", "")) for event_id in ids}
         return {text: self._ids[key] for text, key in keys.items() if key in self._ids}
 
+    async def remains(self) -> Mapping[int, bytes]:
+        """See `events.log.Log.remains`."""
+        return dict(self._remains)
+
     async def position_at(self, recorded_ms: int) -> int:
         """See `events.log.Log.position_at`."""
         return bisect_right(self._events, recorded_ms, key=lambda event: event.recorded_ms)
@@ -130,6 +141,26 @@ class MemoryLog:
         """See `events.log.Log.close`."""
         self._closed = True
         self._grown.set()
+
+    def _erase(self, story: str, body: bytes) -> None:
+        """Erase what a redaction says; see `events.sqlite_erasure`."""
+        stream = self._stories[story]
+        for erasure in orjson.loads(body).get("erases", ()):
+            event = stream[erasure["version"] - 1]
+            if "remains" in erasure:
+                self._remains[event.position] = erasure["remains"].encode()
+                event = event._replace(body=None, body_nonce=None)
+            if erasure.get("private"):
+                event = event._replace(private=None, private_nonce=None)
+            stream[event.version - 1] = event
+            self._events[event.position - 1] = event
+            self._ids[event.id] = event
+
+    def _told(self, event: Sealed) -> Recorded:
+        """Give an event to readers: of a body that was erased, what is left of it."""
+        if event.body is None:
+            event = event._replace(body=self._remains.get(event.position))
+        return recorded(event)
 
     def _known(self, batch: Sequence[Prepared]) -> dict[bytes, Sealed]:
         return {event.id: self._ids[event.id] for event in batch if event.id in self._ids}

@@ -16,7 +16,7 @@ __all__ = ["connect", "explain", "patience", "patiently"]
 
 BUSY_SECONDS = 30.0  # how long to wait for another process's commit; fsync on a tired disk is slow
 APPLICATION_ID = 0x44_4C_4E_45  # "DLNE", marks the file as a Dateline log
-FORMAT = 1  # `PRAGMA user_version` of the tables in sql/schema.sql
+FORMAT = 2  # `PRAGMA user_version` of the tables in sql/schema.sql
 
 SHARED_MEMORY = 32 * 1024  # bytes of the -shm file, without which a log is not even read
 
@@ -35,12 +35,29 @@ def connect(path: str) -> apsw.Connection:
         connection.set_busy_handler(patience)
         if connection.pragma("application_id") != APPLICATION_ID:
             _create(connection, path)
+        if connection.pragma("user_version") == FORMAT - 1:
+            _renew(connection)
         _check_format(connection, path)
         connection.pragma("recursive_triggers", value=True)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _renew(connection: apsw.Connection) -> None:
+    """Bring a log of format 1 up to date: nothing could be erased in it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if connection.pragma("user_version") == FORMAT - 1:
+            remains = _SCHEMA[_SCHEMA.index("CREATE TABLE remains") :]
+            connection.execute(remains[: remains.index(";")])
+            connection.pragma("user_version", FORMAT)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _check_format(connection: apsw.Connection, path: str) -> None:

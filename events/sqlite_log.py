@@ -26,8 +26,10 @@ FEW = 8  # events of a lone append that the event loop may commit itself
 READERS = 4  # connections that read at the same time
 LOOK_AGAIN = 0.02  # seconds between looks for what other processes appended; ours need no look
 
+# Of a body that was erased, what is left of it.
 _READ: Final = (
-    "SELECT position, story, version, recorded_ms, envelope, kind, schema, body FROM events"
+    "SELECT position, story, version, recorded_ms, envelope, kind, schema, coalesce(body, "
+    "(SELECT remains.body FROM remains WHERE remains.position = events.position)) FROM events"
 )
 _T = TypeVar("_T")
 
@@ -176,6 +178,15 @@ class SqliteLog:
             keys = ((text, bytes.fromhex(text.replace("-", ""))) for text in ids)
             found = ((text, connection.execute(query, (key,)).get) for text, key in keys)
             return {text: Sealed._make(row) for text, row in found if row is not None}
+
+        return await self._run(look)
+
+    async def remains(self) -> Mapping[int, bytes]:
+        """See `events.log.Log.remains`."""
+
+        def look(connection: apsw.Connection) -> dict[int, bytes]:
+            rows = connection.execute("SELECT position, body FROM remains")
+            return {int(position): bytes(body) for position, body in rows}
 
         return await self._run(look)
 

@@ -17,7 +17,8 @@ import apsw
 
 from events.envelope import Prepared, Sealed, seal
 from events.errors import LogDamaged, LogError, LogUnavailable
-from events.log import Appended, Clock, ExpectedVersion, check_version, repeats
+from events.log import ERASES, Appended, Clock, ExpectedVersion, check_version, repeats
+from events.sqlite_erasure import erase
 from events.sqlite_file import connect, explain, patience, patiently
 from events.tree import Frontier
 
@@ -182,6 +183,9 @@ class Writer:
         outcomes = [self._place(connection, append, rows) for append in group]
         if rows.envelopes:
             _insert(connection, rows.values)
+            for append, outcome in zip(group, outcomes, strict=True):
+                if append.batch[0].kind == ERASES and isinstance(outcome, Appended):
+                    erase(connection, append.story, append.batch[0].body)
             tree.extend(rows.envelopes)
             connection.execute(
                 "UPDATE tree SET size = ?, hashes = ?, recorded_ms = ?",
@@ -288,6 +292,7 @@ class Writer:
             patiently(partial(connection.pragma, "journal_mode", "wal"))
             connection.pragma("synchronous", "FULL")
             connection.pragma("journal_size_limit", WAL_LIMIT)
+            connection.pragma("secure_delete", value=True)
             connection.wal_autocheckpoint(0)
             patiently(partial(connection.wal_checkpoint, mode=apsw.SQLITE_CHECKPOINT_PASSIVE))
             connection.set_wal_hook(self._wal_grew)

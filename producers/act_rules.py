@@ -32,6 +32,7 @@ from events.errors import Refused
 from producers.case import Case, Rule
 from producers.correction_rules import corrections_match, standing_there
 from producers.desk import Alerted, Claimed, Counted, Named, Standing
+from producers.erasing import PRIVATE
 
 __all__ = ["ACT_RULES"]
 
@@ -201,9 +202,13 @@ def holds_block_erasure(case: Case) -> None:
     act = case.development
     match act:
         case Redacted(target=ref, fields=paths):
+            if act.erases is not None:
+                raise Refused("redact-erases", "erases", "none: the desk finds them", "some")
             if case.standing(ref).legal_hold or _story_held(case):
                 raise Refused("legal-hold", "target", "no legal hold", f"one on {ref}")
             for n, path in enumerate(paths):
+                if path == PRIVATE:
+                    continue
                 found = standing_there(case, ref, path, f"fields.{n}")[2]
                 if not isinstance(found, str | None):
                     raise Refused("redactable", f"fields.{n}", "a text", f"{found!r}"[:120])

@@ -15,6 +15,8 @@ from typing import Final, NamedTuple
 import apsw
 
 from events.codec import decode, encode, encode_private
+from events.developments import Development
+from events.editorial import Redacted
 from events.envelope import Filed, Sealed
 from events.errors import IdReused, Refused
 from events.filing import Private
@@ -178,6 +180,7 @@ class Import:
                 if event_id in stored:
                     self._compare(story, event, stored[event_id])
                     continue
+                _check_imported(event.development)
                 development = decide(story, event.development, ahead, self._by, now)
             except (Refused, IdReused) as error:
                 self._bad.append(BadLine(line, story, str(error)))
@@ -259,6 +262,12 @@ def derived_id(filing: Filing, filed_ms: int) -> str:
     return id_of(
         filed_ms, filing.story, filing.development.ref or encode(filing.development).decode()
     )
+
+
+def _check_imported(development: Development) -> None:
+    """Refuse what is no history: a redaction erases here and now, by itself."""
+    if isinstance(development, Redacted):
+        raise Refused("redact-alone", "kind", "a redaction by itself", "one in an import")
 
 
 def _chunks(

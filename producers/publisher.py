@@ -16,9 +16,11 @@ from events.errors import IdReused, LogUnavailable, Refused, WrongVersion
 from events.filing import Private
 from events.log import Appended, Clock, Expect, ExpectedVersion, Log, check_version
 from events.vocabulary import KnownKind
-from producers.case import Actor
+from producers.case import Actor, Case
+from producers.correction_rules import standing_there
 from producers.decide import decide
 from producers.desk import Desk, evolve
+from producers.erasing import PRIVATE, erasures
 from producers.intake import Filing
 
 __all__ = ["Publisher", "Receipt", "foreseen", "is_recorded_as", "judge"]
@@ -90,9 +92,8 @@ class Publisher:
     ) -> list[Receipt]:
         """Record filings of one story together: all of them or none; see `file`."""
         story = filings[0].story
-        if any(isinstance(filing.development, Redacted) for filing in filings):
-            # Said before it is so, it would be believed: the bytes would still be in the log.
-            raise Refused("redact-erases", "kind", "an act that can be done", "redacted, not built")
+        if len(filings) > 1 and any(isinstance(each.development, Redacted) for each in filings):
+            raise Refused("redact-alone", "kind", "a redaction by itself", "one among others")
         overtaken = unsaid = 0
         while True:
             try:
@@ -165,6 +166,8 @@ class Publisher:
         check_version(story, expected, desk.version)
         now = self._clock()
         events = judge(story, filings, desk, by, now_ms=now, correlation=correlation)
+        if isinstance(events[0].development, Redacted):
+            events = [await self._erasing(story, events[0], desk)]
         # Whatever the filer expected: the log takes it only into the story that it was judged by.
         places = await self._log.append(story, events, desk.version)
         self._remember(story, events, places, now)
@@ -183,10 +186,24 @@ class Publisher:
             )
         ]
 
+    async def _erasing(self, story: str, event: Filed, desk: Desk) -> Filed:
+        """Complete a redaction by what it erases, which takes the whole story to say."""
+        redaction = event.development
+        assert isinstance(redaction, Redacted)  # noqa: S101 - as the caller found
+        case = Case(story, desk, redaction, Actor(event.filed_by), self._clock())
+        paths = (field for field in redaction.fields if field != PRIVATE)
+        found = [standing_there(case, redaction.target, path, "fields")[2] for path in paths]
+        events = [each async for each in self._log.read_versions(story)]
+        erased = erasures(redaction, events, [text for text in found if isinstance(text, str)])
+        return event._replace(development=redaction.model_copy(update={"erases": erased}))
+
     def _remember(self, story: str, events: Sequence[Filed], places: Appended, now_ms: int) -> None:
         """Move the remembered desk past what was just recorded, so that it need not be read."""
         desk = self._desks.get(story)
         if desk is None or places.duplicate or desk.version != places.versions[0] - 1:
+            return
+        if any(isinstance(event.development, Redacted) for event in events):
+            del self._desks[story]  # what was erased is not remembered either
             return
         if any(event.development.embargo_until for event in events):
             del self._desks[story]  # whether it still counts is for the moment of recording to say
@@ -264,6 +281,8 @@ def is_recorded_as(
     added: dict[str, object] = {}
     if development.ref is None:
         added["ref"] = getattr(found, "ref", None)
+    if isinstance(found, Redacted):
+        added["erases"] = found.erases
     if getattr(found, "needs_approval", None):
         added["needs_approval"] = True
     return encode(development.model_copy(update=added) if added else development) == stored.body

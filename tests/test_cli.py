@@ -12,10 +12,7 @@ from typing import Any
 import pytest
 from conftest import SAMPLE, STORY
 
-REDACTION = (
-    '{"target": "E04", "fields": ["body"], "reason_code": "court-order", "legal_basis": "a drill",'
-    ' "ordered_by": "nobody"}'
-)
+LAW = ["--reason-code", "court-order", "--legal-basis", "a drill", "--ordered-by", "nobody"]
 KREMLIN = ["file", STORY, "response-received", "--headline", "The Kremlin answers"]
 
 
@@ -102,7 +99,13 @@ def test_a_refusal_is_one_sentence(told: Desk) -> None:
         (["story", STORY, "--log", "sqlite:///mistyped.db"], 1),
         (["audit", "verify", "--log", "sqlite:///mistyped.db"], 1),
         (["backup", "no/such/folder/x.db"], 1),
-        (["file", STORY, "redacted", "--data", REDACTION], 1),
+        (["redact", STORY, "E99", "--field", "body", *LAW], 1),
+        (["redact", STORY, "E04", "--field", "urgency", *LAW], 1),
+        (["hold", "lift", STORY, "--reason", "none was placed"], 1),
+        (["audit", "verify", "nowhere.jsonl.gz"], 1),
+        (["audit", "prove", "99"], 1),
+        (["audit", "consistency", "99"], 1),
+        (["audit", "export", "x.jsonl.gz", "--parts", "everything"], 2),
         (["file", STORY, "quote-added", "--headline", "x", "--log", "sqlite:///no/folder/x.db"], 3),
     ],
 )
@@ -313,6 +316,39 @@ def test_verifying(told: Desk) -> None:
     """`audit verify` proves the log and prints the root."""
     proved = told.json("audit", "verify")
     assert (proved["events"], proved["stories"], len(proved["root"])) == (26, 1, 64)
+
+
+def test_redacting(told: Desk) -> None:
+    """Words are erased by law, held against it, and copies that still have them are named."""
+    told.run("backup", "before.db")
+    words = "Eight children reunited"
+    assert words.encode() in (told.folder / "dateline.db").read_bytes()
+    told.json("hold", "place", STORY, "--reason", "a suit")
+    redaction = ["redact", STORY, "E04", "--field", "headline", *LAW]
+    assert "legal-hold" in told.run(*redaction).stderr
+    told.json("hold", "lift", STORY, "--reason", "it is over")
+    assert told.json(*redaction)["kind"] == "redacted"
+    assert words not in told.run("story", STORY, "--json").stdout
+    files = [file for file in told.folder.iterdir() if words.encode() in file.read_bytes()]
+    assert [file.name for file in files] == ["before.db"]
+    (copy,) = told.json("audit", "retention")["backups"]
+    assert (copy["there"], copy["erased_since"]) == (True, [29])
+    assert told.json("audit", "verify")["events"] == 29
+
+
+def test_an_export_from_the_command_line(told: Desk) -> None:
+    """The log is exported, verified without it, and refused with one byte changed."""
+    assert told.run("audit", "checkpoint").stdout.count("\n") == 5
+    told.run("audit", "export", "log.jsonl.gz")
+    assert told.json("audit", "verify", "log.jsonl.gz")["events"] == 26
+    whole = bytearray((told.folder / "log.jsonl.gz").read_bytes())
+    whole[len(whole) // 2] ^= 1
+    (told.folder / "log.jsonl.gz").write_bytes(whole)
+    refused = told.run("audit", "verify", "log.jsonl.gz")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "log damaged at position" in refused.stderr
+    assert told.run("audit", "prove", "5").stdout.startswith("c2sp.org/tlog-proof@v1\nindex 4\n")
+    assert told.json("audit", "consistency", "10")["to"] == 26
 
 
 def test_the_demonstration(desk: Desk) -> None:

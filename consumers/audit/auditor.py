@@ -10,13 +10,12 @@ from consumers.audit.tiles import Tiles
 from consumers.audit.verify import Pause, Progress, Verified, verify
 from events.checkpoint import Checkpoint, tlog_proof
 from events.errors import LogDamaged, NotFound, Refused
-from events.log import Clock, Head, Log
+from events.log import ERASES, Clock, Head, Log
 from events.tree import consistency_proof, inclusion_proof, leaf_hash
 
 __all__ = ["Auditor", "Consistency", "Inclusion", "Noticed"]
 
 PAGE = 4_096  # events between two writes of tiles; 128 KiB of hashes
-ERASES: Final = "redacted"
 LIFTS: Final = frozenset({"embargo-lifted", "embargo-broken"})
 
 

@@ -184,7 +184,9 @@ class _Events:
     def _redacted(self, story: str, body: dict[str, Any]) -> None:
         """Contents may be missing where a later event of the story says that they were erased."""
         for erasure in body.get("erases", ()):
-            self.erased += self.missing.pop((story, erasure["version"], "body"), None) is not None
+            if "remains" in erasure:
+                gone = self.missing.pop((story, erasure["version"], "body"), None)
+                self.erased += gone is not None
             if erasure.get("private"):
                 self.missing.pop((story, erasure["version"], "private"), None)
 

@@ -10,7 +10,7 @@ import orjson
 from events.codec import canonical
 from events.envelope import Sealed, commit, instant
 from events.errors import LogDamaged
-from events.log import Log
+from events.log import ERASES, Log
 from events.tree import Frontier
 
 __all__ = ["Verified", "verify"]
@@ -72,6 +72,7 @@ async def verify(
         raise LogDamaged(log.url, beyond[0], "no event past the tree", "one")
     if root != head.root:
         raise LogDamaged(log.url, 0, f"tree root {head.root.hex()}", root.hex())
+    run.hold_remains(await log.remains())
     progress(run.size, head.size)
     return Verified(run.size, root.hex(), len(run.versions), run.erased)
 
@@ -86,6 +87,8 @@ class _Run:
         self._url = url
         self._kept = kept
         self._last_ms = 0
+        self._missing: dict[tuple[str, int, str], int] = {}
+        self._said: dict[int, bytes] = {}  # what is left of erased bodies, by position
         self._tree = Frontier()
         self._leaves: list[bytes] = []  # not in the tree yet: many at a time cost less
 
@@ -97,15 +100,45 @@ class _Run:
         version = self.versions.get(event.story, 0) + 1
         if not (event.recorded_ms >= self._last_ms and _is_sound(event, version)):
             _check(self._url, event, version, self._last_ms)
-            self.erased += event.body is None or event.private is None
+            self._note_missing(event)
         self.versions[event.story] = version
         self._last_ms = event.recorded_ms
         self.size = size
+        if event.kind == ERASES and event.body is not None:
+            self._note_erased(event.story, event.body)
         self._leaves.append(event.envelope)
         if size in self._kept:
             self._hold_against(self._kept[size])
         elif len(self._leaves) == TOGETHER:
             self.root()
+
+    def _note_missing(self, event: Sealed) -> None:
+        self.erased += event.body is None or event.private is None
+        place = (event.story, event.version)
+        if event.body is None:
+            self._missing[*place, "body"] = event.position
+        if event.private is None:
+            self._missing[*place, "private"] = event.position
+
+    def _note_erased(self, story: str, redaction: bytes) -> None:
+        """Contents may be missing where a later event of the story says that they were erased."""
+        for erasure in orjson.loads(redaction).get("erases", ()):
+            body, private = ((story, erasure["version"], part) for part in ("body", "private"))
+            if "remains" in erasure and body in self._missing:
+                self._said[self._missing[body]] = erasure["remains"].encode()
+            if erasure.get("private"):
+                self._missing.pop(private, None)
+
+    def hold_remains(self, remains: Mapping[int, bytes]) -> None:
+        """Hold what is missing, and what readers are given of it, against the redactions."""
+        for (_, _, part), position in sorted(self._missing.items(), key=lambda each: each[1]):
+            if part == "private" or position not in self._said:
+                expected = f"its {part}, or an event that redacted it"
+                raise LogDamaged(self._url, position, expected, "neither")
+        for position in sorted({*remains, *self._said}):
+            if remains.get(position) != self._said.get(position):
+                expected = "what the redaction left of its body"
+                raise LogDamaged(self._url, position, expected, "something else")
 
     def root(self) -> bytes:
         """Give the root over all that was taken."""

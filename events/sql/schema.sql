@@ -26,6 +26,12 @@ CREATE TABLE tree (
 
 INSERT INTO tree VALUES (1, 0, x'', 0);
 
+-- What is left of bodies that were erased, as the redaction that erased them says.
+CREATE TABLE remains (
+    position INTEGER PRIMARY KEY,
+    body     BLOB NOT NULL
+) STRICT;
+
 CREATE TRIGGER an_event_is_never_removed
 BEFORE DELETE ON events
 BEGIN

@@ -1,0 +1,91 @@
+"""Cleaning up after an erasure: no file beside the log keeps what the log erased."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from consumers.audit.auditor import Auditor
+from consumers.stories import Stories
+from consumers.subscription import Subscription
+from consumers.views import Views
+from events.log import Clock, Log
+from events.vocabulary import Unknown
+
+__all__ = ["Cleaning"]
+
+LOOK_AGAIN = 1.0  # seconds between looks, however fast the log grows
+
+log = structlog.get_logger()
+
+
+class Cleaning:
+    """Follows up each redaction in every file beside the log.
+
+    Args:
+        source: the log.
+        auditor: knows of redactions.
+        stories: the projection that has the words.
+        subscription: keeps it current.
+        views: the file that it is in.
+        clock: milliseconds since 1970 UTC.
+        scrub: empties the log's own write-ahead log.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: Log,
+        auditor: Auditor,
+        stories: Stories,
+        subscription: Subscription,
+        views: Views,
+        clock: Clock,
+        scrub: Callable[[], None],
+    ) -> None:
+        self._log = source
+        self._auditor = auditor
+        self._stories = stories
+        self._subscription = subscription
+        self._views = views
+        self._clock = clock
+        self._scrub = scrub
+
+    async def clean(self) -> int:
+        """Clean up after what was not cleaned up yet; returns how many redactions that were."""
+        await self._auditor.catch_up()
+        found = await asyncio.to_thread(self._auditor.book.redactions, open_only=True)
+        if not found:
+            return 0
+        await asyncio.to_thread(self._scrub)
+        await self._subscription.catch_up()
+        for story in sorted({redaction.story for redaction in found}):
+            await self._remake(story)
+        await asyncio.to_thread(self._views.shred)
+        for redaction in found:
+            self._auditor.book.cleaned(redaction.position, self._clock())
+        log.info("cleaned", redactions=len(found))
+        return len(found)
+
+    async def _remake(self, story: str) -> None:
+        """Make a story's view anew from what the log still holds."""
+        events = [event async for event in self._log.read_versions(story)]
+        with self._views.transaction():
+            checkpoint = self._views.position(self._stories.name).checkpoint
+            parked = {event.position for event in self._views.parked(self._stories.name)}
+            told = [
+                event
+                for event in events
+                if event.position <= checkpoint
+                and event.position not in parked
+                and not isinstance(event.development, Unknown)
+            ]
+            self._stories.remake(story, told)
+
+    async def run(self) -> None:
+        """Clean up after each redaction as it is recorded, until cancelled."""
+        size = 0
+        while True:
+            size = await self._log.grown(size)
+            await self.clean()
+            await asyncio.sleep(LOOK_AGAIN)

@@ -1,0 +1,253 @@
+"""What the desk redacts is gone from every file, and everything can still be proved."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+from conftest import Clock
+from filings import ADA
+from serving import served
+
+from consumers.audit import export as exporting
+from consumers.audit.stand_alone import Refusal, check
+from consumers.rebuild import rebuild
+from dateline.auditing import wanted_export
+from dateline.run import run
+from dateline.wiring import Newsroom, newsroom
+from events.errors import LogDamaged, Refused
+from events.log import Log
+from producers.intake import take
+from producers.publisher import Publisher
+
+BODY = "zqerase01 the words that a court ordered to be erased"
+CORRECTED = "zqerase02 the words that stood there after a correction"
+NOTES = "zqerase03 a name that was promised to nobody"
+LAW = {"reason_code": "court-order", "legal_basis": "a drill", "ordered_by": "a court"}
+KEPT = "the words beside them"
+
+
+async def filed(room: Newsroom | Publisher, kind: str, **fields: Any) -> None:
+    publisher = room.publisher if isinstance(room, Newsroom) else room
+    fields.setdefault("headline", f"A {kind} happens")
+    await publisher.file(take({"story": "a", "kind": kind, **fields}), ADA)
+
+
+async def story(room: Newsroom | Publisher) -> None:
+    """A development with a body that was corrected since, refiled, quoted and has private notes."""
+    await filed(room, "story-opened", title="A story")
+    await filed(room, "quote-added", ref="Q", body=BODY, headline=KEPT, private={"notes": NOTES})
+    await filed(
+        room,
+        "corrected",
+        ref="K",
+        target="Q",
+        field="body",
+        old=BODY,
+        new=CORRECTED,
+        note="a drill",
+    )
+    await filed(room, "development-reported", label="note", body=f"It was said: {CORRECTED}. So.")
+
+
+def traces(folder: Path, *words: str) -> Iterator[str]:
+    """Give the files that hold any of some words, or the middle of them, packed ones unpacked."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            data = file.read_bytes()
+            data += gzip.decompress(data) if data[:2] == b"\x1f\x8b" else b""
+            for word in words:
+                if word.encode() in data or word[:20].encode() in data:
+                    yield f"{file.name}: {word}"
+
+
+async def test_redacted_words_are_in_no_file(tmp_path: Path, clock: Clock) -> None:
+    """A redaction takes words out of the log, its write-ahead log, views, exports and copies."""
+    async with newsroom(f"sqlite:///{tmp_path}/news.db", clock) as room:
+        await story(room)
+        await room.state("a")
+        assert list(traces(tmp_path, BODY)) != []
+        await filed(room, "redacted", target="Q", fields=["body", "private"], **LAW)
+        assert await room.cleaning.clean() == 1
+        assert list(traces(tmp_path, BODY, CORRECTED, NOTES)) == []
+        state = json.loads(await room.state("a"))
+        shown = next(item for item in state["timeline"] if item["ref"] == "Q")
+        assert shown["headline"] == KEPT
+        assert "body" not in shown
+        await rebuild(room.log, room.views, room.stories, lambda _done, _total: None)
+        proved = await room.auditor.verify(lambda _done, _total: None)
+        assert (proved.events, proved.erased) == (5, 3)
+        for parts in ("internal", "private", "public"):
+            file = tmp_path / f"{parts}.jsonl.gz"
+            wanted = await wanted_export(room, None, parts)
+            await exporting.write(room.auditor, wanted, str(file), lambda _done, _total: None)
+            assert check(str(file)).events == 5
+    copy = tmp_path / "copy.db"
+    async with newsroom(f"sqlite:///{tmp_path}/news.db", clock) as room:
+        await room.log.head()
+    assert await in_thread(["backup", str(copy), "--log", f"sqlite:///{tmp_path}/news.db"]) == 0
+    assert list(traces(tmp_path, BODY, CORRECTED, NOTES)) == []
+
+
+async def in_thread(arguments: list[str]) -> int:
+    return await asyncio.to_thread(run, arguments)
+
+
+async def test_a_story_is_told_without_the_words(log: Log, clock: Clock) -> None:
+    """Each event that held the words is read without them, by every reader of every kind of log."""
+    publisher = Publisher(log, clock)
+    await story(publisher)
+    await filed(publisher, "redacted", target="Q", fields=["body", "private"], **LAW)
+    events = [event async for event in log.read_versions("a")]
+    texts = [event.development.model_dump_json() for event in events]  # type: ignore[union-attr]  # - all are known
+    assert not [text for text in texts if "zqerase" in text]
+    assert [event.development.kind for event in events] == [
+        "story-opened", "quote-added", "corrected", "development-reported", "redacted",
+    ]  # fmt: skip
+    assert "It was said: [redacted]. So." in texts[3]
+    assert await log.find([]) == {}
+    sealed = [event async for event in log.read_sealed()]
+    assert [event.body is None for event in sealed] == [False, True, True, True, False]
+    assert [event.private is None for event in sealed] == [False, True, False, False, False]
+
+
+async def test_a_second_redaction_leaves_nothing_of_the_first(
+    room: Newsroom, tmp_path: Path
+) -> None:
+    """What the first redaction had left of an event goes with the second, from the act as well."""
+    await story(room)
+    words = "zqerase04 another field of the same event"
+    await filed(room, "quote-added", ref="R", headline=words, body=BODY)
+    await filed(room, "redacted", target="R", fields=["body"], **LAW)
+    await filed(room, "redacted", target="R", fields=["headline"], **LAW)
+    await room.cleaning.clean()
+    assert list(traces(tmp_path, words, BODY)) == []
+    assert (await room.auditor.verify(lambda *_: None)).events == 7
+    wanted = await wanted_export(room, None, "internal")
+    file = tmp_path / "log.jsonl.gz"
+    await exporting.write(room.auditor, wanted, str(file), lambda *_: None)
+    assert check(str(file)).erased >= 4
+
+
+async def test_nothing_under_a_legal_hold_is_erased(room: Newsroom) -> None:
+    """While a hold is on a development or on its story, nothing of it is erased."""
+    await story(room)
+    redaction = {"target": "Q", "fields": ["body", "private"], **LAW}
+    for target in ({"target": "Q"}, {}):
+        await filed(room, "legal-hold-placed", reason="a suit", **target)
+        with pytest.raises(Refused, match="legal-hold"):
+            await filed(room, "redacted", **redaction)
+        await filed(room, "legal-hold-lifted", reason="it is over", **target)
+    assert (await room.auditor.verify(lambda *_: None)).erased == 0
+    await filed(room, "redacted", **redaction)
+    assert (await room.auditor.verify(lambda *_: None)).erased == 3
+
+
+async def test_only_the_desk_says_what_is_erased(room: Newsroom) -> None:
+    """Nobody who files can name the events whose contents go, nor hide an erasure among others."""
+    await story(room)
+    with pytest.raises(Refused, match="redact-erases"):
+        await filed(room, "redacted", target="Q", fields=["body"], erases=[{"version": 1}], **LAW)
+    redaction = {"story": "a", "kind": "redacted", "target": "Q", "fields": ["body"], **LAW}
+    note = {"story": "a", "kind": "development-reported", "label": "note", "headline": "x"}
+    with pytest.raises(Refused, match="redact-alone"):
+        await room.publisher.file_all([take(note), take(redaction)], ADA)
+
+
+async def test_the_same_redaction_again_is_answered_as_before(room: Newsroom) -> None:
+    """A redaction that is sent again with its id is known, whatever the desk had added to it."""
+    await story(room)
+    event_id = "01999999-0000-7000-8000-000000000001"
+    redaction = {"story": "a", "kind": "redacted", "target": "Q", "fields": ["body"], **LAW}
+    first, again = [
+        await room.publisher.file(take({"id": event_id, **redaction}), ADA) for _ in range(2)
+    ]
+    assert again == first._replace(duplicate=True)
+
+
+def tampered(path: Path, statement: str) -> None:
+    raw = apsw.Connection(str(path))
+    for name in [
+        row[0] for row in raw.execute("SELECT name FROM sqlite_schema WHERE type='trigger'")
+    ]:
+        raw.execute(f"DROP TRIGGER {name}")
+    raw.execute(statement)
+    raw.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "position"),
+    [
+        ("UPDATE events SET body = NULL, body_nonce = NULL WHERE position = 1", 1),
+        ("UPDATE events SET private = NULL, private_nonce = NULL WHERE position = 4", 4),
+        (
+            "UPDATE remains SET body = CAST(body || ' ' AS BLOB) WHERE position = 2",
+            2,
+        ),
+        ("DELETE FROM remains WHERE position = 2", 2),
+        ("INSERT INTO remains SELECT 1, body FROM events WHERE position = 1", 1),
+        ("UPDATE events SET body = NULL, body_nonce = NULL WHERE position = 5", 2),
+    ],
+)
+async def test_a_body_that_is_missing_without_its_tombstone_is_tampering(
+    tmp_path: Path, clock: Clock, statement: str, position: int
+) -> None:
+    """Contents that nobody redacted are missed, and nothing else is taken for what was left."""
+    path = tmp_path / "news.db"
+    async with newsroom(f"sqlite:///{path}", clock) as room:
+        await story(room)
+        await filed(room, "redacted", target="Q", fields=["body"], **LAW)
+        await room.auditor.verify(lambda *_: None)
+    tampered(path, statement)
+    async with newsroom(f"sqlite:///{path}", clock) as room:
+        with pytest.raises(LogDamaged) as raised:
+            await room.auditor.verify(lambda *_: None)
+    assert raised.value.position == position
+
+
+async def test_an_export_without_the_tombstone_is_refused(room: Newsroom, tmp_path: Path) -> None:
+    """In an export as well a body is missing only where a later event says that it was erased."""
+    await story(room)
+    wanted = await wanted_export(room, None, "internal")
+    file = tmp_path / "log.jsonl.gz"
+    await exporting.write(room.auditor, wanted, str(file), lambda *_: None)
+    lines = [json.loads(line) for line in gzip.decompress(file.read_bytes()).splitlines()]
+    del lines[3]["body"], lines[3]["body_nonce"]
+    other = tmp_path / "changed.jsonl"
+    other.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    with pytest.raises(Refusal) as refused:
+        check(str(other))
+    assert refused.value.position == 3
+
+
+async def test_a_server_cleans_up_after_a_redaction(room: Newsroom, tmp_path: Path) -> None:
+    """A redaction that is filed over HTTP is followed up in every file while the server runs."""
+    async with served(room) as desk:
+        await desk.file("a", "story-opened", title="A story")
+        await desk.file("a", "quote-added", ref="Q", body=BODY)
+        assert BODY.encode() in (await desk.get("/v1/stories/a"))[1]
+        await desk.file("a", "redacted", target="Q", fields=["body"], **LAW)
+        async with asyncio.timeout(20):
+            while not (found := room.auditor.book.redactions()) or found[0].cleaned_ms is None:  # noqa: ASYNC110 - another task writes it
+                await asyncio.sleep(0.01)
+        assert BODY.encode() not in (await desk.get("/v1/stories/a"))[1]
+        assert BODY.encode() not in (await desk.get("/v1/stories/a/developments"))[1]
+        assert list(traces(tmp_path, BODY)) == []
+
+
+async def test_an_older_log_is_brought_up_to_date(room: Newsroom, tmp_path: Path) -> None:
+    """A log from before anything could be erased opens, and erases, like any other."""
+    await story(room)
+    url = room.log.url
+    await room.log.close()
+    raw = apsw.Connection(url.removeprefix("sqlite:///"))
+    raw.execute("DROP TABLE remains")
+    raw.pragma("user_version", 1)
+    raw.close()
+    async with newsroom(url) as again:
+        await filed(again, "redacted", target="Q", fields=["body"], **LAW)
+        assert (await again.auditor.verify(lambda *_: None)).erased == 3
