@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import apsw
 import structlog
@@ -140,7 +141,6 @@ class Newsroom:
     @cached_property
     def cleaning(self) -> Cleaning:
         """What follows up redactions in the files beside the log."""
-        path = sqlite_path(self.log.url)
         return Cleaning(
             source=self.log,
             auditor=self.auditor,
@@ -148,8 +148,17 @@ class Newsroom:
             subscription=self.subscription,
             views=self.views,
             clock=self.clock,
-            scrub=partial(scrub, path) if path else _nothing,
+            scrub=self._scrub,
         )
+
+    async def _scrub(self, positions: Sequence[int]) -> None:
+        """Erase from what the log keeps beside its table: old pages, or the topic's records."""
+        path = sqlite_path(self.log.url)
+        erase: Any = getattr(self.log, "erase", None)  # of a log that keeps contents elsewhere too
+        for position in positions if erase is not None else ():
+            await erase(position)
+        if path is not None:
+            await asyncio.to_thread(scrub, path)
 
     def now(self) -> datetime:
         """Give the time by the newsroom's clock."""
@@ -185,10 +194,6 @@ class Newsroom:
         if "views" in self.__dict__:
             with self.views.lock:  # a thread that was left behind finishes its batch first
                 self.views.close()
-
-
-def _nothing() -> None:
-    """Do nothing: a log in memory has no file."""
 
 
 def sqlite_path(url: str) -> str | None:

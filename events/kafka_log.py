@@ -149,6 +149,11 @@ class KafkaLog:
         await self._opened()
         return await self._mirror.find(ids)
 
+    async def remains(self) -> Mapping[int, bytes]:
+        """See `events.log.Log.remains`."""
+        await self._opened()
+        return await self._mirror.remains()
+
     async def position_at(self, recorded_ms: int) -> int:
         """See `events.log.Log.position_at`."""
         await self._opened()

@@ -25,6 +25,9 @@ from events.kafka_records import (
     key_number,
     opened,
 )
+from events.kafka_records import KEY_NUMBER, NOTHING, Garbage, Offer, decode, key_number, opened
+from events.log import ERASES
+from events.sqlite_erasure import erase
 from events.sqlite_file import connect
 from events.sqlite_writer import COLUMNS, read_tree
 from events.tree import Frontier
@@ -261,6 +264,9 @@ class Mirror:
             self._recorded_ms = outcome.recorded_ms[-1]
         if last is not None:
             connection.executemany(_INSERT, rows)
+            for row in map(Sealed._make, rows):
+                if row.kind == ERASES and row.body is not None:
+                    erase(connection, row.story, row.body)
             connection.executemany("INSERT INTO accepted VALUES (?, ?, ?, ?)", accepted)
             self._tree.extend(envelopes)
             self._move(last)

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from events.codec import canonical
+from events.codec import canonical, encode
 from events.corrections import content_of, locate
-from events.developments import FigureRevised
+from events.developments import Development, FigureRevised
 from events.editorial import Corrected, Erasure, Redacted, Refiled
 from events.envelope import Recorded
 from events.filing import Fact
@@ -42,6 +42,10 @@ def erasures(
     left = {event.version: _without(event, words) for event in events if words}
     hidden = _versions_of(redaction.target, events) if PRIVATE in redaction.fields else set()
     bodies = {version: body for version, body in left.items() if body is not None}
+    for event in events:
+        # A log that keeps both parts of an event under one key can only erase it whole.
+        if event.version in hidden and isinstance(event.development, Development):
+            bodies.setdefault(event.version, encode(event.development).decode())
     for earlier in events:
         bodies |= _restated(earlier, bodies)
     return tuple(

@@ -12,9 +12,10 @@ import uuid_utils
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from brokers import eventually, topic_of
-from filings import filed, gathered, note, opening
+from filings import development, filed, gathered, note, opening
 
 from consumers.audit.verify import verify
+from events.codec import encode as encode_body
 from events.envelope import prepare_batch
 from events.errors import LogDamaged, LogUnavailable, NotFound, Refused, WrongVersion
 from events.kafka_address import Address, BadAddress
@@ -285,7 +286,12 @@ async def test_an_erased_event_is_erased_on_every_node(kafka: str, tmp_path: Pat
     other = address._replace(mirror=str(tmp_path / "other.db"))
     async with opened(address) as first, opened(other) as second:
         await first.append("a", [note("1"), note("a secret of the drill"), note("3")])
-        assert await second.grown(2) == 3
+        left = encode_body(note("[redacted]").development).decode()
+        law = {"reason_code": "x", "legal_basis": "a drill", "ordered_by": "x"}
+        erases = [{"version": 2, "remains": left}]
+        act = development("redacted", target="d2", fields=["headline"], erases=erases, **law)
+        await first.append("a", [filed(act)])
+        assert await second.grown(3) == 4
         before = await first.head()
         await first.erase(2)
 

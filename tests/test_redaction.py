@@ -183,7 +183,7 @@ def tampered(path: Path, statement: str) -> None:
     ("statement", "position"),
     [
         ("UPDATE events SET body = NULL, body_nonce = NULL WHERE position = 1", 1),
-        ("UPDATE events SET private = NULL, private_nonce = NULL WHERE position = 4", 4),
+        ("UPDATE events SET private = NULL, private_nonce = NULL WHERE position = 1", 1),
         (
             "UPDATE remains SET body = CAST(body || ' ' AS BLOB) WHERE position = 2",
             2,

@@ -1,7 +1,7 @@
 """Cleaning up after an erasure: no file beside the log keeps what the log erased."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
@@ -9,6 +9,7 @@ from consumers.audit.auditor import Auditor
 from consumers.stories import Stories
 from consumers.subscription import Subscription
 from consumers.views import Views
+from events.editorial import Redacted
 from events.log import Clock, Log
 from events.vocabulary import Unknown
 
@@ -29,7 +30,7 @@ class Cleaning:
         subscription: keeps it current.
         views: the file that it is in.
         clock: milliseconds since 1970 UTC.
-        scrub: empties the log's own write-ahead log.
+        scrub: erases from every copy that the log itself keeps; given the positions.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class Cleaning:
         subscription: Subscription,
         views: Views,
         clock: Clock,
-        scrub: Callable[[], None],
+        scrub: Callable[[Sequence[int]], Awaitable[None]],
     ) -> None:
         self._log = source
         self._auditor = auditor
@@ -57,18 +58,19 @@ class Cleaning:
         found = await asyncio.to_thread(self._auditor.book.redactions, open_only=True)
         if not found:
             return 0
-        await asyncio.to_thread(self._scrub)
         await self._subscription.catch_up()
+        erased: list[int] = []
         for story in sorted({redaction.story for redaction in found}):
-            await self._remake(story)
+            erased += await self._remake(story)
+        await self._scrub(erased)
         await asyncio.to_thread(self._views.shred)
         for redaction in found:
             self._auditor.book.cleaned(redaction.position, self._clock())
         log.info("cleaned", redactions=len(found))
         return len(found)
 
-    async def _remake(self, story: str) -> None:
-        """Make a story's view anew from what the log still holds."""
+    async def _remake(self, story: str) -> list[int]:
+        """Make a story's view anew from what the log still holds; gives what was erased."""
         events = [event async for event in self._log.read_versions(story)]
         with self._views.transaction():
             checkpoint = self._views.position(self._stories.name).checkpoint
@@ -81,6 +83,12 @@ class Cleaning:
                 and not isinstance(event.development, Unknown)
             ]
             self._stories.remake(story, told)
+        return [
+            events[erasure.version - 1].position
+            for event in events
+            if isinstance(event.development, Redacted)
+            for erasure in event.development.erases or ()
+        ]
 
     async def run(self) -> None:
         """Clean up after each redaction as it is recorded, until cancelled."""

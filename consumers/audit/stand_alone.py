@@ -120,7 +120,7 @@ class _Events:
     def take(self, line: bytes) -> None:
         """Hold one event against all that was said before of it."""
         position = self.last + 1
-        event = _json(line, position)
+        event = _json(line.decode(), position)
         if not isinstance(event, dict) or "leaf" not in event or "position" not in event:
             raise Refusal(position, "an event with its leaf and position", "something else")
         if not event.keys() <= self.fields:
@@ -129,7 +129,9 @@ class _Events:
         if self.count > self.expected:
             raise Refusal(position, f"{self.expected} events", "one more")
         position = self._placed(event["position"], position)
-        leaf = bytes.fromhex(event["leaf"]) if _is_hash(event["leaf"]) else b""
+        leaf = bytes.fromhex(event["leaf"])
+        if leaf.hex() != event["leaf"] or len(leaf) != 32:  # noqa: PLR2004 - SHA-256
+            raise Refusal(position, "a leaf hash", str(event["leaf"]))
         if "envelope" in event:
             self._shown(event, position, leaf)
         elif len(event) > 2 + ("proof" in event):
@@ -149,10 +151,9 @@ class _Events:
     def _shown(self, event: dict[str, Any], position: int, leaf: bytes) -> None:
         self.shown += 1
         envelope = event["envelope"]
-        raw = envelope.encode("utf-8", "surrogatepass")
-        if sha256(b"\x00" + raw).digest() != leaf:
+        if sha256(b"\x00" + envelope.encode()).digest() != leaf:
             raise Refusal(position, "the envelope that its leaf is the hash of", "another")
-        facts = _json(raw, position)
+        facts = _json(envelope, position)
         story, version = facts["story"], facts["version"]
         if facts["position"] != position:
             raise Refusal(position, f"position {position}", f"{facts['position']}")
@@ -174,12 +175,11 @@ class _Events:
                 continue
             if content is None or nonce is None:
                 raise Refusal(position, f"the {label} with its nonce, or neither", "one of them")
-            message = label.encode() + b"\x00" + content.encode("utf-8", "surrogatepass")
-            key = bytes.fromhex(nonce)
+            key, message = bytes.fromhex(nonce), f"{label}\x00{content}".encode()
             if hmac.digest(key, message, "sha256").hex() != facts[label] or key.hex() != nonce:
                 raise Refusal(position, f"the {label} that was committed to", "another")
         if facts["kind"] == "redacted" and "body" in event:
-            self._redacted(story, _json(event["body"].encode(), position))
+            self._redacted(story, _json(event["body"], position))
 
     def _redacted(self, story: str, body: dict[str, Any]) -> None:
         """Contents may be missing where a later event of the story says that they were erased."""
@@ -187,7 +187,6 @@ class _Events:
             if "remains" in erasure:
                 gone = self.missing.pop((story, erasure["version"], "body"), None)
                 self.erased += gone is not None
-            if erasure.get("private"):
                 self.missing.pop((story, erasure["version"], "private"), None)
 
     def _grow(self, leaf: bytes, position: int) -> None:
@@ -265,15 +264,21 @@ def _as_far_as_it_goes(unpack: "zlib._Decompress", chunk: bytes) -> Iterator[byt
             yield unpack.decompress(chunk[at : at + 1])
 
 
-def _json(line: bytes, position: int) -> Any:  # noqa: ANN401 - any JSON value
+_read_json: Final = json.JSONDecoder().raw_decode
+
+
+def _json(text: str, position: int) -> Any:  # noqa: ANN401 - any JSON value
     try:
-        return json.loads(line)
+        value, end = _read_json(text)
     except ValueError:
-        raise Refusal(position, "a line of JSON", "other bytes") from None
+        end = -1
+    if end != len(text):
+        raise Refusal(position, "a line of JSON", "other bytes")
+    return value
 
 
 def _header(line: bytes) -> dict[str, Any]:
-    header = _json(line, 0)
+    header = _json(line.decode(), 0)
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise Refusal(0, f"an export of format {FORMAT}", "something else")
     if header.keys() != HEADER or header["parts"] not in PARTS:

@@ -126,13 +126,12 @@ class _Run:
             body, private = ((story, erasure["version"], part) for part in ("body", "private"))
             if "remains" in erasure and body in self._missing:
                 self._said[self._missing[body]] = erasure["remains"].encode()
-            if erasure.get("private"):
-                self._missing.pop(private, None)
+                self._missing.pop(private, None)  # some logs keep both under one key
 
     def hold_remains(self, remains: Mapping[int, bytes]) -> None:
         """Hold what is missing, and what readers are given of it, against the redactions."""
         for (_, _, part), position in sorted(self._missing.items(), key=lambda each: each[1]):
-            if part == "private" or position not in self._said:
+            if position not in self._said:
                 expected = f"its {part}, or an event that redacted it"
                 raise LogDamaged(self._url, position, expected, "neither")
         for position in sorted({*remains, *self._said}):
