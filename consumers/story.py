@@ -34,6 +34,7 @@ from events.alerts import (
     SilenceAdded,
     SilenceRemoved,
 )
+from events.custody import PrivateRead, SigningKeyChanged
 from events.developments import (
     News,
     StoryOpened,
@@ -134,6 +135,8 @@ def _evolve(find: Find, event: Recorded, development: KnownKind) -> Changes:
             | LegalHoldLifted()
             | ParkedRetried()
             | ParkedSkipped()
+            | PrivateRead()
+            | SigningKeyChanged()
         ):
             return
         case _:

@@ -6,7 +6,8 @@ import typer
 
 from consumers.audit import export as exporting
 from dateline import auditing, custody
-from dateline.options import Json, LogUrl, in_newsroom
+from dateline.options import By, Json, LogUrl, Slug, in_newsroom
+from dateline.settings import Settings
 
 __all__ = ["audit"]
 
@@ -76,16 +77,65 @@ def export(
             help="public (what readers may see), internal (all but what is private) or private"
         ),
     ] = "internal",
+    by: By = None,
     log: LogUrl = None,
     json: Json = False,
 ) -> int:
-    """Write the log or a story to one file, with the program that verifies it beside it."""
+    """Write the log or a story to one file, with the program that verifies it beside it.
+
+    Who exports private parts is recorded.
+    """
     if parts not in exporting.PARTS:
         raise typer.BadParameter(f"expected public, internal or private; found {parts}")
-    return in_newsroom(log, lambda room: auditing.export(room, file, story, parts, json=json))
+    name = by or Settings().by
+    return in_newsroom(log, lambda room: auditing.export(room, file, story, parts, name, json=json))
 
 
 @audit.command("retention")
 def retention(log: LogUrl = None, json: Json = False) -> int:
     """Say which copies of the log were made before something was erased."""
     return in_newsroom(log, lambda room: custody.retention(room, json=json))
+
+
+@audit.command("reads")
+def reads(
+    reader: Annotated[str | None, typer.Option(help="only this reader, such as key:wire")] = None,
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """List who was given private parts of what."""
+    return in_newsroom(log, lambda room: custody.reads(room, reader, json=json))
+
+
+@audit.command("rotate-key")
+def rotate_key(log: LogUrl = None, json: Json = False) -> int:
+    """Change the key that signs checkpoints; the change is recorded, signed by both keys."""
+    return in_newsroom(log, lambda room: custody.rotate_key(room, json=json))
+
+
+@audit.command("replay")
+def replay(
+    until: Annotated[str, typer.Option(metavar="POSITION|TIME", help="the moment")],
+    since: Annotated[
+        str | None, typer.Option(metavar="POSITION|TIME", help="and what changed since this one")
+    ] = None,
+    story: Annotated[str | None, typer.Option(help="only this story")] = None,
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """Show what readers saw and were told, what the desk knew, alerts, and who did what."""
+    return in_newsroom(log, lambda room: auditing.replay(room, until, since, story, json=json))
+
+
+@audit.command("report")
+def report(
+    story: Slug,
+    ref: Annotated[str, typer.Argument(metavar="REF", help="the development's ref")],
+    html: Annotated[
+        str | None, typer.Option(metavar="FILE", help="write a page instead of printing")
+    ] = None,
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """Tell the life of one development: filed, approved, released, alerted, corrected, chased."""
+    return in_newsroom(log, lambda room: auditing.report(room, story, ref, html, json=json))

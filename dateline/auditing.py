@@ -1,26 +1,45 @@
 """What each command of the auditor does, once the newsroom is open: call, then show."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
 from consumers.audit import export as exporting
+from consumers.audit import replay as replaying
+from consumers.audit import report as reporting
 from consumers.audit import stand_alone
+from consumers.audit.replay import Replay
+from consumers.differences import Change
+from consumers.moments import at, moment
 from dateline import printing
+from dateline.custody import record_read
 from dateline.outcomes import DONE
 from dateline.wiring import Newsroom
 from events.checkpoint import checkpoint_in, open_note, verifier_key
 from events.errors import LogDamaged, NotFound
 
-__all__ = ["checkpoint", "consistency", "export", "prove", "verify", "verify_export"]
+__all__ = [
+    "checkpoint",
+    "consistency",
+    "export",
+    "prove",
+    "recorded_export",
+    "replay",
+    "report",
+    "verify",
+    "verify_export",
+    "wanted_export",
+]
 
 
 async def verify(room: Newsroom, key: str | None, kept: str | None, *, json: bool) -> int:
     """Prove the whole log, and that it goes on from what is known of it."""
     earlier = {}
     if kept is not None:
-        trusted = verifier_key(key) if key is not None else room.auditor.keyring.public
-        head = checkpoint_in(open_note(_text(kept), [trusted]))
+        trusted = [verifier_key(key)] if key is not None else await room.auditor.keys()
+        head = checkpoint_in(open_note(_text(kept), trusted))
         earlier = {head.size: head.root}
     with printing.progress("verify") as told:
         proved = await room.auditor.verify(told, kept=earlier)
@@ -98,9 +117,11 @@ async def consistency(room: Newsroom, before: int, after: int | None, *, json: b
     return DONE
 
 
-async def export(room: Newsroom, file: str, story: str | None, parts: str, *, json: bool) -> int:
+async def export(
+    room: Newsroom, file: str, story: str | None, parts: str, by: str, *, json: bool
+) -> int:
     """Write the log or a story to a file, with the program that verifies it beside it."""
-    wanted = await wanted_export(room, story, parts)
+    wanted = await recorded_export(room, story, parts, by)
     with printing.progress("export") as told:
         beside = await exporting.write(room.auditor, wanted, file, told)
     if json:
@@ -111,6 +132,16 @@ async def export(room: Newsroom, file: str, story: str | None, parts: str, *, js
     return DONE
 
 
+async def recorded_export(
+    room: Newsroom, story: str | None, parts: str, by: str
+) -> exporting.Export:
+    """Put an export together; that somebody is given private parts is recorded before they are."""
+    if parts == "private":
+        what = "export of the log" if story is None else f"export of story {story}"
+        await record_read(room, by, what, story)
+    return await wanted_export(room, story, parts)
+
+
 async def wanted_export(room: Newsroom, story: str | None, parts: str) -> exporting.Export:
     """Put together what is to be exported: the log as it is now, and what of it is shown."""
     signed = await room.auditor.checkpoint()
@@ -119,8 +150,78 @@ async def wanted_export(room: Newsroom, story: str | None, parts: str) -> export
         await room.subscription.catch_up(signed.size)
         seen = room.stories.seen_by_readers()
         hidden = lambda position: position not in seen  # noqa: E731 - a test by what was found
-    return exporting.Export(signed, story, cast("Any", parts), hidden)
+    changes = await room.auditor.rotations()
+    return exporting.Export(signed, story, cast("Any", parts), hidden, changes)
 
 
 def _nothing(_position: int) -> bool:
     return False
+
+
+async def replay(
+    room: Newsroom, until: str, since: str | None, story: str | None, *, json: bool
+) -> int:
+    """Show a moment again: JSON has one story a line."""
+    upto = await at(room.log, moment(until, room.now(), "until"))
+    earlier = None if since is None else await at(room.log, moment(since, room.now(), "since"))
+    stories = [story] if story is not None else await replaying.stories_until(room.log, upto)
+    for each in stories:
+        found = await replaying.replay(room.log, each, upto)
+        before = None
+        if earlier is not None:
+            with suppress(NotFound):
+                before = await replaying.replay(room.log, each, earlier)
+        changes = replaying.changed(before, found) if earlier is not None else None
+        if json:
+            shown = {**found._asdict(), "acts": [act._asdict() for act in found.acts]}
+            if changes is not None:
+                told = {who: [one._asdict() for one in many] for who, many in changes.items()}
+                shown["changed"] = told
+            printing.show_json(shown)
+        else:
+            _show_replay(found, changes)
+    return DONE
+
+
+def _show_replay(found: Replay, changes: dict[str, list[Change]] | None) -> None:
+    printing.line(f"{found.story} at position {found.until}, {found.recorded_at}", "bold")
+    printing.line("what readers saw", "bold")
+    if found.readers is None:
+        printing.line("nothing")
+    else:
+        printing.show_state(found.readers)
+    printing.line(f"they had been told {len(found.told)} updates")
+    printing.line("what the desk knew", "bold")
+    printing.show_state(found.desk)
+    printing.line("who did what", "bold")
+    for act in found.acts:
+        about = f" of {act.about}" if act.about else ""
+        request = f"  in request {act.correlation}" if act.correlation else ""
+        printing.line(
+            f"{act.position:>7}  {act.recorded_at}  {act.filed_by}: {act.kind} {act.ref}"
+            f"{about}{request}"
+        )
+    for who, many in (changes or {}).items():
+        printing.line(f"what changed for {who}", "bold")
+        printing.show_changes(many)
+
+
+async def report(room: Newsroom, story: str, ref: str, html: str | None, *, json: bool) -> int:
+    """Tell the life of one development, for a program, on a page or on the terminal."""
+    found = await reporting.report(room.auditor, story, ref)
+    if html is not None:
+        await asyncio.to_thread(Path(html).write_text, reporting.html(found), encoding="utf-8")
+        printing.line(f"{html}: {len(found.steps)} steps in the life of {ref}")
+        return DONE
+    if json:
+        printing.show_json(found.shown())
+        return DONE
+    printing.line(f"{ref} of {story}: {found.headline or ''}", "bold")
+    for step in found.steps:
+        act = step.act
+        printing.line(
+            f"{act.position:>7}  {act.recorded_at}  {step.what} by {act.filed_by}"
+            f"  {act.ref} {step.says}"
+        )
+    printing.line(f"proved by checkpoint {found.size}, root {found.root}", "dim")
+    return DONE

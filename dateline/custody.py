@@ -1,8 +1,9 @@
 """What each command of custody does: erase, hold, and say where erased words may still be."""
 
 import asyncio
+import base64
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import apsw
 import uuid_utils
@@ -10,11 +11,17 @@ import uuid_utils
 from dateline import printing
 from dateline.outcomes import DONE, UNAVAILABLE
 from dateline.wiring import Newsroom, sqlite_path
+from events.custody import RECORD, PrivateRead
 from events.envelope import instant
+from events.errors import NotFound
+from events.identity import id_of
 from producers.case import Actor
 from producers.intake import take
+from producers.publisher import Receipt
 
-__all__ = ["file", "redact", "retention"]
+__all__ = ["HOUSE", "file", "reads", "record_read", "redact", "retention", "rotate_key"]
+
+HOUSE: Final = "house:auditor"  # who files acts of custody, in the house's own name
 
 
 async def file(room: Newsroom, act: dict[str, Any], by: str, *, json: bool) -> int:
@@ -83,3 +90,77 @@ async def retention(room: Newsroom, *, json: bool) -> int:
 def _set_aside(room: Newsroom) -> list[Path]:
     damaged = Path(f"{room.views_file}.damaged")
     return [damaged] if damaged.exists() else []
+
+
+async def record_read(room: Newsroom, reader: str, what: str, story: str | None) -> None:
+    """Record that somebody is given private parts, before they are.
+
+    Raises:
+        NotFound: there is no such story.
+    """
+    if story is None:
+        events = (await room.log.head()).size
+    else:
+        events = len([event async for event in room.log.read_versions(story)])
+        if not events:
+            raise NotFound("story", story)
+    await _record(room, {"kind": "private-read", "reader": reader, "what": what, "events": events})
+
+
+async def _record(room: Newsroom, act: dict[str, Any]) -> Receipt:
+    """File an act of custody into the house's own story, which is opened by the first."""
+    if not (await room.publisher.desk(RECORD)).version:
+        opening = {
+            "id": id_of(0, RECORD, "opening"),
+            "story": RECORD,
+            "kind": "story-opened",
+            "title": "The record",
+            "headline": "Changes of the signing key, and reads of private material",
+            "needs_approval": True,  # which nobody gives: readers never see it
+        }
+        await room.publisher.file(take(opening), Actor(HOUSE))
+    return await room.publisher.file(take({"story": RECORD, **act}), Actor(HOUSE))
+
+
+async def reads(room: Newsroom, reader: str | None, *, json: bool) -> int:
+    """List who was given private parts of what, oldest first."""
+    found = [
+        {
+            "position": event.position,
+            "recorded_at": event.recorded_at,
+            "reader": event.development.reader,
+            "what": event.development.what,
+            "events": event.development.events,
+        }
+        async for event in room.log.read_versions(RECORD)
+        if isinstance(event.development, PrivateRead) and reader in (None, event.development.reader)
+    ]
+    if json:
+        printing.show_json(found)
+        return DONE
+    for each in found:
+        printing.line(f"{each['recorded_at']}  {each['reader']}: {each['what']}")
+    if not found:
+        printing.line("nobody was given private parts")
+    return DONE
+
+
+async def rotate_key(room: Newsroom, *, json: bool) -> int:
+    """Change the signing key: recorded first, signed by both keys, then taken up."""
+    keyring = room.auditor.keyring
+    await room.auditor.checkpoint()  # by the old key, so that nothing is between the two
+    following = keyring.next()
+    change = keyring.change_to(following)
+    known = await room.auditor.rotations()
+    # Cut short after it was recorded, it is only taken up when it is done again.
+    if not known or known[-1].new != following.public:
+        signatures = [base64.b64encode(each).decode() for each in change.signatures]
+        act = {"old": str(change.old), "new": str(change.new), "signatures": signatures}
+        await _record(room, {"kind": "signing-key-changed", **act})
+    keyring.take_up(following)
+    await room.auditor.checkpoint()
+    if json:
+        printing.show_json({"old": str(change.old), "new": str(change.new)})
+    else:
+        printing.line(f"checkpoints are signed with {change.new} from now on")
+    return DONE

@@ -31,6 +31,7 @@ from consumers.websub import Patience, WebSub
 from dateline.api import docs
 from dateline.auditing import wanted_export
 from dateline.entrance import Entrance
+from dateline.auditing import recorded_export
 from dateline.operations import Operations
 from dateline.outbox import Outbox
 from dateline.problems import fault, http_problem, nobody, problem
@@ -116,6 +117,14 @@ def application(
             request, {"audit", "read:internal"} if parts == "private" else {"audit"}, "parts"
         )
         return await wanted_export(room, story, parts)
+        key = _key(request, keys)
+        if key is None:
+            raise Unauthorised("expected a key (Authorization: Bearer …); found none")
+        needed = {"audit", "read:internal"} if parts == "private" else {"audit"}
+        if not needed <= key.scopes:
+            wanted = " and ".join(sorted(needed))
+            raise Refused("scope", "parts", f"a key with {wanted}", " ".join(sorted(key.scopes)))
+        return await recorded_export(room, story, parts, key.actor.name)
 
     def sends(request: Request) -> None:
         entrance.expect(request, {"alert"}, "scope")

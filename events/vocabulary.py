@@ -15,6 +15,7 @@ from events.alerts import (
     SilenceAdded,
     SilenceRemoved,
 )
+from events.custody import PrivateRead, SigningKeyChanged
 from events.developments import (
     BackgroundAdded,
     ConcernRaised,
@@ -107,6 +108,8 @@ KnownKind = (
     | AlertRetracted
     | SilenceAdded
     | SilenceRemoved
+    | PrivateRead
+    | SigningKeyChanged
 )
 
 

@@ -31,6 +31,8 @@ SCOPES: Final = {
     "silence-removed": "alert",
     "parked-retried": "admin",
     "parked-skipped": "admin",
+    "private-read": "audit",
+    "signing-key-changed": "admin",
 }
 EVERY_SCOPE: Final = frozenset({"file", *SCOPES.values()})
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from events.alerts import AlertDecision, SilenceAdded, SilenceRemoved
 from events.corrections import locate
+from events.custody import RECORD, PrivateRead, SigningKeyChanged
 from events.developments import (
     Development,
     LetterSent,
@@ -62,6 +63,8 @@ _AFTER_CLOSE: Final = (
     LegalHoldLifted,
     ParkedRetried,
     ParkedSkipped,
+    PrivateRead,
+    SigningKeyChanged,
 )
 
 
@@ -106,6 +109,15 @@ def filer_may(case: Case) -> None:
     if needed not in case.by.scopes:
         held = ", ".join(sorted(case.by.scopes)) or "no scope"
         raise Refused("scope", "kind", f"a key with scope {needed}", held)
+
+
+def the_record_is_the_houses(case: Case) -> None:
+    """The story of the house's own acts takes those alone, and they stand nowhere else."""
+    own = isinstance(case.development, PrivateRead | SigningKeyChanged)
+    opens = isinstance(case.development, StoryOpened) and case.development.needs_approval
+    if own is not (case.story == RECORD) and not (case.story == RECORD and opens):
+        expected = f"acts of custody in story {RECORD}, and nothing else there"
+        raise Refused("the-record", "story", expected, f"{case.development.kind} in {case.story}")
 
 
 def refs_are_free(case: Case) -> None:
@@ -252,6 +264,7 @@ def conflicts_are_between_claims_or_figures(case: Case) -> None:
 
 RULES: Final[tuple[Rule, ...]] = (
     filer_may,
+    the_record_is_the_houses,
     story_opened_first,
     story_takes_it,
     refs_are_free,

@@ -92,6 +92,8 @@ ALERT = {
     "reason": "urgency 1",
 }
 TARGET = {"target": "E1"}
+KEY = "log.example+0123abcd+" + "A" * 44
+SIGNATURE = "A" * 86 + "=="
 WHY = {"target": "E1", "reason": "a reason"}
 OWN: dict[str, dict[str, Any]] = {
     "story-opened": {"title": "A title"},
@@ -163,6 +165,8 @@ OWN: dict[str, dict[str, Any]] = {
         "reason": "the family is being told",
     },
     "silence-removed": {"silence": "S1", "reason": "the family knows"},
+    "private-read": {"reader": "key:auditor", "what": "export of the log", "events": 26},
+    "signing-key-changed": {"old": KEY, "new": KEY, "signatures": [SIGNATURE, SIGNATURE]},
     **{
         f"alert-{what}": {"alert": ALERT, "seconded_by": "desk:ben"}
         for what in ("issued", "suppressed", "deferred", "corrected", "retracted")

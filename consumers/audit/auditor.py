@@ -1,14 +1,16 @@
 """The auditor at work: keeps the tree in tiles, signs checkpoints, and makes proofs of both."""
 
 import asyncio
+import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from consumers.audit.book import Book, Proved, Signed
-from consumers.audit.signing import Keyring
+from consumers.audit.signing import Keyring, Rotation
 from consumers.audit.tiles import Tiles
 from consumers.audit.verify import Pause, Progress, Verified, verify
-from events.checkpoint import Checkpoint, tlog_proof
+from events.checkpoint import Checkpoint, VerifierKey, tlog_proof, verifier_key
+from events.custody import RECORD, SigningKeyChanged
 from events.errors import LogDamaged, NotFound, Refused
 from events.log import ERASES, Clock, Head, Log
 from events.tree import consistency_proof, inclusion_proof, leaf_hash
@@ -178,6 +180,28 @@ class Auditor:
         self.book.remember(Proved(found.events, root, self._clock()))
         await self.catch_up()
         return found
+
+    async def rotations(self) -> list[Rotation]:
+        """Give the changes of the signing key that were recorded, oldest first.
+
+        Raises:
+            LogDamaged: one was not signed by both keys.
+        """
+        found = []
+        async for event in self.log.read_versions(RECORD):
+            change = event.development
+            if isinstance(change, SigningKeyChanged):
+                first, second = map(base64.b64decode, change.signatures)
+                made = Rotation(verifier_key(change.old), verifier_key(change.new), (first, second))
+                if not made.holds:
+                    expected = "a change of the key that both keys signed"
+                    raise LogDamaged(self.log.url, event.position, expected, "another")
+                found.append(made)
+        return found
+
+    async def keys(self) -> list[VerifierKey]:
+        """Give the keys that checkpoints of this log are or were signed with, the newest last."""
+        return [change.old for change in await self.rotations()] + [self.keyring.public]
 
     async def checkpoint(self) -> Signed:
         """Give a signed checkpoint of the log as it is now.

@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from events.checkpoint import Signer, VerifierKey, new_signer, open_note, signer_of, verifier_key
+from events.checkpoint import Signer, VerifierKey, new_signer, open_note, signer_of
 from events.errors import KeysUnavailable, Refused
 
 __all__ = ["Keyring", "Rotation"]
@@ -89,7 +89,7 @@ class Keyring:
             return made
         try:
             if not Path(self._path).exists():
-                self._write(made)
+                _write(self._path, made)
             mode = Path(self._path).stat().st_mode
             if mode & 0o077:
                 raise KeysUnavailable(self._path, f"expected mode 600; found {mode & 0o777:o}")
@@ -98,46 +98,43 @@ class Keyring:
             raise KeysUnavailable(self._path, str(error)) from None
 
     def _new(self) -> Signer:
-        origin = self._origin or _NAMELESS + secrets.token_hex(8)
+        return self._new_under(self._origin or _NAMELESS + secrets.token_hex(8))
+
+    def next(self) -> Signer:
+        """Give the key that may take this one's place, kept beside it until it does."""
+        if self._path is None:
+            return self._new_under(self.origin)
+        beside = f"{self._path}.next"
+        if not Path(beside).exists():
+            _write(beside, self._new_under(self.origin))
+        return signer_of(Path(beside).read_text(encoding="ascii").strip())
+
+    def _new_under(self, origin: str) -> Signer:
         return new_signer(origin, secrets.token_bytes(SECRET_BYTES))
 
-    def _write(self, signer: Signer) -> None:
-        """Put a key where there is none; where another process was faster, its key stays."""
-        assert self._path is not None  # noqa: S101 - only files are written
-        part = f"{self._path}.{os.getpid()}"
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.write(descriptor, f"{signer}\n".encode())
-            os.fsync(descriptor)
-            os.link(part, self._path)
-        except FileExistsError:
-            return
-        finally:
-            os.close(descriptor)
-            Path(part).unlink()
-
-    def rotate(self) -> tuple[Signer, Rotation]:
-        """Make the next key, and the change that both sign; it is not used before `take_up`."""
-        old = self.signer
-        new = new_signer(old.name, secrets.token_bytes(SECRET_BYTES))
-        change = Rotation(old.public, new.public, (b"", b""))
-        signatures = (old.signature(change.text), new.signature(change.text))
-        return new, change._replace(signatures=signatures)
+    def change_to(self, new: Signer) -> Rotation:
+        """Give the change to another key, signed by both; it is made by `take_up`."""
+        change = Rotation(self.public, new.public, (b"", b""))
+        signatures = (self.signer.signature(change.text), new.signature(change.text))
+        return change._replace(signatures=signatures)
 
     def take_up(self, signer: Signer) -> None:
-        """Sign with another key from now on; the old one is gone."""
+        """Sign with the next key from now on; the old one is gone."""
         if self._path is not None:
-            part = f"{self._path}.new"
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            try:
-                os.write(descriptor, f"{signer}\n".encode())
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            Path(part).replace(self._path)
+            Path(f"{self._path}.next").replace(self._path)
         self._signer = signer
 
 
-def rotation(old: str, new: str, signatures: tuple[bytes, bytes]) -> Rotation:
-    """Read a change of the key as it was recorded."""
-    return Rotation(verifier_key(old), verifier_key(new), signatures)
+def _write(path: str, signer: Signer) -> None:
+    """Put a key into a new file; where another process was faster, its key stays."""
+    part = f"{path}.{os.getpid()}"
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(descriptor, f"{signer}\n".encode())
+        os.fsync(descriptor)
+        os.link(part, path)
+    except FileExistsError:
+        return
+    finally:
+        os.close(descriptor)
+        Path(part).unlink()

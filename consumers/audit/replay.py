@@ -1,0 +1,147 @@
+"""A moment run again: what readers saw, what the desk knew, what was alerted, and who did what.
+
+It is made of the log's events alone, as far as the moment, by the code that made it then. What was
+taken back since is shown as it was shown then, unless it was erased: that is for an auditor to see
+and for nobody else, so a replay is never public.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from consumers.bulletin import Wanted
+from consumers.differences import Change, differences
+from consumers.stories import Stories
+from consumers.views import Position, Views
+from events.alerts import AlertDecision
+from events.envelope import Recorded, instant
+from events.errors import NotFound
+from events.log import Log
+from events.vocabulary import Erased, Unknown
+
+__all__ = ["Act", "Replay", "acts_of", "changed", "replay", "stories_until"]
+
+MOST_TOLD = 100_000  # feed items of one story; no story has as many developments
+
+
+class Act(NamedTuple):
+    """One event as somebody's act: where it stands, what it was, who did it, in what request."""
+
+    position: int
+    recorded_at: str
+    story: str
+    version: int
+    kind: str
+    ref: str
+    filed_by: str
+    correlation: str | None
+    cause: str | None
+    about: str | None
+
+
+class Replay(NamedTuple):
+    """A story as of a position: what readers saw and were told, what the desk knew, who did it."""
+
+    story: str
+    until: int
+    recorded_at: str
+    readers: dict[str, Any] | None
+    told: list[dict[str, Any]]
+    desk: dict[str, Any]
+    alerts: list[dict[str, Any]]
+    acts: list[Act]
+
+
+async def replay(log: Log, story: str, until: int) -> Replay:
+    """Run a story again up to a position.
+
+    Raises:
+        NotFound: there was no such story then.
+    """
+    events = [event async for event in log.read_versions(story) if event.position <= until]
+    if not events:
+        raise NotFound("story", f"{story} at position {until}")
+    views = Views(":memory:", lambda: events[-1].recorded_ms)
+    try:
+        return _replayed(views, story, until, events)
+    finally:
+        views.close()
+
+
+def _replayed(views: Views, story: str, until: int, events: Sequence[Recorded]) -> Replay:
+    stories = Stories(views)
+    known = [event for event in events if not isinstance(event.development, Unknown)]
+    last = instant(events[-1].recorded_ms)
+    with views.transaction():
+        stories.project(1, known)
+        views.move(stories.name, Position(1, events[-1].position, events[-1].recorded_ms))
+    public, internal = (stories.state(story, last, public=public) for public in (True, False))
+    told = stories.updates(0, until, MOST_TOLD, Wanted(story))
+    return Replay(
+        story,
+        until,
+        last,
+        None if public is None else orjson.loads(public),
+        [orjson.loads(update.event) for update in told],
+        orjson.loads(internal or b"{}"),
+        [_alert(event) for event in events if isinstance(event.development, AlertDecision)],
+        acts_of(events),
+    )
+
+
+def acts_of(events: Sequence[Recorded]) -> list[Act]:
+    """Give events as acts, in order."""
+    return [_act(event) for event in events]
+
+
+_ABOUT: Final = ("target", "of", "resolves", "parked")
+
+
+def _act(event: Recorded) -> Act:
+    envelope, development = event.provenance, event.development
+    known = not isinstance(development, Unknown | Erased)
+    abouts = (getattr(development, name, None) for name in _ABOUT) if known else ()
+    about = next((str(each) for each in abouts if each is not None), None)
+    return Act(
+        event.position,
+        event.recorded_at,
+        event.story,
+        event.version,
+        str(envelope["kind"]),
+        (getattr(development, "ref", None) if known else None) or f"d{event.version}",
+        str(envelope["filed_by"]),
+        envelope.get("correlation"),
+        envelope.get("cause"),
+        about,
+    )
+
+
+def _alert(event: Recorded) -> dict[str, Any]:
+    decision = event.development
+    assert isinstance(decision, AlertDecision)  # noqa: S101 - as the caller found
+    content: dict[str, Any] = decision.model_dump(mode="json", exclude_none=True)
+    return {
+        "position": event.position,
+        "recorded_at": event.recorded_at,
+        "kind": decision.kind,
+        "seconded_by": decision.seconded_by,
+        **content["alert"],
+    }
+
+
+async def stories_until(log: Log, until: int) -> list[str]:
+    """Give the stories that there were at a position, in the order in which they began."""
+    found: dict[str, None] = {}
+    async for event in log.read_sealed(upto=until):
+        found.setdefault(event.story)
+    return list(found)
+
+
+def changed(before: Replay | None, after: Replay) -> dict[str, list[Change]]:
+    """Give what readers and the desk saw change between two moments."""
+    old_readers, old_desk = (before.readers, before.desk) if before else (None, None)
+    return {
+        "readers": differences(old_readers, after.readers),
+        "desk": differences(old_desk, after.desk),
+    }

@@ -1,0 +1,212 @@
+"""Who holds the key, who read what is private, what was so at a moment: all of it is on record."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Clock
+from filings import ADA, BEN
+from serving import served
+
+from consumers.audit import export as exporting
+from consumers.audit.replay import changed, replay
+from consumers.audit.report import html, report
+from consumers.audit.stand_alone import Refusal, check
+from dateline import custody
+from dateline.auditing import wanted_export
+from dateline.wiring import Newsroom, newsroom
+from events.checkpoint import open_note
+from events.custody import RECORD
+from events.errors import NotFound, Refused
+from producers.case import Actor
+from producers.intake import take
+
+CORRELATION = "01999999-0000-7000-8000-00000000000c"
+MINUTE = 60_000
+
+
+async def filed(room: Newsroom, kind: str, by: Actor = ADA, **fields: Any) -> int:
+    fields.setdefault("headline", f"A {kind} happens")
+    filing = take({"story": "a", "kind": kind, **fields})
+    return (await room.publisher.file(filing, by, correlation=CORRELATION)).position
+
+
+async def test_a_change_of_the_key_is_signed_by_both(room: Newsroom, tmp_path: Path) -> None:
+    """Who trusts the old key follows the record to the new one, and to no other."""
+    await filed(room, "story-opened", title="A")
+    before = await room.auditor.checkpoint()
+    old = str(room.auditor.keyring.public)
+    await custody.rotate_key(room, json=True)
+    await custody.rotate_key(room, json=True)
+    new = room.auditor.keyring.public
+    assert [str(each) for each in await room.auditor.keys()][::2] == [old, str(new)]
+    after = await room.auditor.checkpoint()
+    assert open_note(after.note, [new])
+    file = str(tmp_path / "log.jsonl.gz")
+    wanted = await wanted_export(room, None, "internal")
+    await exporting.write(room.auditor, wanted, file, lambda *_: None)
+    assert check(file, old, before.note).key == str(new)
+    lines = exporting.lines(room.auditor, wanted._replace(rotations=wanted.rotations[:1]))
+    cut = tmp_path / "cut.jsonl"
+    cut.write_bytes(b"".join([line async for line in lines]))
+    with pytest.raises(Refusal):
+        check(str(cut), old)
+    assert list(tmp_path.glob("*.next")) == []
+    async with newsroom(room.log.url) as again:
+        assert (await again.auditor.checkpoint()).note == after.note
+
+
+async def test_a_change_that_was_cut_short_is_finished(room: Newsroom) -> None:
+    """A new key that was recorded and not taken up yet is taken up when it is done again."""
+    await filed(room, "story-opened", title="A")
+    await room.auditor.checkpoint()
+    keyring = room.auditor.keyring
+    following = keyring.next()
+    change = keyring.change_to(following)
+    signatures = [base64.b64encode(each).decode() for each in change.signatures]
+    act = {"old": str(change.old), "new": str(change.new), "signatures": signatures}
+    await custody._record(room, {"kind": "signing-key-changed", **act})
+    await custody.rotate_key(room, json=True)
+    assert keyring.public == following.public
+    assert len(await room.auditor.rotations()) == 1
+
+
+async def test_reads_of_private_material_are_on_record(room: Newsroom) -> None:
+    """Each key that was given private parts is named with what and when; no reader sees that."""
+    async with served(room) as desk:
+        await desk.file("a", "story-opened", title="A", private={"notes": "UNSAYABLE"})
+        key = desk.keys.create("ombudsman", frozenset({"audit", "read:internal"}))
+        for parts in ("internal", "private"):
+            path = f"/v1/audit/export?story=a&parts={parts}"
+            assert (await desk.get(path, desk.bearer(key)))[0] == 200
+        assert (await desk.get(f"/v1/stories/{RECORD}"))[0] == 404
+        assert RECORD.encode() not in (await desk.get("/v1/stories"))[1]
+    events = [event async for event in room.log.read_versions(RECORD)]
+    assert [event.development.kind for event in events] == ["story-opened", "private-read"]
+    read: Any = events[1].development
+    assert (read.reader, read.what, read.events) == ("key:ombudsman", "export of story a", 1)
+
+
+async def test_the_record_takes_acts_of_custody_alone(room: Newsroom) -> None:
+    """Nobody files news into the house's own story, nor its acts into another."""
+    await custody.record_read(room, "desk:ada", "a drill", None)
+    for filing in (
+        {"story": RECORD, "kind": "quote-added", "headline": "x"},
+        {"story": "a", "kind": "story-opened", "title": "A", "headline": "x"},
+        {"story": "a", "kind": "private-read", "reader": "x", "what": "x", "events": 1},
+    ):
+        if filing["kind"] == "story-opened":
+            await room.publisher.file(take(filing), ADA)
+            continue
+        with pytest.raises(Refused, match="the-record"):
+            await room.publisher.file(take(filing), ADA)
+
+
+async def lived(room: Newsroom, clock: Clock) -> None:
+    """A development's life: filed, approved, alerted, corrected, chased, withdrawn."""
+    await filed(room, "story-opened", title="A")
+    reporter = Actor("desk:cub", needs_second=True)
+    claim = {"ref": "C1", "text": "it rained"}
+    await filed(room, "quote-added", reporter, ref="Q", headline="It rains", claims=[claim])
+    clock.move(MINUTE)
+    await filed(room, "published", BEN, target="Q")
+    alert = {"ref": "A1", "level": "urgent", "derived_from": ["Q"], "reason": "a drill"}
+    await filed(room, "alert-issued", alert=alert)
+    clock.move(MINUTE)
+    put_right = {"target": "C1", "field": "text", "old": "it rained", "new": "it snowed"}
+    await filed(room, "corrected", BEN, ref="K", note="misheard", **put_right)
+    chase = {"ref": "A2", "msg_type": "Update", "references": ["A1"], "derived_from": ["K"]}
+    await filed(room, "alert-corrected", alert={**alert, **chase})
+    clock.move(MINUTE)
+    await filed(room, "withdrawn", target="Q", reason="it never was")
+
+
+async def test_a_moment_is_run_again(room: Newsroom, clock: Clock) -> None:
+    """As of any moment: what readers saw and were told, what the desk knew, who did what."""
+    await lived(room, clock)
+    hidden, seen, end = [await replay(room.log, "a", position) for position in (2, 4, 7)]
+    assert hidden.readers is not None
+    assert hidden.readers["timeline"] == []
+    assert [item["status"] for item in hidden.desk["timeline"]] == ["filed"]
+    assert seen.readers is not None
+    assert [item["headline"] for item in seen.readers["timeline"]] == ["It rains"]
+    assert seen.readers["claims"]["C1"]["text"] == "it rained"
+    assert [update["data"]["position"] for update in seen.told] == [1, 3]
+    assert [alert["ref"] for alert in end.alerts] == ["A1", "A2"]
+    assert end.readers is not None
+    assert end.readers["timeline"][0]["status"] == "withdrawn"
+    assert [(act.kind, act.filed_by, act.about) for act in end.acts[1:3]] == [
+        ("quote-added", "desk:cub", None),
+        ("published", "desk:ben", "Q"),
+    ]
+    assert {act.correlation for act in end.acts} == {CORRELATION}
+    changes = changed(hidden, seen)
+    assert ("timeline", "Q", "added") in [one[:3] for one in changes["readers"]]
+    assert ("timeline", "Q", "changed") in [one[:3] for one in changes["desk"]]
+    with pytest.raises(NotFound):
+        await replay(room.log, "a", 0)
+
+
+async def test_the_same_moment_is_the_same_for_ever(room: Newsroom, clock: Clock) -> None:
+    """What is filed later changes nothing of what is told of a moment before."""
+    await filed(room, "story-opened", title="A")
+    await filed(room, "quote-added", ref="Q")
+    before = await replay(room.log, "a", 2)
+    await filed(room, "withdrawn", target="Q", reason="a drill")
+    assert await replay(room.log, "a", 2) == before
+
+
+async def test_the_life_of_a_development_is_told(room: Newsroom, clock: Clock) -> None:
+    """A report names each step, who took it and in which request, and proves each."""
+    await lived(room, clock)
+    found = await report(room.auditor, "a", "Q")
+    assert [(step.what, step.act.filed_by) for step in found.steps] == [
+        ("filed, to be approved", "desk:cub"),
+        ("approved", "desk:ben"),
+        ("alert issued", "desk:ada"),
+        ("corrected", "desk:ben"),
+        ("alert chased", "desk:ada"),
+        ("withdrawn", "desk:ada"),
+    ]
+    assert found.steps[3].says == "C1.text: it rained → it snowed (misheard)"
+    for step in found.steps:
+        proof = await room.auditor.inclusion(step.act.position)
+        assert proof.leaf.hex() == step.leaf
+    assert json.loads(json.dumps(found.shown()))["size"] == 7
+    with pytest.raises(NotFound):
+        await report(room.auditor, "a", "nothing")
+
+
+async def test_a_report_is_a_page_that_runs_nothing(room: Newsroom) -> None:
+    """Whatever was filed, the page shows it as words; it loads and runs nothing."""
+    await filed(room, "story-opened", title="A")
+    await filed(room, "quote-added", ref="Q", headline="<script>alert(1)</script> & more")
+    page = html(await report(room.auditor, "a", "Q"))
+    assert "&lt;script&gt;" in page
+    assert "<script" not in page
+    assert "http" not in page
+
+
+@pytest.mark.parametrize("jump", [3_600_000, -3_600_000, 86_400_000, -86_400_000])
+async def test_a_clock_that_is_moved_changes_no_answer(
+    room: Newsroom, clock: Clock, jump: int
+) -> None:
+    """When the clock jumps an hour or a day either way, recorded time goes on from where it was."""
+    await filed(room, "story-opened", title="A")
+    await filed(room, "quote-added", ref="Q")
+    asked = clock.now
+    position = await room.log.position_at(asked)
+    before = await replay(room.log, "a", position)
+    clock.move(jump)
+    for _ in range(3):
+        await filed(room, "development-reported", label="note")
+        clock.move(-jump // 2)
+    times = [event.recorded_ms async for event in room.log.read_versions("a")]
+    assert times == sorted(times)
+    # Events of the same millisecond belong to the same moment, so only a later one is told apart.
+    if jump > 0:
+        assert await room.log.position_at(asked) == position
+    assert await replay(room.log, "a", position) == before
+    assert (await room.auditor.verify(lambda *_: None)).events == 5
