@@ -189,8 +189,7 @@ class Newsroom:
     def close_views(self) -> None:
         """Let go of the views and the book, if anything looked at them."""
         if "auditor" in self.__dict__:
-            with self.auditor.book.lock:
-                self.auditor.book.close()
+            self.auditor.book.close()
         if "views" in self.__dict__:
             with self.views.lock:  # a thread that was left behind finishes its batch first
                 self.views.close()

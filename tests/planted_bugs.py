@@ -603,9 +603,9 @@ PLANTED = [
         "A body that is missing without its tombstone is tampering",
         "test_redaction.py::test_a_body_that_is_missing_without_its_tombstone_is_tampering",
         "consumers/audit/verify.py",
-        '            if part == "private" or position not in self._said:',
-        '            if part == "privat" or position not in self._said:',
-        "a private part that somebody took away was not missed",
+        "            if position not in self._said:",
+        "            if False:",
+        "contents that somebody took away were not missed",
     ),
     Planted(
         "Nothing under a legal hold is erased",

@@ -171,5 +171,6 @@ class Book:
             )
 
     def close(self) -> None:
-        """Let go of the file."""
-        self.connection.close()
+        """Let go of the file, once whoever is at work with it has finished."""
+        with self.lock:
+            self.connection.close()
