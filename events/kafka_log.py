@@ -149,6 +149,11 @@ class KafkaLog:
         await self._opened()
         return await self._mirror.find(ids)
 
+    async def check(self) -> None:
+        """See `events.log.Log.check`."""
+        await self._opened()
+        await self._mirror.check()
+
     async def remains(self) -> Mapping[int, bytes]:
         """See `events.log.Log.remains`."""
         await self._opened()

@@ -103,6 +103,14 @@ class Log(Protocol):
         """Give the stored events of these ids, leaving out the unknown."""
         ...
 
+    async def check(self) -> None:
+        """Hold that by which the log finds events against the events themselves.
+
+        Raises:
+            LogDamaged: an event would not be found, or another in its place.
+        """
+        ...
+
     async def remains(self) -> Mapping[int, bytes]:
         """Give what is left of bodies that were erased, by position, as readers are given it."""
         ...

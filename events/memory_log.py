@@ -129,6 +129,9 @@ class MemoryLog:
         keys = {event_id: bytes.fromhex(event_id.replace("-", "")) for event_id in ids}
         return {text: self._ids[key] for text, key in keys.items() if key in self._ids}
 
+    async def check(self) -> None:
+        """See `events.log.Log.check`; there is nothing between this log and its events."""
+
     async def remains(self) -> Mapping[int, bytes]:
         """See `events.log.Log.remains`."""
         return dict(self._remains)

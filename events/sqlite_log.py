@@ -13,7 +13,7 @@ import apsw
 
 from events.codec import decode
 from events.envelope import Entropy, Filed, Recorded, Sealed, prepare_batch
-from events.errors import LogUnavailable
+from events.errors import LogDamaged, LogUnavailable
 from events.log import Appended, Clock, Expect, ExpectedVersion, Head, check_batch
 from events.memory_log import wall_clock
 from events.sqlite_file import connect, explain
@@ -180,6 +180,16 @@ class SqliteLog:
             return {text: Sealed._make(row) for text, row in found if row is not None}
 
         return await self._run(look)
+
+    async def check(self) -> None:
+        """See `events.log.Log.check`. SQLite does it in a thread of its own, beside other work."""
+
+        def look(connection: apsw.Connection) -> str:
+            return str(connection.execute("PRAGMA integrity_check(events)").get)
+
+        found = await self._run(look)
+        if found != "ok":
+            raise LogDamaged(self.url, 0, "a table that its indexes agree with", found)
 
     async def remains(self) -> Mapping[int, bytes]:
         """See `events.log.Log.remains`."""

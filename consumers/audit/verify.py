@@ -1,5 +1,6 @@
 """Whether the log still is what was written: every byte held against the audit tree."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
@@ -51,8 +52,20 @@ async def verify(
     Raises:
         LogDamaged: naming the first position at fault, 0 where that cannot be told.
     """
+    checking = asyncio.create_task(log.check())
+    try:
+        found = await _verify(log, progress, kept or {}, pause)
+        await checking
+    finally:
+        checking.cancel()
+    return found
+
+
+async def _verify(
+    log: Log, progress: Progress, kept: Mapping[int, bytes], pause: Pause | None
+) -> Verified:
     head = await log.head()
-    run = _Run(log.url, kept or {})
+    run = _Run(log.url, kept)
     if kept and max(kept) > head.size:
         raise LogDamaged(
             log.url, head.size + 1, f"{max(kept)} events, as were there before", f"{head.size}"
@@ -72,6 +85,11 @@ async def verify(
         raise LogDamaged(log.url, beyond[0], "no event past the tree", "one")
     if root != head.root:
         raise LogDamaged(log.url, 0, f"tree root {head.root.hex()}", root.hex())
+    if run.last_ms != head.recorded_ms:
+        last = instant(run.last_ms)
+        raise LogDamaged(
+            log.url, 0, f"the time of the last event, {last}", instant(head.recorded_ms)
+        )
     run.hold_remains(await log.remains())
     progress(run.size, head.size)
     return Verified(run.size, root.hex(), len(run.versions), run.erased)
@@ -86,7 +104,7 @@ class _Run:
         self.erased = 0
         self._url = url
         self._kept = kept
-        self._last_ms = 0
+        self.last_ms = 0
         self._missing: dict[tuple[str, int, str], int] = {}
         self._said: dict[int, bytes] = {}  # what is left of erased bodies, by position
         self._tree = Frontier()
@@ -98,11 +116,11 @@ class _Run:
         if event.position != size:
             raise LogDamaged(self._url, size, "an event", f"position {event.position}")
         version = self.versions.get(event.story, 0) + 1
-        if not (event.recorded_ms >= self._last_ms and _is_sound(event, version)):
-            _check(self._url, event, version, self._last_ms)
+        if not (event.recorded_ms >= self.last_ms and _is_sound(event, version)):
+            _check(self._url, event, version, self.last_ms)
             self._note_missing(event)
         self.versions[event.story] = version
-        self._last_ms = event.recorded_ms
+        self.last_ms = event.recorded_ms
         self.size = size
         if event.kind == ERASES and event.body is not None:
             self._note_erased(event.story, event.body)
