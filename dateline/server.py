@@ -29,9 +29,8 @@ from consumers.feed import Feed, Limits
 from consumers.outputs.place import Place
 from consumers.websub import Patience, WebSub
 from dateline.api import docs
-from dateline.auditing import wanted_export
-from dateline.entrance import Entrance
 from dateline.auditing import recorded_export
+from dateline.entrance import Entrance
 from dateline.operations import Operations
 from dateline.outbox import Outbox
 from dateline.problems import fault, http_problem, nobody, problem
@@ -113,17 +112,9 @@ def application(
     entrance = Entrance(keys)
 
     async def export(request: Request, story: str | None, parts: Parts) -> Export:
-        entrance.expect(
-            request, {"audit", "read:internal"} if parts == "private" else {"audit"}, "parts"
-        )
-        return await wanted_export(room, story, parts)
-        key = _key(request, keys)
-        if key is None:
-            raise Unauthorised("expected a key (Authorization: Bearer …); found none")
         needed = {"audit", "read:internal"} if parts == "private" else {"audit"}
-        if not needed <= key.scopes:
-            wanted = " and ".join(sorted(needed))
-            raise Refused("scope", "parts", f"a key with {wanted}", " ".join(sorted(key.scopes)))
+        entrance.expect(request, needed, "parts")
+        key = entrance.holder(request.headers.get("authorization"))
         return await recorded_export(room, story, parts, key.actor.name)
 
     def sends(request: Request) -> None:
