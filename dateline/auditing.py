@@ -11,12 +11,13 @@ from consumers.audit import replay as replaying
 from consumers.audit import report as reporting
 from consumers.audit import stand_alone
 from consumers.audit.replay import Replay
+from consumers.delivery.reach import Reach
 from consumers.differences import Change
 from consumers.moments import at, moment
 from dateline import printing
 from dateline.custody import record_read
 from dateline.outcomes import DONE
-from dateline.wiring import Newsroom
+from dateline.wiring import Newsroom, deliveries_path
 from events.checkpoint import checkpoint_in, open_note, verifier_key
 from events.errors import LogDamaged, NotFound
 
@@ -165,15 +166,20 @@ async def replay(
     upto = await at(room.log, moment(until, room.now(), "until"))
     earlier = None if since is None else await at(room.log, moment(since, room.now(), "since"))
     stories = [story] if story is not None else await replaying.stories_until(room.log, upto)
+    reach = Reach(deliveries_path(room.log.url))
     for each in stories:
-        found = await replaying.replay(room.log, each, upto)
+        found = await replaying.replay(room.log, each, upto, reach)
         before = None
         if earlier is not None:
             with suppress(NotFound):
-                before = await replaying.replay(room.log, each, earlier)
+                before = await replaying.replay(room.log, each, earlier, reach)
         changes = replaying.changed(before, found) if earlier is not None else None
         if json:
-            shown = {**found._asdict(), "acts": [act._asdict() for act in found.acts]}
+            shown = {
+                **found._asdict(),
+                "acts": [act._asdict() for act in found.acts],
+                "sent": [sent._asdict() for sent in found.sent],
+            }
             if changes is not None:
                 told = {who: [one._asdict() for one in many] for who, many in changes.items()}
                 shown["changed"] = told
@@ -193,6 +199,8 @@ def _show_replay(found: Replay, changes: dict[str, list[Change]] | None) -> None
     printing.line(f"they had been told {len(found.told)} updates")
     printing.line("what the desk knew", "bold")
     printing.show_state(found.desk)
+    for sent in found.sent:
+        printing.line(f"alerted    {sent.alert} to {sent.channel} {sent.address}: {sent.state}")
     printing.line("who did what", "bold")
     for act in found.acts:
         about = f" of {act.about}" if act.about else ""
@@ -208,7 +216,8 @@ def _show_replay(found: Replay, changes: dict[str, list[Change]] | None) -> None
 
 async def report(room: Newsroom, story: str, ref: str, html: str | None, *, json: bool) -> int:
     """Tell the life of one development, for a program, on a page or on the terminal."""
-    found = await reporting.report(room.auditor, story, ref)
+    reach = Reach(deliveries_path(room.log.url))
+    found = await reporting.report(room.auditor, story, ref, reach)
     if html is not None:
         await asyncio.to_thread(Path(html).write_text, reporting.html(found), encoding="utf-8")
         printing.line(f"{html}: {len(found.steps)} steps in the life of {ref}")
@@ -223,5 +232,7 @@ async def report(room: Newsroom, story: str, ref: str, html: str | None, *, json
             f"{act.position:>7}  {act.recorded_at}  {step.what} by {act.filed_by}"
             f"  {act.ref} {step.says}"
         )
+    for sent in found.sent:
+        printing.line(f"alerted    {sent.alert} to {sent.channel} {sent.address}: {sent.state}")
     printing.line(f"proved by checkpoint {found.size}, root {found.root}", "dim")
     return DONE

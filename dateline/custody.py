@@ -44,13 +44,15 @@ async def redact(room: Newsroom, act: dict[str, Any], by: str, *, json: bool) ->
     await file(room, act, by, json=json)
     try:
         await room.cleaning.clean()
+        if not room.auditor.book.redactions(open_only=True):
+            return DONE
     except apsw.BusyError:
-        printing.complain(
-            "dateline: erased from the log; a file beside it is in use and not clean yet: a "
-            "server cleans it by itself, `dateline audit retention` does now"
-        )
-        return UNAVAILABLE
-    return DONE
+        pass
+    printing.complain(
+        "dateline: erased from the log; a file beside it is not clean yet: a server cleans it by "
+        "itself, and so does `dateline audit retention` with the same settings"
+    )
+    return UNAVAILABLE
 
 
 async def retention(room: Newsroom, *, json: bool) -> int:
@@ -74,9 +76,9 @@ async def retention(room: Newsroom, *, json: bool) -> int:
         erased = [each._asdict() for each in redactions]
         printing.show_json({"redactions": erased, "backups": backups, "set_aside": aside})
         return DONE
-    printing.line(
-        f"{len(redactions)} redactions; the log and the files beside it are clean of them"
-    )
+    left = sum(each.cleaned_ms is None for each in redactions)
+    clean = f"{left} to be cleaned up after" if left else "log and views are clean of them"
+    printing.line(f"{len(redactions)} redactions; {clean}")
     for backup in backups:
         there = "" if backup["there"] else " (not there any more)"
         since = len(backup["erased_since"])

@@ -1,6 +1,7 @@
 """The demonstration: one real story filed with a server, followed, looked back at and corrected."""
 
 import asyncio
+import gzip
 import http.client
 import os
 import signal
@@ -19,8 +20,9 @@ from typing import Any, Final, NamedTuple, Self
 import orjson
 from standardwebhooks import Webhook
 
-from consumers.audit.verify import verify
+from consumers.audit import export as exporting
 from dateline import printing
+from dateline.auditing import wanted_export
 from dateline.outcomes import DONE
 from dateline.wiring import newsroom
 
@@ -121,7 +123,10 @@ def play() -> int:
             printing.show_state(server.ask("GET", f"/v1/stories/{STORY}?as_of={EARLIER}"))
             _alert(server)
             _heading("The record")
-            asyncio.run(_prove(log))
+            export = f"{folder}/record.jsonl.gz"
+            asyncio.run(_prove(log, export))
+            _heading("The record, verified by a program of one file that knows nothing of us")
+            _verify_elsewhere(export)
             printing.line(f"the page: {server.page}")
             if sys.stdout.isatty():
                 _keep_serving(server)
@@ -248,11 +253,38 @@ class Receiver:
         printing.line(f"        signature verified, {headers['webhook-id']}", "dim")
 
 
-async def _prove(log: str) -> None:
-    """Hold every byte against the audit tree, as an auditor would: not through the server."""
+async def _prove(log: str, file: str) -> None:
+    """Hold every byte against the audit tree, as an auditor would, and export it: not by server."""
     async with newsroom(log) as room:
-        proved = await verify(room.log, lambda _done, _total: None)
+        proved = await room.auditor.verify(_in_silence)
+        wanted = await wanted_export(room, None, "internal")
+        await exporting.write(room.auditor, wanted, file, _in_silence)
     printing.line(f"{proved.events} events are as they were recorded; tree root {proved.root}")
+    printing.exactly(wanted.signed.note)
+
+
+def _in_silence(_done: int, _total: int) -> None:
+    """Tell nobody how far it is; it is done in a moment."""
+
+
+def _verify_elsewhere(file: str) -> None:
+    """Verify the export with the program beside it alone, then with one byte of it changed."""
+    verifier = Path(file).with_name(exporting.VERIFIER)
+    changed = Path(file).with_name("changed.jsonl.gz")
+    changed.write_bytes(_with_one_byte_changed(Path(file).read_bytes()))
+    for each in (file, str(changed)):
+        # Isolated: it sees the standard library and nothing of this project.
+        command = [sys.executable, "-I", str(verifier), each]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
+        words = (done.stdout + done.stderr).replace(f"{Path(file).parent}/", "").strip()
+        printing.line(words, "green" if done.returncode == 0 else "red")
+
+
+def _with_one_byte_changed(packed: bytes) -> bytes:
+    """Change one byte of what an export says, and pack it again."""
+    lines = bytearray(gzip.decompress(packed))
+    lines[lines.index(b"Eight children reunited")] = ord("N")
+    return gzip.compress(lines, mtime=0)
 
 
 def _keep_serving(server: Server) -> None:

@@ -148,6 +148,7 @@ class Newsroom:
             subscription=self.subscription,
             views=self.views,
             clock=self.clock,
+            others=[self.dispatch.watching] if self.dispatch is not None else [],
             scrub=self._scrub,
         )
 

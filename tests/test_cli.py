@@ -365,6 +365,8 @@ def test_the_demonstration(desk: Desk) -> None:
         "signature verified",
         "corrected: reached 1 of 1",
         "31 events are as they were recorded",
+        "VERIFIED record.jsonl.gz: 31 events",
+        "REFUSED changed.jsonl.gz: position 4: expected the body that was committed to",
     ):
         assert words in done.stdout
     assert list(desk.folder.iterdir()) == []

@@ -14,9 +14,12 @@ from consumers.audit import export as exporting
 from consumers.audit.replay import changed, replay
 from consumers.audit.report import html, report
 from consumers.audit.stand_alone import Refusal, check
+from consumers.delivery.deliveries import Deliveries, Planned
+from consumers.delivery.ledger import Ledger
+from consumers.delivery.reach import Reach
 from dateline import custody
 from dateline.auditing import wanted_export
-from dateline.wiring import Newsroom, newsroom
+from dateline.wiring import Newsroom, deliveries_path, newsroom
 from events.checkpoint import open_note
 from events.custody import RECORD
 from events.errors import NotFound, Refused
@@ -147,6 +150,45 @@ async def test_a_moment_is_run_again(room: Newsroom, clock: Clock) -> None:
     assert ("timeline", "Q", "changed") in [one[:3] for one in changes["desk"]]
     with pytest.raises(NotFound):
         await replay(room.log, "a", 0)
+
+
+async def test_it_is_told_whom_alerts_had_reached(room: Newsroom, clock: Clock) -> None:
+    """A replay names who had got which alert by then; a report names all that were sent."""
+    await lived(room, clock)
+    path = deliveries_path(room.log.url)
+    ledger = Ledger(path)
+    planned = Planned(
+        event="e",
+        target="t1",
+        position=4,
+        story="a",
+        alert="A1",
+        kind="alert-issued",
+        level="urgent",
+        fast=False,
+        state="pending",
+        reason="",
+        due_ms=0,
+    )
+    began = clock.now - 2 * MINUTE
+    await Deliveries(ledger).add([planned, planned._replace(target="t2")], began)
+    ended = {"at": clock.now - MINUTE // 2}
+    await ledger.write(
+        lambda connection: connection.execute(
+            "UPDATE deliveries SET state = 'delivered', ended_ms = :at WHERE target = 't1'", ended
+        )
+    )
+    ledger.close()
+    reach = Reach(path)
+    moments = [await replay(room.log, "a", position, reach) for position in (3, 4, 7)]
+    assert [[(one.target, one.state) for one in found.sent] for found in moments] == [
+        [],
+        [("t1", "under way"), ("t2", "under way")],
+        [("t1", "delivered"), ("t2", "under way")],
+    ]
+    found = await report(room.auditor, "a", "Q", reach)
+    assert [(one.alert, one.target) for one in found.sent] == [("A1", "t1"), ("A1", "t2")]
+    assert "under way" in html(found)
 
 
 async def test_the_same_moment_is_the_same_for_ever(room: Newsroom, clock: Clock) -> None:

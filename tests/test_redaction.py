@@ -13,6 +13,7 @@ from conftest import Clock
 from filings import ADA
 from serving import served
 
+from consumers.alerts.policy import load
 from consumers.audit import export as exporting
 from consumers.audit.stand_alone import Refusal, check
 from consumers.rebuild import rebuild
@@ -29,6 +30,7 @@ CORRECTED = "zqerase02 the words that stood there after a correction"
 NOTES = "zqerase03 a name that was promised to nobody"
 LAW = {"reason_code": "court-order", "legal_basis": "a drill", "ordered_by": "a court"}
 KEPT = "the words beside them"
+LATER = "2031-01-01T00:00:00Z"
 
 
 async def filed(room: Newsroom | Publisher, kind: str, **fields: Any) -> None:
@@ -251,3 +253,25 @@ async def test_an_older_log_is_brought_up_to_date(room: Newsroom, tmp_path: Path
     async with newsroom(url) as again:
         await filed(again, "redacted", target="Q", fields=["body"], **LAW)
         assert (await again.auditor.verify(lambda *_: None)).erased == 3
+
+
+async def test_alerts_forget_redacted_words_as_well(tmp_path: Path, clock: Clock) -> None:
+    """What alerts remember of a story is cleaned too, if need be by the server that sends them."""
+    url, headline = f"sqlite:///{tmp_path}/news.db", f"{BODY} in a headline"
+    policy = load('[[route]]\nname = "words"\nlevel = "regular"\nkinds = ["quote-added"]\n')
+    async with newsroom(url, clock) as room:
+        room.policy = policy
+        assert room.dispatch is not None
+        await filed(room, "story-opened", title="A story")
+        await room.dispatch.decide_due()  # from here on it is news
+        await filed(room, "quote-added", ref="Q", headline=headline, embargo_until=LATER)
+        await room.dispatch.decide_due()
+        assert headline in str(room.dispatch.watching.contents())
+    async with newsroom(url, clock) as room:
+        await filed(room, "redacted", target="Q", fields=["headline"], **LAW)
+        assert await room.cleaning.clean() == 0
+        assert list(traces(tmp_path, headline)) != []
+    async with newsroom(url, clock) as room:
+        room.policy = policy
+        assert await room.cleaning.clean() == 1
+        assert list(traces(tmp_path, headline)) == []

@@ -5,12 +5,14 @@ taken back since is shown as it was shown then, unless it was erased: that is fo
 and for nobody else, so a replay is never public.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from consumers.bulletin import Wanted
+from consumers.delivery.reach import Reach, Sent
 from consumers.differences import Change, differences
 from consumers.stories import Stories
 from consumers.views import Position, Views
@@ -22,6 +24,7 @@ from events.vocabulary import Erased, Unknown
 
 __all__ = ["Act", "Replay", "acts_of", "changed", "replay", "stories_until"]
 
+FOR_EVER = 1 << 62  # milliseconds; later than any alert
 MOST_TOLD = 100_000  # feed items of one story; no story has as many developments
 
 
@@ -50,11 +53,18 @@ class Replay(NamedTuple):
     told: list[dict[str, Any]]
     desk: dict[str, Any]
     alerts: list[dict[str, Any]]
+    sent: list[Sent]
     acts: list[Act]
 
 
-async def replay(log: Log, story: str, until: int) -> Replay:
+async def replay(log: Log, story: str, until: int, reach: Reach | None = None) -> Replay:
     """Run a story again up to a position.
+
+    Args:
+        log: the log.
+        story: its slug.
+        until: the position.
+        reach: knows to whom alerts went; without it nobody is known to have got any.
 
     Raises:
         NotFound: there was no such story then.
@@ -64,9 +74,15 @@ async def replay(log: Log, story: str, until: int) -> Replay:
         raise NotFound("story", f"{story} at position {until}")
     views = Views(":memory:", lambda: events[-1].recorded_ms)
     try:
-        return _replayed(views, story, until, events)
+        found = _replayed(views, story, until, events)
     finally:
         views.close()
+    if reach is None:
+        return found
+    # Until the next event was recorded, nothing else had happened.
+    following = [event async for event in log.read(until, upto=until + 1)]
+    ends = following[0].recorded_ms - 1 if following else FOR_EVER
+    return found._replace(sent=await asyncio.to_thread(reach.sent, story, ends))
 
 
 def _replayed(views: Views, story: str, until: int, events: Sequence[Recorded]) -> Replay:
@@ -86,6 +102,7 @@ def _replayed(views: Views, story: str, until: int, events: Sequence[Recorded]) 
         [orjson.loads(update.event) for update in told],
         orjson.loads(internal or b"{}"),
         [_alert(event) for event in events if isinstance(event.development, AlertDecision)],
+        [],
         acts_of(events),
     )
 

@@ -1,16 +1,18 @@
 """The life of one development: filed, approved, released, alerted, corrected, chased, proved."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any, Final, NamedTuple
 
 from consumers.audit.auditor import Auditor, Inclusion
-from consumers.audit.replay import Act, acts_of
+from consumers.audit.replay import FOR_EVER, Act, acts_of
+from consumers.delivery.reach import Reach, Sent
 from events.alerts import AlertCorrected, AlertDecision, AlertRetracted
 from events.corrections import locate
 from events.developments import Development
 from events.editorial import Corrected
-from events.envelope import Recorded
+from events.envelope import Recorded, instant
 from events.errors import NotFound
 from events.vocabulary import Erased, Unknown
 
@@ -53,6 +55,7 @@ class Report(NamedTuple):
     ref: str
     headline: str | None
     steps: list[Step]
+    sent: list[Sent]
     size: int
     root: str
     checkpoint: str
@@ -60,11 +63,11 @@ class Report(NamedTuple):
     def shown(self) -> dict[str, Any]:
         """The report as a JSON object."""
         steps = [{**step._asdict(), "act": step.act._asdict()} for step in self.steps]
-        return {**self._asdict(), "steps": steps}
+        return {**self._asdict(), "steps": steps, "sent": [each._asdict() for each in self.sent]}
 
 
-async def report(auditor: Auditor, story: str, ref: str) -> Report:
-    """Tell the life of a development.
+async def report(auditor: Auditor, story: str, ref: str, reach: Reach | None = None) -> Report:
+    """Tell the life of a development; `reach` knows to whom its alerts went.
 
     Raises:
         NotFound: there is no such development.
@@ -79,7 +82,10 @@ async def report(auditor: Auditor, story: str, ref: str) -> Report:
         proof: Inclusion = await auditor.included(event.position, signed)
         steps.append(Step(what, acts_of([event])[0], _says(event), proof.leaf.hex()))
     headline = getattr(own.development, "headline", None)
-    return Report(story, ref, headline, steps, signed.size, signed.root.hex(), signed.note)
+    positions = {step.act.position for step in steps}
+    known = await asyncio.to_thread(reach.sent, story, FOR_EVER) if reach is not None else []
+    sent = [each for each in known if each.position in positions]
+    return Report(story, ref, headline, steps, sent, signed.size, signed.root.hex(), signed.note)
 
 
 def _ref(event: Recorded) -> str:
@@ -159,12 +165,20 @@ def html(found: Report) -> str:
         f"<br><code>{escape(step.act.correlation or '')}</code><td><code>{step.leaf}</code></tr>"
         for step in found.steps
     )
+    sent = "".join(
+        f"<tr><td>{each.position}<td>{escape(each.alert)} {escape(each.level)}"
+        f"<td>{escape(each.channel)} {escape(each.address)}<td>{escape(each.state)}"
+        f"<td>{instant(each.made_ms)}</tr>"
+        for each in found.sent
+    )
     title = f"{escape(found.ref)} of {escape(found.story)}"
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
         f"<style>{_STYLE}</style><h1>{title}</h1><p>{escape(found.headline or '')}</p>"
         "<table><tr><th>Position<th>Recorded<th>What<th>Says<th>By whom, in which request"
-        f"<th>Leaf</tr>{rows}</table><h2>Proved by</h2><p>Each leaf is in the tree of this signed "
+        f"<th>Leaf</tr>{rows}</table><h2>Alerts sent</h2><table><tr><th>Position<th>Alert<th>To"
+        f"<th>What came of it<th>Since</tr>{sent}</table><h2>Proved by</h2>"
+        "<p>Each leaf is in the tree of this signed "
         f"checkpoint; <code>dateline audit prove POSITION</code> shows how.</p>"
         f"<pre>{escape(found.checkpoint)}</pre></html>\n"
     )

@@ -6,7 +6,7 @@ ledger alone. They meet where a state is shown.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import apsw
 import orjson
@@ -14,11 +14,39 @@ import orjson
 from consumers.delivery.deliveries import Tally
 from consumers.delivery.ledger import SQL
 
-__all__ = ["Reach", "with_reach"]
+__all__ = ["Reach", "Sent", "with_reach"]
 
 BUSY_MS = 2_000  # that whoever only looks waits for a ledger
 _ALERTS: Final = b',"alerts":['
 _AFTER: Final = b'],"people":'
+
+
+# What came of a delivery later than the moment is not known at the moment.
+_SENT: Final = """
+SELECT position, alert, kind, level, target, coalesce(channel, ''), coalesce(shown, ''),
+    CASE WHEN ended_ms <= :until THEN deliveries.state ELSE 'under way' END,
+    deliveries.made_ms, CASE WHEN ended_ms <= :until THEN ended_ms END
+FROM deliveries LEFT JOIN targets USING (target)
+WHERE story = :story AND deliveries.made_ms <= :until ORDER BY delivery
+"""
+
+
+class Sent(NamedTuple):
+    """An alert on its way to one target: of which event, to whom, and what came of it by then.
+
+    `address` is as much of it as anybody may see; times are milliseconds since 1970 UTC.
+    """
+
+    position: int
+    alert: str
+    kind: str
+    level: str
+    target: str
+    channel: str
+    address: str
+    state: str
+    made_ms: int
+    ended_ms: int | None
 
 
 class Reach:
@@ -36,18 +64,30 @@ class Reach:
 
         Where the ledger cannot be read nobody is known to have been reached.
         """
+        found = self._look(SQL["tally"], {"story": story})
+        return {str(row[0]): Tally._make(row[1:]) for row in found}
+
+    def sent(self, story: str, until_ms: int) -> list[Sent]:
+        """Give to whom the alerts of a story had gone by a moment, in the order they were sent.
+
+        Args:
+            story: its slug.
+            until_ms: the moment, milliseconds since 1970 UTC.
+        """
+        return [Sent._make(row) for row in self._look(_SENT, {"story": story, "until": until_ms})]
+
+    def _look(self, query: str, bindings: Mapping[str, str | int]) -> list[Any]:
         if not Path(self._path).exists():
-            return {}
+            return []
         try:
             connection = apsw.Connection(self._path, flags=apsw.SQLITE_OPEN_READWRITE)
             try:
                 connection.set_busy_timeout(BUSY_MS)
-                found = connection.execute(SQL["tally"], {"story": story}).fetchall()
+                return connection.execute(query, bindings).fetchall()
             finally:
                 connection.close()
         except apsw.Error:
-            return {}
-        return {str(row[0]): Tally._make(row[1:]) for row in found}
+            return []
 
 
 def with_reach(state: bytes, tallies: Mapping[str, Tally]) -> bytes:
