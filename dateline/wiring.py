@@ -1,8 +1,7 @@
 """What is tied to what: a URL becomes a log, a log gets its publisher and its views."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import cached_property

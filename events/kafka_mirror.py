@@ -25,7 +25,6 @@ from events.kafka_records import (
     key_number,
     opened,
 )
-from events.kafka_records import KEY_NUMBER, NOTHING, Garbage, Offer, decode, key_number, opened
 from events.log import ERASES
 from events.sqlite_erasure import erase
 from events.sqlite_file import connect
