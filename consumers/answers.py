@@ -4,7 +4,9 @@ import functools
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Final, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +14,7 @@ from starlette.responses import Response
 from events.envelope import SLUG
 from events.errors import NotFound
 
-__all__ = ["OPEN", "answer", "asked_url", "json", "slug_of"]
+__all__ = ["OPEN", "Changed", "answer", "asked_url", "json", "slug_of"]
 
 # What a Host header may name; it stands in documents where no public URL is set.
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
@@ -22,20 +24,36 @@ _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?:
 OPEN: Final = {"access-control-allow-origin": "*"}
 
 
+class Changed(NamedTuple):
+    """When a document last changed, and the time now."""
+
+    at: datetime
+    now: datetime
+
+
 def answer(
-    request: Request, body: bytes, media_type: str, headers: Mapping[str, str] | None = None
+    request: Request,
+    body: bytes,
+    media_type: str,
+    headers: Mapping[str, str] | None = None,
+    changed: Changed | None = None,
 ) -> Response:
-    """Answer with a document, or with 304 where the reader has it (RFC 9110, section 13.1.2).
+    """Answer with a document, or with 304 where the reader has it (RFC 9110, section 13.2.2).
 
     Args:
         request: what was asked.
         body: the document.
         media_type: what it is.
         headers: what is told beside it.
+        changed: when it last changed, where that is known.
     """
     etag = _etag(body)
     told = {"etag": etag, "cache-control": "no-cache", **OPEN, **(headers or {})}
-    if _has(request.headers.get("if-none-match", ""), etag):
+    if changed is not None:
+        # More may happen in a second that is not over; who asks by its time must not miss it.
+        over = changed.now.astimezone(UTC).replace(microsecond=0) - timedelta(seconds=1)
+        told["last-modified"] = format_datetime(min(_second(changed.at), over), usegmt=True)
+    if _has(request.headers, etag, changed):
         return Response(status_code=304, headers=told)
     return Response(body, media_type=media_type, headers=told)
 
@@ -51,8 +69,22 @@ def _etag(body: bytes) -> str:
     return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
 
 
-def _has(had: str, etag: str) -> bool:
-    return had == "*" or etag in (tag.strip().removeprefix("W/") for tag in had.split(","))
+def _has(headers: Mapping[str, str], etag: str, changed: Changed | None) -> bool:
+    """Whether a reader has what there is: the tag says so, or where none was sent, the time."""
+    had = headers.get("if-none-match")
+    if had is not None:
+        return had == "*" or etag in (tag.strip().removeprefix("W/") for tag in had.split(","))
+    since = headers.get("if-modified-since")
+    if since is None or changed is None:
+        return False
+    try:
+        return _second(changed.at) <= parsedate_to_datetime(since).astimezone(UTC)
+    except (ValueError, OverflowError):  # no date: to be passed over (RFC 9110, section 13.1.3)
+        return False
+
+
+def _second(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(microsecond=0)
 
 
 def slug_of(request: Request) -> str:

@@ -7,6 +7,8 @@ nobody who comes back is told it again.
 from collections.abc import Container, Iterable
 from typing import Any, Final, NamedTuple
 
+import orjson
+
 from consumers.updates import Update, without_parts
 from consumers.views import Views
 
@@ -38,6 +40,11 @@ WHERE position > ?1 AND position <= ?2 AND (?3 IS NULL OR story = ?3)
     AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR urgency <= ?5)
 ORDER BY position LIMIT ?6
 """
+
+
+_LAST: Final = (
+    "SELECT position, event FROM public_updates_{generation} ORDER BY position DESC LIMIT 1"
+)
 
 
 class Wanted(NamedTuple):
@@ -107,6 +114,11 @@ class Bulletin:
         query = _TOLD.format(generation=generation)
         rows = self._views.public.execute(query, (after, upto, *wanted, limit)).fetchall()
         return [_update(row) for row in rows]
+
+    def last(self, generation: int) -> tuple[int, str] | None:
+        """Give position and time of what readers were told last, None before there is anything."""
+        row = self._views.public.execute(_LAST.format(generation=generation)).get
+        return None if row is None else (row[0], orjson.loads(row[1])["data"]["recorded_at"])
 
 
 def _update(row: Any) -> Update:  # noqa: ANN401 - a row of the table, as SQLite gives it

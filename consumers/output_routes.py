@@ -4,8 +4,7 @@ import asyncio
 import base64
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -14,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from consumers.answers import answer, asked_url, slug_of
+from consumers.answers import Changed, answer, asked_url, slug_of
 from consumers.outputs import atom, json_feed, live_blog, ninjs, rss
 from consumers.outputs.place import ALL, Place
-from consumers.outputs.told import LATEST, pages
+from consumers.outputs.told import LATEST, Moved, came, pages
 from consumers.stories import Stories
 from consumers.subscription import Subscription
 from consumers.views import STORAGE
@@ -125,9 +124,9 @@ def routes(
 
         async def output(request: Request) -> Response:
             here = place(request)
-            states = await _newest(room)
-            changed = max((state["recorded_at"] for state in states), default=None)
-            body = await asyncio.to_thread(make, states, here)
+            states, moved = await _newest(room)
+            body = await asyncio.to_thread(make, states, here, moved)
+            changed = moved.recorded_at if moved else None
             document = Document(body, media_type, here.feed(ALL, ending), changed)
             return _answer(request, document, hub, room.now(), signed())
 
@@ -139,10 +138,11 @@ def routes(
     ]
 
 
-async def _newest(room: Served) -> list[State]:
-    """Give the stories that may have one of the latest developments, and few others."""
+async def _newest(room: Served) -> tuple[list[State], Moved | None]:
+    """Give the stories that may have one of the latest developments, and the last change of any."""
     with suppress(*STORAGE):  # a disk that takes no more: what is known by now is told
         await room.subscription.catch_up()
+    last = await asyncio.to_thread(room.stories.last_told)
     found: list[State] = []
     places: list[int] = []
     for summary in await asyncio.to_thread(room.stories.summaries, public=True):
@@ -155,8 +155,11 @@ async def _newest(room: Served) -> list[State]:
             continue
         state = await asyncio.to_thread(_parsed, content)
         found.append(state)
-        places += [item["position"] for item in state["timeline"]]
-    return found
+        places += [came(state, item)[0] for item in state["timeline"]]
+    # What is told by now, and what moved while it was read.
+    moved = [Moved(state["position"], state["recorded_at"]) for state in found]
+    moved += [Moved(*last)] if last is not None else []
+    return found, max(moved, default=None)
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -190,20 +193,7 @@ def _answer(
     headers = {"link": ", ".join(links)}
     if signed is not None:
         headers["dateline-checkpoint"] = base64.b64encode(signed.encode()).decode()
-    modified = _modified(document.changed, now)
-    if modified is not None:
-        headers["last-modified"] = format_datetime(modified, usegmt=True)
-    # The tag alone decides. What is held leaves without a trace of when, so that a reader who asked
-    # by the time would keep it.
-    return answer(request, document.body, document.media_type, headers)
-
-
-def _modified(changed: str | None, now: datetime) -> datetime | None:
-    """Give when a document last changed, to the second.
-
-    More may happen in a second that is not over; who asks by a time must not miss it.
-    """
-    if changed is None:
-        return None
-    at = datetime.fromisoformat(changed).astimezone(UTC).replace(microsecond=0)
-    return min(at, now.astimezone(UTC).replace(microsecond=0) - timedelta(seconds=1))
+    changed = None
+    if document.changed is not None:
+        changed = Changed(datetime.fromisoformat(document.changed), now)
+    return answer(request, document.body, document.media_type, headers, changed)

@@ -36,7 +36,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """The story itself; the `public_` fields are those of the last change that readers saw."""
+    """The story itself; the `public_` fields are those of the last change that readers saw.
+
+    `first_seen` is the position and time at which it came into sight for the first time.
+    """
 
     section: ClassVar = "heading"
     key: ClassVar = ""
@@ -52,11 +55,16 @@ class Heading:
     public_position: int
     public_recorded_at: str | None
     public_title: str | None
+    first_seen: list[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A development, corrections applied."""
+    """A development, corrections applied.
+
+    `first_seen` is the position and time at which it was released for the first time, where that
+    is not when it was filed; empty until then.
+    """
 
     ref: str
     kind: str
@@ -85,6 +93,7 @@ class Item:
     embargo_until: str | None = None
     occasion: str | None = None
     revises: dict[str, Any] | None = None
+    first_seen: list[Any] | None = None
     release: Release = RELEASED
 
     @property
@@ -115,6 +124,7 @@ class Tombstone:
     headline: None
     corrected: bool
     public: bool
+    first_seen: list[Any] | None = None
 
     @property
     def key(self) -> str:

@@ -37,7 +37,10 @@ def release(find: Find, event: Recorded, act: ReleaseAct) -> Changes:
         yield from led_to(find, target, note, event.recorded_at)
         return
     public = after.status == "published"
-    item = replace(target, release=after, status=after.status, public=public)
+    seen = target.first_seen
+    if public and seen == []:
+        seen = [event.position, event.recorded_at]
+    item = replace(target, release=after, status=after.status, public=public, first_seen=seen)
     yield {item.ref: item} | _brought(find, item)
     if isinstance(act, Withdrawn):
         if target.public:
@@ -85,5 +88,6 @@ def _tombstone(item: Item, event: Recorded, act: Withdrawn) -> Parts:
         headline=None,
         corrected=False,
         public=True,
+        first_seen=item.first_seen,
     )
     return {stone.key: stone}

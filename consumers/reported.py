@@ -115,6 +115,7 @@ def _item(event: Recorded, news: News) -> Item:
         embargo_until=shown.get("embargo_until"),
         occasion=occasion[1].ref if occasion else None,
         revises=_revision(news) if isinstance(news, FigureRevised) else None,
+        first_seen=None if release.status == "published" else [],
         release=release,
         public=release.status == "published",
     )

@@ -170,6 +170,7 @@ def document(
         "version": heading[f"{prefix}version"],
         "position": heading[f"{prefix}position"],
         "recorded_at": heading[f"{prefix}recorded_at"],
+        "first_seen": heading.get("first_seen"),
         "lead": _some(orjson.loads(lead), "ref", "headline") if lead else None,
     }
     people, places = (_mentioned(mentions, kind, public=public) for kind in ("person:", "place:"))

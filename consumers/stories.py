@@ -211,6 +211,11 @@ class Stories:
         with self._reading(public=True) as (_, generation, _):
             return self._bulletin.read(generation, after, upto, limit, wanted)
 
+    def last_told(self) -> tuple[int, str] | None:
+        """Give position and time of the last change that readers saw, of any story."""
+        with self._views.lock:
+            return self._bulletin.last(self._ready())
+
     def summaries(self, *, public: bool = False) -> list[Summary]:
         """Give all stories, the one that moved last first."""
         with self._reading(public=public) as (connection, generation, _):

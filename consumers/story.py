@@ -185,6 +185,7 @@ def _moved(
         return replace(heading, public=public)
     return replace(
         heading,
+        first_seen=heading.first_seen or [event.position, at],
         public=True,
         public_version=event.version,
         public_position=event.position,

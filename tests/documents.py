@@ -13,6 +13,7 @@ from filings import Story, opened
 from consumers.output_routes import FORMS, FORMS_OF_ALL
 from consumers.outputs import atom, json_feed
 from consumers.outputs.place import Place
+from consumers.outputs.told import Moved
 
 PLACE: Final = Place("https://news.example", "https://hub.example/")
 ATOM: Final = "{http://www.w3.org/2005/Atom}"
@@ -23,7 +24,8 @@ OURS: Final = "{urn:dateline:atom:1}"
 def outputs(state: dict[str, Any]) -> dict[str, bytes]:
     """Every document that tells of a story."""
     made = {form: FORMS[form].story(state, PLACE) for form in FORMS}
-    made |= {f"all.{form}": make([state], PLACE) for form, (_, make) in FORMS_OF_ALL.items()}
+    moved = Moved(state["position"], state["recorded_at"])
+    made |= {f"all.{form}": make([state], PLACE, moved) for form, (_, make) in FORMS_OF_ALL.items()}
     made["page.atom"] = atom.archive(state, PLACE, 1)
     made["page.json"] = json_feed.archive(state, PLACE, 1)
     return made

@@ -913,6 +913,22 @@ PLANTED = [
         "a correction told readers of a figure under embargo",
     ),
     Planted(
+        "What is released late is news when it is released",
+        "test_outputs.py::test_what_is_released_late_is_news_when_it_is_released",
+        "consumers/released.py",
+        "if public and seen == []:",
+        "if False:",
+        "what was under embargo came out below what everybody had read",
+    ),
+    Planted(
+        "Whoever asks by time misses nothing",
+        "test_outputs.py::test_whoever_asks_by_time_misses_nothing",
+        "consumers/output_routes.py",
+        "moved += [Moved(*last)] if last is not None else []",
+        "pass",
+        "a story that went out of sight stayed with who asked by time",
+    ),
+    Planted(
         "Hostile text is only shown",
         "test_pages.py::test_hostile_text_is_only_shown",
         "consumers/pages/page.py",

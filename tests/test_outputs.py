@@ -443,6 +443,69 @@ async def test_the_feed_of_all_has_the_latest_of_all(desk: Served) -> None:
     assert [item["id"] for item in feed["items"]] == found
 
 
+async def test_what_is_released_late_is_news_when_it_is_released(
+    desk: Served, clock: Clock
+) -> None:
+    """A development, or a whole story, that comes out late leads the feed of all from then on."""
+    await desk.file("late", "story-opened", title="Late", ref="E1", embargo_until=LATER)
+    await desk.file("late", "development-reported", label="note", ref="N1")
+    await desk.file("one", "story-opened", title="One")
+    held = {"label": "note", "ref": "N2", "embargo_until": LATER}
+    await desk.file("one", "development-reported", **held)
+    for n in range(3, 110):
+        await desk.file("one", "development-reported", label="note", ref=f"N{n}")
+    clock.move(60_000)
+    await desk.file("one", "embargo-broken", target="N2", reason="it is out")
+    feed = entries(await get(desk, "/feeds/all.atom"))
+    assert next(iter(feed)) == "urn:dateline:story:one:N2"
+    first, second = list(feed.values())[:2]
+    for name in ("published", "updated"):
+        assert first.findtext(f"{ATOM}{name}", "") > second.findtext(f"{ATOM}{name}", "")
+    await desk.file("late", "embargo-broken", target="E1", reason="it is out")
+    feed = entries(await get(desk, "/feeds/all.atom"))
+    assert list(feed)[:2] == ["urn:dateline:story:late:N1", "urn:dateline:story:one:N2"]
+    await desk.file("one", "held", target="N50", reason="to be checked")
+    before = [item["id"] for item in orjson.loads(await get(desk, "/feeds/all.json"))["items"]]
+    await desk.file("one", "hold-released", target="N50", reason="checked")
+    after = [item["id"] for item in orjson.loads(await get(desk, "/feeds/all.json"))["items"]]
+    assert after[:40] == before[:40]
+    assert after.index("urn:dateline:story:one:N50") > 40
+
+
+async def test_whoever_asks_by_time_misses_nothing(desk: Served, clock: Clock) -> None:
+    """If-Modified-Since is answered 304 until something that readers see changes, and no longer."""
+    await desk.file("one", "story-opened", title="One", ref="E1")
+    await desk.file("two", "story-opened", title="Two", ref="E1")
+    await desk.file("one", "development-reported", label="note", ref="N1")
+    changes: list[dict[str, Any]] = [
+        {"kind": "held", "target": "N1", "reason": "to be checked"},
+        {"kind": "hold-released", "target": "N1", "reason": "checked"},
+        {"kind": "withdrawn", "target": "N1", "reason": "a hoax"},
+        {"kind": "held", "target": "E1", "reason": "all of it"},
+    ]
+    paths = ("/feeds/one.atom", "/feeds/all.atom", "/feeds/all.json")
+    for change in changes:
+        for path in paths:
+            # In the second of a change nobody is told that nothing changed.
+            _, _, headers = await desk.get(path)
+            by_time = {"If-Modified-Since": headers["Last-Modified"]}
+            assert (await desk.get(path, by_time))[0] == 200
+        clock.move(2_000)
+        for path in paths:
+            _, _, headers = await desk.get(path)
+            by_time = {"If-Modified-Since": headers["Last-Modified"]}
+            assert (await desk.get(path, by_time))[:2] == (304, b"")
+            # The tag decides where there is one, and what is no date is passed over.
+            assert (await desk.get(path, by_time | {"If-None-Match": '"another"'}))[0] == 200
+            assert (await desk.get(path, {"If-Modified-Since": "of late"}))[0] == 200
+        status, answer = await desk.post("one", change)
+        assert status == 201, answer
+        for path in ("/feeds/all.atom", "/feeds/all.json"):
+            assert (await desk.get(path, by_time))[0] == 200
+        for_story = 404 if change["target"] == "E1" else 200
+        assert (await desk.get("/feeds/one.atom", by_time))[0] == for_story
+
+
 def test_json_feed_is_as_its_schema_says() -> None:
     """JSON Feeds validate against the published schema of version 1.1."""
     published = schema("feed-1.1-bundled.schema.json")

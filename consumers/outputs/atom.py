@@ -8,6 +8,7 @@ from consumers.outputs import words
 from consumers.outputs.markup import EXTENSION, TOMBSTONES, add, deleted, extend, written
 from consumers.outputs.place import ALL, PUBLISHER, Place, name_of
 from consumers.outputs.told import (
+    Moved,
     Told,
     archived,
     current,
@@ -15,6 +16,7 @@ from consumers.outputs.told import (
     facts_of_story,
     latest,
     pages,
+    published,
     raised,
     tombstone,
     updated,
@@ -83,22 +85,17 @@ def archive(state: State, place: Place, page: int) -> bytes:
     return written(feed)
 
 
-def all_stories(states: Iterable[State], place: Place) -> bytes:
+def all_stories(states: Iterable[State], place: Place, moved: Moved | None) -> bytes:
     """Give the latest developments over all stories.
 
     Args:
         states: the public states of those stories that may have one of them, parsed.
         place: where the feed is served from.
+        moved: position and time of the last change that readers saw of any story.
     """
     known = list(states)
-    moved = (raised(state["recorded_at"], state["position"]) for state in known)
-    feed = _feed(
-        place,
-        name_of(),
-        f"{PUBLISHER}: all stories",
-        max(moved, default=_NEVER),
-        place.feed(ALL, "atom"),
-    )
+    changed = raised(moved.recorded_at, moved.position) if moved else _NEVER
+    feed = _feed(place, name_of(), f"{PUBLISHER}: all stories", changed, place.feed(ALL, "atom"))
     add(feed, "link", rel="alternate", type="text/html", href=place.home())
     for state, item in latest(known):
         if item["status"] == "withdrawn":
@@ -140,7 +137,7 @@ def _entry(feed: ET.Element, state: State, item: Mapping[str, Any], place: Place
     entry = add(feed, "entry")
     add(entry, "id", name_of(slug, ref))
     add(entry, "title", words.line(item["headline"] or ""), type="text")
-    add(entry, "published", item["recorded_at"])
+    add(entry, "published", published(state, item))
     add(entry, "updated", updated(state, item))
     add(entry, "link", rel="alternate", type="text/html", href=place.story(slug, ref))
     for link in item.get("links", []):

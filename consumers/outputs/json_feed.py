@@ -6,6 +6,7 @@ from typing import Any
 from consumers.outputs import words
 from consumers.outputs.place import ALL, PUBLISHER, Place, name_of
 from consumers.outputs.told import (
+    Moved,
     Told,
     archived,
     current,
@@ -13,6 +14,7 @@ from consumers.outputs.told import (
     facts_of_story,
     latest,
     pages,
+    published,
     raised,
     tombstone,
     updated,
@@ -42,17 +44,15 @@ def archive(state: State, place: Place, page: int) -> bytes:
     return _of_story(state, archived(state, page), place, page=page, extension={"archive": page})
 
 
-def all_stories(states: Iterable[State], place: Place) -> bytes:
+def all_stories(states: Iterable[State], place: Place, moved: Moved | None) -> bytes:
     """Give the latest developments over all stories, see `consumers.outputs.atom.all_stories`."""
-    known = list(states)
-    found = latest(known)
-    moved = [raised(state["recorded_at"], state["position"]) for state in known]
+    found = latest(states)
     feed = _feed(f"{PUBLISHER}: all stories", place.home(), place.feed(ALL, "json"), place.hub)
     feed["items"] = [_item(of, item, place) for of, item in found if item["status"] != "withdrawn"]
     feed["_dateline"] = {
         "about": ABOUT,
         "id": name_of(),
-        "updated": max(moved, default=None),
+        "updated": raised(moved.recorded_at, moved.position) if moved else None,
         "deleted": [tombstone(of, item) for of, item in found if item["status"] == "withdrawn"],
     }
     return words.json_bytes(feed)
@@ -97,7 +97,7 @@ def _item(state: State, item: Mapping[str, Any], place: Place) -> dict[str, Any]
         "title": headline or None,
         # An item without text is none in this format.
         "content_text": words.plain(item.get("body") or "") or headline,
-        "date_published": item["recorded_at"],
+        "date_published": published(state, item),
         "date_modified": updated(state, item),
         "tags": [item["kind"]],
         "_dateline": {"about": ABOUT, "story": slug, **facts_of_item(state, item)},

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from consumers.outputs import words
 from consumers.outputs.place import PUBLISHER, Place, name_of
-from consumers.outputs.told import corrections_of, raised, timeline, updated
+from consumers.outputs.told import corrections_of, published, raised, timeline, updated
 
 __all__ = ["MEDIA_TYPE", "story"]
 
@@ -25,7 +25,7 @@ def story(state: State, place: Place) -> bytes:
         place: where it is served from.
     """
     slug, items = state["story"], timeline(state)
-    times = [item["recorded_at"] for item in items] or [state["recorded_at"]]
+    times = [published(state, item) for item in items] or [state["recorded_at"]]
     # Of corrections, those of the story's title and of noted conflicts belong to no update.
     owned = {item["ref"] for item in items}
     others = [each for each in state["corrections"] if each["development"] not in owned]
@@ -59,7 +59,7 @@ def _update(state: State, item: Mapping[str, Any], place: Place) -> dict[str, An
         "@id": name_of(slug, ref),
         "identifier": name_of(slug, ref),
         "url": place.story(slug, ref),
-        "datePublished": item["recorded_at"],
+        "datePublished": published(state, item),
     }
     if item["status"] == "withdrawn":
         reason = words.line(item["reason"])

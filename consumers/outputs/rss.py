@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 from consumers.outputs import words
 from consumers.outputs.markup import EXTENSION, TOMBSTONES, add, deleted, extend, written
 from consumers.outputs.place import Place, name_of
-from consumers.outputs.told import current, facts_of_item, tombstone
+from consumers.outputs.told import current, facts_of_item, published, tombstone
 
 __all__ = ["MEDIA_TYPE", "story"]
 
@@ -53,7 +53,7 @@ def story(state: Mapping[str, Any], place: Place) -> bytes:
         add(entry, "title", words.title_for_html(headline))
         add(entry, "link", place.story(slug, item["ref"]))
         add(entry, "guid", name_of(slug, item["ref"]), isPermaLink="false")
-        add(entry, "pubDate", _date(item["recorded_at"]))
+        add(entry, "pubDate", _date(published(state, item)))
         add(entry, "category", item["kind"])
         add(entry, "description", words.escaped(words.plain(item.get("body") or "") or headline))
         extend(entry, "corrections", facts_of_item(state, item).get("corrections"))

@@ -13,14 +13,17 @@ from consumers.outputs.place import name_of
 __all__ = [
     "LATEST",
     "PAGE",
+    "Moved",
     "Told",
     "archived",
+    "came",
     "corrections_of",
     "current",
     "facts_of_item",
     "facts_of_story",
     "latest",
     "pages",
+    "published",
     "raised",
     "timeline",
     "tombstone",
@@ -95,6 +98,13 @@ _OF_SECTION: Final = {
 }
 
 
+class Moved(NamedTuple):
+    """Position and time of the last change that readers saw, of any story."""
+
+    position: int
+    recorded_at: str
+
+
 class Told(NamedTuple):
     """The developments that a document tells, newest first, and those that were withdrawn."""
 
@@ -130,10 +140,26 @@ def pages(state: State) -> int:
 
 
 def latest(states: Iterable[State], most: int = LATEST) -> list[tuple[State, Item]]:
-    """Give the newest developments over some stories, each with its story."""
+    """Give the developments over some stories that readers saw last, each with its story."""
     found = [(state, item) for state in states for item in state["timeline"]]
-    found.sort(key=lambda each: -int(each[1]["position"]))
+    found.sort(key=lambda each: (came(*each), each[1]["position"]), reverse=True)
     return found[:most]
+
+
+def came(state: State, item: Item) -> tuple[int, str]:
+    """Give the position and time at which readers first saw a development.
+
+    That is when it was filed, when it was first released, or when its story came into sight,
+    whichever was last; being held and let go again changes nothing of it.
+    """
+    own = (int(item["position"]), str(item["recorded_at"]))
+    later = (tuple(seen) for seen in (item.get("first_seen"), state.get("first_seen")) if seen)
+    return max(own, *later)
+
+
+def published(state: State, item: Item) -> str:
+    """Give when readers first saw a development, RFC 3339 in UTC."""
+    return came(state, item)[1]
 
 
 def raised(at: str, position: int) -> str:
@@ -147,9 +173,10 @@ def raised(at: str, position: int) -> str:
 
 
 def updated(state: State, item: Item) -> str:
-    """Give when a development last changed: when it was recorded, or its last correction."""
+    """Give when a development last changed: when readers first saw it, or its last correction."""
     times = [raised(each["recorded_at"], each["position"]) for each in _own(state, item)]
-    return max([raised(item["recorded_at"], item["position"]), *times])
+    position, at = came(state, item)
+    return max([raised(at, position), *times])
 
 
 def corrections_of(state: State, item: Item) -> list[dict[str, Any]]:
