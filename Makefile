@@ -8,10 +8,10 @@ LOCK    = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock' $(LOCKFLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types imports docstrings reference docs bench torture lock clean
+.PHONY: help demo test check format lint types imports docstrings reference docs bench bench-kafka torture lock clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
@@ -61,6 +61,9 @@ docs: $(VENV)/.dev ## write the generated reference
 
 bench: $(VENV)/.dev ## measure beside the peer and the limit
 	@$(BIN)/python -m benchmarks
+
+bench-kafka: $(VENV)/.dev ## measure a log on Kafka beside the library it uses
+	@$(BIN)/python -m benchmarks.kafka
 
 torture: $(VENV)/.dev ## the long programmes: crashes, power cuts, full disks
 	@$(BIN)/python -m pytest -m torture --timeout 3600

@@ -48,6 +48,12 @@ def checkpoint(
     return in_newsroom(log, lambda room: auditing.checkpoint(room, key=key, json=json))
 
 
+@audit.command("voids")
+def voids(log: LogUrl = None, json: Json = False) -> int:
+    """List records of a Kafka topic that got no place in the log, and why."""
+    return in_newsroom(log, lambda room: auditing.voids(room, json=json))
+
+
 @audit.command("prove")
 def prove(position: Position, log: LogUrl = None, json: Json = False) -> int:
     """Print the proof that an event is in the log, as a .tlog-proof file."""

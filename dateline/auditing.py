@@ -19,6 +19,7 @@ from dateline.custody import record_read
 from dateline.outcomes import DONE
 from dateline.wiring import Newsroom, deliveries_path
 from events.checkpoint import checkpoint_in, open_note, verifier_key
+from events.envelope import instant
 from events.errors import LogDamaged, NotFound
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "report",
     "verify",
     "verify_export",
+    "voids",
     "wanted_export",
 ]
 
@@ -59,6 +61,21 @@ def _text(file: str) -> str:
         return Path(file).read_text(encoding="utf-8", errors="surrogateescape")
     except FileNotFoundError:
         raise NotFound("file", file) from None
+
+
+async def voids(room: Newsroom, *, json: bool) -> int:
+    """List the last records that got no place; a log in a file has none."""
+    find = getattr(room.log, "voids", None)
+    found = [] if find is None else await find()
+    if json:
+        printing.show_json([void._asdict() for void in found])
+        return DONE
+    for void in found:
+        when = instant(void.appended_ms)
+        printing.line(f"offset {void.offset}  {when}  {void.story or '-'}  {void.reason}")
+    if not found:
+        printing.line("no record is void")
+    return DONE
 
 
 def verify_export(file: str, key: str | None, kept: str | None, *, json: bool) -> int:

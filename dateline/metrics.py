@@ -36,6 +36,8 @@ class Moment(NamedTuple):
     proved: int = 0
     proved_seconds_ago: float | None = None
     sound: bool = True
+    mirror: tuple[int, float, int, int] | None = None
+    """Of a log with many nodes: records and seconds behind, void records, disagreements."""
 
 
 class Sent(NamedTuple):
@@ -85,6 +87,7 @@ class Metrics:
             moved.add_metric([lag.consumer], lag.moved_seconds_ago)
         yield from (events, seconds, moved)
         yield GaugeMetricFamily("dateline_parked", "Events that are parked.", now.parked)
+        yield from self._of_mirror()
         yield GaugeMetricFamily("dateline_feed_clients", "Connections of the feed.", now.clients)
         yield CounterMetricFamily("dateline_feed_updates", "Updates told on the feed.", now.told)
         yield GaugeMetricFamily(
@@ -113,6 +116,19 @@ class Metrics:
         )
         yield GaugeMetricFamily(
             "dateline_sending", "1 while this process has the right to send.", sent.sending
+        )
+
+    def _of_mirror(self) -> Iterator[Metric]:
+        if self.now.mirror is None:
+            return
+        records, seconds, voids, disagreements = self.now.mirror
+        yield GaugeMetricFamily("dateline_mirror_lag_records", "Records behind the topic.", records)
+        yield GaugeMetricFamily("dateline_mirror_lag_seconds", "Time behind the topic.", seconds)
+        yield CounterMetricFamily("dateline_void_records", "Records that got no place.", voids)
+        yield CounterMetricFamily(
+            "dateline_root_disagreements",
+            "Records sent by nodes that had another root than this one.",
+            disagreements,
         )
 
     def text(self) -> bytes:

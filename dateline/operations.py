@@ -135,6 +135,7 @@ class Operations:
         )
         runs = self.embargo_clock.stopped is None
         now = Moment(head.size, lags, parked, self._feed.clients, self._feed.told, runs)
+        now = now._replace(mirror=await room.mirror_lag())
         return await asyncio.to_thread(self._audited, now)
 
     def _lag(self, consumer: str, head: Head, position: Position) -> Lag:

@@ -29,7 +29,7 @@ class Settings(BaseSettings):
 
     log: str = Field(
         default="sqlite:///dateline.db",
-        description="where the log is: sqlite:///file, memory:",
+        description="where the log is: sqlite:///file, kafka://host:port/topic, memory:",
     )
     by: str = Field(default_factory=_login, description="who files, as the log will name them")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -47,7 +47,7 @@ MOST_LAG = 10_000  # events that a view may lag behind before somebody should kn
 
 async def backup(url: str, file: str, *, json: bool) -> int:
     """Copy the log, then verify the copy."""
-    source = _file(url)
+    source = await _source(url)
     with _unverified(file) as unverified:
         await _unless_interrupted("backup", copy_log, source, unverified)
         proved = await _verified(unverified)
@@ -144,7 +144,8 @@ async def relay(source: str, target: str, *, follow: bool, json: bool) -> int:
 
 async def doctor(url: str, *, json: bool) -> int:
     """Say what is configured, reachable, lagging and at risk; exit 1 when something is."""
-    findings = [_finding("log", url)]
+    address = kafka_address(url)
+    findings = [_finding("log", address.url if address else url)]
     path = sqlite_path(url)
     if path is not None:
         findings += _disk(path)
@@ -152,6 +153,7 @@ async def doctor(url: str, *, json: bool) -> int:
         if path is None or await asyncio.to_thread(os.path.isfile, path):
             async with newsroom(url) as room:
                 findings += await _work(room)
+                findings += await _mirror(room, url)
         else:
             findings.append(_finding("events", "none yet; the log is made by the first filing"))
     except DatelineError as error:
@@ -168,6 +170,27 @@ async def doctor(url: str, *, json: bool) -> int:
                 "red" if finding["risk"] else "",
             )
     return REFUSED if at_risk else DONE
+
+
+async def _mirror(room: Newsroom, url: str) -> list[dict[str, Any]]:
+    """Say how a node of a Kafka log stands to its topic and to the others."""
+    address, lag = kafka_address(url), await room.mirror_lag()
+    if address is None or lag is None:
+        return []
+    records, seconds, voids, disagreements = lag
+    return [
+        *_disk(address.mirror),
+        _finding("broker", f"{address.servers}, topic {address.topic}, settings as they must be"),
+        _finding("mirror", f"{address.mirror}, {records} records and {seconds:.0f} s behind"),
+        _finding("void", f"{voids} records without a place; `dateline audit voids` lists them"),
+        _finding(
+            "nodes",
+            f"{disagreements} records from nodes with another root"
+            if disagreements
+            else "no record from a node with another root",
+            risk=disagreements > 0,
+        ),
+    ]
 
 
 def _finding(what: str, found: str, *, risk: bool = False) -> dict[str, Any]:
@@ -230,6 +253,20 @@ async def _verified(file: str) -> Verified:
             return await verify(log, told)
     finally:
         await log.close()
+
+
+async def _source(url: str) -> str:
+    """Give the file to copy: of a Kafka log its mirror, once it has caught up."""
+    address = kafka_address(url)
+    if address is None:
+        return _file(url)
+    await expect_there(url)
+    log = open_log(url)
+    try:
+        await log.head()
+    finally:
+        await log.close()
+    return address.mirror
 
 
 def _file(url: str) -> str:

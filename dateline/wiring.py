@@ -127,6 +127,11 @@ class Newsroom:
         """Whether other machines work on the same log."""
         return getattr(self.log, "address", None) is not None
 
+    async def mirror_lag(self) -> tuple[int, float, int, int] | None:
+        """Say how this node's mirror stands to the topic, None where a log has no mirror."""
+        lag = getattr(self.log, "lag", None)
+        return None if lag is None else await lag()
+
     async def one_at_a_time(self, duty: str, work: Callable[[], Awaitable[None]]) -> None:
         """Do some work on this node only while it is its turn, where a log has many nodes."""
         address = getattr(self.log, "address", None)

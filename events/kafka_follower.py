@@ -27,11 +27,16 @@ Outcome = tuple[bytes, Places | Void | LogError]
 
 
 class Lag(NamedTuple):
-    """How far the mirror is behind the topic: in records, and since when it is not at its end."""
+    """How a mirror stands to its topic.
+
+    `records` and `seconds` is what it is behind; `voids` are records without a place, and
+    `disagreements` those that were sent by a node with another root.
+    """
 
     records: int
     seconds: float
     voids: int
+    disagreements: int
 
 
 class Follower:
@@ -203,4 +208,5 @@ class Follower:
         """Say how far behind the mirror is."""
         behind = max(0, self._end - self._mirror.checkpoint().next_offset)
         since = self._behind_since
-        return Lag(behind, time.monotonic() - since if since and behind else 0.0, 0)
+        seconds = time.monotonic() - since if since is not None and behind else 0.0
+        return Lag(behind, seconds, *self._mirror.counts())

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
 
 from events.envelope import Entropy
-from events.kafka_mirror import KEY_BYTES
+from events.kafka_keystore import KEY_BYTES
 from events.kafka_records import Keys, key_number
 
 __all__ = ["KeyRing"]

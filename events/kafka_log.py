@@ -11,6 +11,7 @@ from events.envelope import Entropy, Filed, Prepared, Recorded, Sealed, prepare_
 from events.errors import LogDamaged, LogUnavailable, Refused, WrongVersion
 from events.kafka_address import Address
 from events.kafka_arbitration import Places, Void, Why
+from events.kafka_follower import Lag
 from events.kafka_keys import KeyRing
 from events.kafka_mirror import VoidRecord
 from events.kafka_node import APPEND_SECONDS, Node, Submission
@@ -187,6 +188,11 @@ class KafkaLog:
         """Give the records that got no place, for audits: the last ones, at most 1,000."""
         await self._opened()
         return await asyncio.wrap_future(self._node.do(self._node.voids()))
+
+    async def lag(self) -> Lag:
+        """Say how this node's mirror stands to the topic."""
+        await self._opened()
+        return await asyncio.wrap_future(self._node.do(self._node.lag()))
 
     async def erase(self, position: int) -> None:
         """Erase the contents of an event for good: its key, and so every copy of the topic.

@@ -6,7 +6,7 @@ transaction, so that a record is folded once, also where several processes share
 mirror can always be made again from the topic; it is not synced at every commit.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -16,13 +16,13 @@ import apsw
 from events.envelope import Sealed, seal
 from events.errors import LogDamaged
 from events.kafka_arbitration import Places, Standing, Void, Why, arbitrate
+from events.kafka_keystore import KeyStore
 from events.kafka_records import (
-    KEY_NUMBER,
     KEYS_OF_EVENT,
+    Claim,
     Garbage,
     Offer,
     decode,
-    key_number,
     opened,
 )
 from events.log import ERASES
@@ -35,7 +35,7 @@ __all__ = ["Checkpoint", "Folded", "KeysBehind", "Mirror", "Taken", "VoidRecord"
 
 WAL_PAGES = 4_000  # pages of 4 KiB in the write-ahead log before it is moved into the database
 STORIES_REMEMBERED = 50_000  # versions kept in memory, so that a known story costs no look-up
-KEY_BYTES = 32
+ROOT_EVERY = 64  # events between two sizes at which nodes compare their roots
 MOST_VOIDS = 1_000  # shown at a time; a topic may be flooded
 
 _TABLES: Final = (Path(__file__).parent / "sql" / "mirror.sql").read_text()
@@ -83,6 +83,8 @@ class KeysBehind(Exception):
 class Mirror:
     """Folds records into the file; all calls come from one thread.
 
+    `claim` is the newest root that nodes compare.
+
     Args:
         path: the file; made when it is not there.
         url: the log's URL, for messages.
@@ -104,9 +106,11 @@ class Mirror:
         self._versions: dict[str, int] = {}
         self._fresh: dict[bytes, int] = {}  # ids that the commit under way adds
         self._wal_pages = 0
+        self.claim: Claim | None = None
         self._connection = connect(path)
         try:
             self._prepare(topic)
+            self.keys = KeyStore(self._connection)
         except BaseException:
             self._connection.close()
             raise
@@ -144,51 +148,10 @@ class Mirror:
         last = self._connection.execute("SELECT last_record FROM mirror").get
         return bool(last == _hash(value))
 
-    def add_keys(self, keys: Iterable[tuple[bytes, bytes]]) -> None:
-        """Remember keys by their numbers, before the topic of keys brings them back."""
-        with self._connection as connection:
-            connection.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?)", keys)
-
-    def fold_keys(self, keys: Sequence[tuple[bytes, bytes | None]], next_key: int) -> list[int]:
-        """Take what the topic of keys brings: a key, or None where one was erased.
-
-        Gives:
-            The positions whose contents were erased.
-        """
-        erased: list[int] = []
-        with self._connection as connection:
-            for number, key in keys:
-                if len(number) != KEY_NUMBER or (key is not None and len(key) != KEY_BYTES):
-                    continue
-                if key is not None:
-                    connection.execute("INSERT OR IGNORE INTO keys VALUES (?, ?)", (number, key))
-                    continue
-                connection.execute(
-                    "INSERT INTO keys VALUES (?, NULL) ON CONFLICT (number) DO UPDATE SET key=NULL",
-                    (number,),
-                )
-                erased += self._erase(number)
-            connection.execute("UPDATE mirror SET next_key = max(next_key, ?)", (next_key,))
-        if erased:
+    def fold_keys(self, keys: Sequence[tuple[bytes, bytes | None]], next_key: int) -> None:
+        """Take what the topic of keys brings; what an erased key opened is erased with it."""
+        if self.keys.fold(keys, next_key):
             self._tidy(apsw.SQLITE_CHECKPOINT_TRUNCATE)  # nothing stays in the write-ahead log
-        return erased
-
-    def _erase(self, number: bytes) -> list[int]:
-        row = self._connection.execute(
-            "SELECT position, events, first_key FROM accepted "
-            "WHERE first_key BETWEEN ? AND ? ORDER BY first_key DESC LIMIT 1",
-            (number[:8] + bytes(8), number),
-        ).get
-        step = int.from_bytes(number[8:]) - int.from_bytes(row[2][8:]) if row else 0
-        event, part = divmod(step, KEYS_OF_EVENT)
-        if row is None or event >= row[1]:
-            return []  # it was no event's, or its event is still to come
-        what = "private" if part else "body"
-        self._connection.execute(
-            f"UPDATE events SET {what} = NULL, {what}_nonce = NULL WHERE position = ?",
-            (row[0] + event,),
-        )
-        return [row[0] + event]
 
     def fold(self, records: Sequence[Taken], *, all_keys: bool = False) -> list[Folded | None]:
         """Fold records in one commit; None stands where another process was faster.
@@ -229,6 +192,7 @@ class Mirror:
         accepted: list[tuple[int, int, int, bytes]] = []
         envelopes: list[bytes] = []
         folded: list[Folded | None] = []
+        claims: list[tuple[int, int, bytes]] = []
         connection, last = self._connection, None
         for record in records:
             if record.offset < self._at.next_offset:
@@ -237,6 +201,8 @@ class Mirror:
             last = record
             attempt, offer, outcome = self._judge(record, self._tree.size + len(envelopes))
             folded.append(Folded(attempt, outcome))
+            if offer is not None and offer.claim is not None:
+                claims.append((record.offset, *offer.claim))
             if isinstance(outcome, Void) or offer is None:
                 self._void(record, offer, outcome)
                 continue
@@ -267,7 +233,8 @@ class Mirror:
                 if row.kind == ERASES and row.body is not None:
                     erase(connection, row.story, row.body)
             connection.executemany("INSERT INTO accepted VALUES (?, ?, ?, ?)", accepted)
-            self._tree.extend(envelopes)
+            self._grow(envelopes)
+            self._compare(claims)
             self._move(last)
         return folded
 
@@ -281,12 +248,7 @@ class Mirror:
 
     def _contents(self, offer: Offer, *, all_keys: bool) -> Iterator[tuple[bytes | None, ...]]:
         first, count = offer.first_key, KEYS_OF_EVENT * len(offer.parcels)
-        found: dict[bytes, bytes | None] = dict(
-            self._connection.execute(
-                "SELECT number, key FROM keys WHERE number BETWEEN ? AND ?",
-                (first, key_number(first, count - 1)),
-            )
-        )
+        found = self.keys.find(first, count)
         if len(found) < count and not all_keys:
             raise KeysBehind
         for step, parcel in enumerate(offer.parcels):
@@ -304,6 +266,36 @@ class Mirror:
                 void.reason,
                 void.found,
             ),
+        )
+
+    def _grow(self, envelopes: list[bytes]) -> None:
+        """Add leaves to the tree, and note its root at the sizes that nodes compare."""
+        done = 0
+        while done < len(envelopes):
+            step = ROOT_EVERY - self._tree.size % ROOT_EVERY
+            self._tree.extend(envelopes[done : done + step])
+            done += step
+            if self._tree.size % ROOT_EVERY == 0:
+                self.claim = Claim(self._tree.size, self._tree.root)
+                self._connection.execute("INSERT INTO roots VALUES (?, ?)", self.claim)
+
+    def _compare(self, claims: list[tuple[int, int, bytes]]) -> None:
+        """Hold what other nodes believe against what this one knows."""
+        for offset, size, theirs in claims:
+            if Claim(size, theirs) == self.claim:
+                continue
+            ours = self._connection.execute("SELECT root FROM roots WHERE size = ?", (size,)).get
+            if ours is not None and ours != theirs:
+                self._connection.execute(
+                    "INSERT INTO disagreements VALUES (?, ?, ?)", (offset, size, theirs)
+                )
+
+    def counts(self) -> tuple[int, int]:
+        """Give how many records are void, and how many were sent by nodes that disagree."""
+        count = self._connection.execute
+        return (
+            count("SELECT count(*) FROM void").get,
+            count("SELECT count(*) FROM disagreements").get,
         )
 
     def _move(self, last: Taken) -> None:
@@ -360,24 +352,14 @@ class Mirror:
         )
         return [VoidRecord._make(row) for row in rows]
 
-    def keys_of(self, position: int) -> list[bytes]:
-        """Give the numbers of the keys of an event, none where there is no such event."""
-        row = self._connection.execute(
-            "SELECT position, first_key FROM accepted "
-            "WHERE position <= ? AND ? < position + events",
-            (position, position),
-        ).get
-        if row is None:
-            return []
-        start = KEYS_OF_EVENT * (position - row[0])
-        return [key_number(row[1], start + part) for part in range(KEYS_OF_EVENT)]
-
     def _catch_up(self) -> None:
         """Another connection wrote since our last commit, or the file was just opened."""
         self._versions.clear()
         connection = self._connection
         self._tree, self._recorded_ms = read_tree(self._url, connection)
         self._newest = connection.execute("SELECT max(id) FROM events").get or b""
+        row = connection.execute("SELECT * FROM roots ORDER BY size DESC LIMIT 1").get
+        self.claim = row and Claim._make(row)
         self._at = self.checkpoint()
         if self._at.events != self._tree.size:
             raise LogDamaged(

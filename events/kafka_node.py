@@ -23,6 +23,7 @@ from events.kafka_arbitration import Places, Void
 from events.kafka_follower import Follower, Lag, Outcome
 from events.kafka_mirror import Mirror, VoidRecord
 from events.kafka_producer import Producer
+from events.kafka_records import claiming
 from events.log import Clock
 from events.sqlite_file import explain
 
@@ -43,7 +44,7 @@ class Submission(NamedTuple):
     """One append on its way; `attempt` is what its record is known by."""
 
     attempt: bytes
-    headers: Sequence[tuple[str, bytes]]
+    headers: list[tuple[str, bytes]]
     value: bytes
     future: "asyncio.Future[Places | Void]"
     deadline: float
@@ -161,7 +162,10 @@ class Node:
         stamp = self._clock() if self._clock else None
         try:
             sent = await self._producer.send(
-                self._address.topic, each.value, headers=each.headers, stamp=stamp
+                self._address.topic,
+                each.value,
+                headers=claiming(each.headers, self._mirror.claim),
+                stamp=stamp,
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again until its deadline
             self._why = f"{type(error).__name__} while sending"
@@ -258,11 +262,11 @@ class Node:
             self._producer.discard()
             why = f"keys were not published ({type(error).__name__})"
             raise LogUnavailable(self._address.url, why) from error
-        self._mirror.add_keys(keys)
+        self._mirror.keys.add(keys)
 
     async def erase(self, position: int) -> None:
         """Erase the keys of an event on the broker, then its contents here."""
-        numbers = self._mirror.keys_of(position)
+        numbers = self._mirror.keys.numbers_of(position)
         if not numbers:
             raise NotFound("position", str(position))
         try:

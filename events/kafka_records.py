@@ -9,6 +9,8 @@ The record is a CloudEvent (1.0, Kafka protocol binding, binary mode):
     ce_type         dateline.append.v1, or dateline.relay.v1 for events that have their places
     ce_subject      the story; not with a relay, which may hold events of several
     ce_expected     `any`, `must exist`, `must not exist` or the version that the story is to have
+    ce_root         what the node believes: a size of the log, a colon, its root in hexadecimal;
+                    every other node holds it against its own; not where it believes nothing yet
     content-type    application/vnd.dateline.events
 
 The value is the number of its first key (16 bytes), then each event: three lengths (32 bits,
@@ -67,6 +69,7 @@ _ENVELOPE: Final = re.compile(
     + str(ENVELOPE_VERSION).encode()
     + rb',"version":)(|[1-9][0-9]{0,17})\}'
 )
+_CLAIM: Final = re.compile(rb"([1-9][0-9]{0,17}):([0-9a-f]{64})")
 _EXPECTED: Final = {each.value.encode(): each for each in Expect}
 
 Contents = tuple[bytes | None, bytes | None, bytes | None, bytes | None]
@@ -107,6 +110,21 @@ class Offer(NamedTuple):
     expected: ExpectedVersion
     first_key: bytes
     parcels: list[Parcel]
+    claim: "Claim | None"
+
+
+class Claim(NamedTuple):
+    """The root that a node had at a size of the log."""
+
+    size: int
+    root: bytes
+
+
+def claiming(headers: Headers, claim: Claim | None) -> Headers:
+    """Add to a record what its node believes."""
+    if claim is None:
+        return headers
+    return [*headers, ("ce_root", b"%d:%b" % (claim.size, claim.root.hex().encode()))]
 
 
 def key_number(first: bytes, step: int) -> bytes:
@@ -194,11 +212,18 @@ def decode(headers: Sequence[tuple[str, bytes]], value: bytes | None) -> Offer:
         raise Garbage("expected an id in ce_id; found none")
     parcels = list(_parcels(value, placed=type_ == RELAY))
     if type_ == RELAY:
-        return Offer(attempt, None, Expect.ANY, value[:KEY_NUMBER], parcels)
+        return Offer(attempt, None, Expect.ANY, value[:KEY_NUMBER], parcels, _claim(named))
     story = named.get("ce_subject", b"").decode("ascii", "replace")
     if any(parcel.story != story for parcel in parcels):
         raise Garbage("expected events of the one story in ce_subject; found another story")
-    return Offer(attempt, story, _expected(named), value[:KEY_NUMBER], parcels)
+    first = value[:KEY_NUMBER]
+    return Offer(attempt, story, _expected(named), first, parcels, _claim(named))
+
+
+def _claim(named: Mapping[str, bytes]) -> Claim | None:
+    """Nothing depends on it but an alarm, so that a bad one is none."""
+    match = _CLAIM.fullmatch(named.get("ce_root", b""))
+    return match and Claim(int(match[1]), bytes.fromhex(match[2].decode()))
 
 
 def _expected(named: Mapping[str, bytes]) -> ExpectedVersion:

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -69,11 +69,19 @@ class Broker:
     Args:
         folder: where it keeps everything.
         address: host and port that it is reached at; free ones of loopback by default.
+        within: a command that runs another one somewhere else, such as in a namespace.
         **settings: more of Kafka's own, their dots written as `__`.
     """
 
-    def __init__(self, folder: Path, address: str | None = None, **settings: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        address: str | None = None,
+        within: Sequence[str] = (),
+        **settings: str,
+    ) -> None:
         self.folder = folder
+        self._within = within
         host = address.rsplit(":", 1)[0] if address else "127.0.0.1"
         port, controller = (str(free) for free in free_ports(2))
         self.address = address or f"{host}:{port}"
@@ -99,6 +107,7 @@ class Broker:
 
     def _java(self, *arguments: str) -> list[str]:
         return [
+            *self._within,
             "java",
             *("-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
             f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",

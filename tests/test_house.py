@@ -153,7 +153,7 @@ def test_make_lists_every_target() -> None:
         check=True,
     ).stdout
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = re.findall(r"^([a-z]+):(?!=)", makefile, re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):(?!=)", makefile, re.MULTILINE)
     phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
     assert phony is not None
     assert sorted(re.findall(r"^make (\S+) +\S", shown, re.MULTILINE)) == sorted(targets)

@@ -1,12 +1,16 @@
 """Many nodes on one Kafka log: roles split or together, and each reaction done by one at a time."""
 
 import asyncio
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import orjson
 import pytest
+from aiokafka import AIOKafkaProducer
 from brokers import eventually, topic_of
-from conftest import Clock
+from conftest import SAMPLE, Clock
 from filings import note
 from serving import served
 from witness import programs
@@ -14,9 +18,11 @@ from witness import programs
 from dateline.roles import ALL, roles_of
 from dateline.server import Outside
 from dateline.wiring import newsroom
+from events.envelope import prepare_batch
 from events.kafka_address import Address
 from events.kafka_duty import on_duty
 from events.kafka_log import KafkaLog
+from events.kafka_records import Claim, Keys, claiming, encode
 
 TAKEOVER_SECONDS = 30
 
@@ -120,3 +126,52 @@ def test_roles_are_named() -> None:
     assert roles_of("desk, feed") < ALL
     with pytest.raises(ValueError, match="desk, feed, alerts, clock, hub; found press"):
         roles_of("desk,press")
+
+
+async def test_a_node_with_another_root_is_noticed(kafka: str, tmp_path: Path) -> None:
+    """Each append says which root its node has; one that differs is counted, and doctor tells."""
+    address = topic_of(kafka, tmp_path)
+    log = KafkaLog(address)
+    await log.append("a", [note(str(n)) for n in range(70)])
+    assert (await log.lag()).disagreements == 0
+    keys = Keys(bytes(16), [bytes(32), bytes(32)])
+    headers, value = encode("x", "a", 9, prepare_batch("a", [note("x")], bytes), keys)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    for root in (bytes(32), (await log.head()).root):  # of 64 events; of another size
+        await producer.send_and_wait(
+            address.topic, value, headers=claiming(headers, Claim(64, root))
+        )
+    await producer.stop()
+    await log.append("a", [note("after")])
+    lag = await log.lag()
+    assert (lag.records, lag.voids, lag.disagreements) == (0, 2, 2)
+    await log.close()
+    said = run_cli("doctor", "--log", url_of(address, address.mirror))
+    assert said.returncode == 1
+    assert "2 records from nodes with another root" in said.stdout
+    listed = run_cli("audit", "voids", "--log", url_of(address, address.mirror))
+    assert listed.stdout.count("wrong expected version: 9 (story: a, found: 70)") == 2
+
+
+def test_a_copy_of_a_mirror_is_a_log(kafka: str, tmp_path: Path) -> None:
+    """A backup of a log on Kafka is a log in a file, with the same events and the same root."""
+    url = url_of(topic_of(kafka, tmp_path), str(tmp_path / "mirror.db"))
+    run_cli("import", str(SAMPLE), "--log", url)
+    copied = run_cli("backup", str(tmp_path / "copy.db"), "--log", url)
+    assert copied.returncode == 0, copied.stderr
+    there, here = (
+        run_cli("audit", "verify", "--json", "--log", each)
+        for each in (url, f"sqlite:///{tmp_path}/copy.db")
+    )
+    assert orjson.loads(there.stdout)["root"] == orjson.loads(here.stdout)["root"]
+
+
+def run_cli(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "dateline", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )

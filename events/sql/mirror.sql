@@ -32,3 +32,16 @@ CREATE TABLE IF NOT EXISTS keys (
     number BLOB PRIMARY KEY,
     key    BLOB
 ) STRICT, WITHOUT ROWID;
+
+-- The tree's root at every 64th event: what appends of other nodes say that it is, is held against it.
+CREATE TABLE IF NOT EXISTS roots (
+    size INTEGER PRIMARY KEY,
+    root BLOB NOT NULL
+) STRICT;
+
+-- Each record whose node believed in another root than this one.
+CREATE TABLE IF NOT EXISTS disagreements (
+    offset INTEGER PRIMARY KEY,
+    size   INTEGER NOT NULL,
+    theirs BLOB NOT NULL
+) STRICT;

@@ -1,0 +1,91 @@
+"""The keys of contents that a mirror knows, and what goes when one of them is erased."""
+
+from collections.abc import Iterable, Sequence
+
+import apsw
+
+from events.kafka_records import KEY_NUMBER, KEYS_OF_EVENT, key_number
+
+__all__ = ["KeyStore"]
+
+KEY_BYTES = 32  # of AES-256
+
+
+class KeyStore:
+    """Keys by their numbers, in the file of a mirror.
+
+    Args:
+        connection: the mirror's, with `secure_delete` on.
+    """
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def add(self, keys: Iterable[tuple[bytes, bytes]]) -> None:
+        """Remember keys of this node, before the topic of keys brings them back."""
+        with self._connection as connection:
+            connection.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?)", keys)
+
+    def find(self, first: bytes, count: int) -> dict[bytes, bytes | None]:
+        """Give so many keys by their numbers, None for those that were erased."""
+        return dict(
+            self._connection.execute(
+                "SELECT number, key FROM keys WHERE number BETWEEN ? AND ?",
+                (first, key_number(first, count - 1)),
+            )
+        )
+
+    def fold(self, keys: Sequence[tuple[bytes, bytes | None]], next_key: int) -> bool:
+        """Take keys, and None where one was erased, as the topic brings them.
+
+        Args:
+            keys: with their numbers; what has no form of a key is passed over.
+            next_key: the offset after them.
+
+        Returns:
+            Whether contents were erased.
+        """
+        erased = False
+        with self._connection as connection:
+            for number, key in keys:
+                if len(number) != KEY_NUMBER or (key is not None and len(key) != KEY_BYTES):
+                    continue
+                if key is not None:
+                    connection.execute("INSERT OR IGNORE INTO keys VALUES (?, ?)", (number, key))
+                    continue
+                connection.execute(
+                    "INSERT INTO keys VALUES (?, NULL) ON CONFLICT (number) DO UPDATE SET key=NULL",
+                    (number,),
+                )
+                erased |= self._erase(number)
+            connection.execute("UPDATE mirror SET next_key = max(next_key, ?)", (next_key,))
+        return erased
+
+    def _erase(self, number: bytes) -> bool:
+        row = self._connection.execute(
+            "SELECT position, events, first_key FROM accepted "
+            "WHERE first_key BETWEEN ? AND ? ORDER BY first_key DESC LIMIT 1",
+            (number[:8] + bytes(8), number),
+        ).get
+        step = int.from_bytes(number[8:]) - int.from_bytes(row[2][8:]) if row else 0
+        event, part = divmod(step, KEYS_OF_EVENT)
+        if row is None or event >= row[1]:
+            return False  # it was no event's, or its event is still to come
+        what = "private" if part else "body"
+        self._connection.execute(
+            f"UPDATE events SET {what} = NULL, {what}_nonce = NULL WHERE position = ?",
+            (row[0] + event,),
+        )
+        return True
+
+    def numbers_of(self, position: int) -> list[bytes]:
+        """Give the numbers of the keys of an event, none where there is no such event."""
+        row = self._connection.execute(
+            "SELECT position, first_key FROM accepted "
+            "WHERE position <= ? AND ? < position + events",
+            (position, position),
+        ).get
+        if row is None:
+            return []
+        start = KEYS_OF_EVENT * (position - row[0])
+        return [key_number(row[1], start + part) for part in range(KEYS_OF_EVENT)]
