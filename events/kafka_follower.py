@@ -209,4 +209,4 @@ class Follower:
         behind = max(0, self._end - self._mirror.checkpoint().next_offset)
         since = self._behind_since
         seconds = time.monotonic() - since if since is not None and behind else 0.0
-        return Lag(behind, seconds, *self._mirror.counts())
+        return Lag(behind, seconds, *self._mirror.irregular.counts())

@@ -9,6 +9,7 @@ from events.kafka_records import KEY_NUMBER, KEYS_OF_EVENT, key_number
 __all__ = ["KeyStore"]
 
 KEY_BYTES = 32  # of AES-256
+MOST_AT_ONCE = 1_000  # keys that the broker is told of before it answers
 
 
 class KeyStore:
@@ -57,6 +58,7 @@ class KeyStore:
                     "INSERT INTO keys VALUES (?, NULL) ON CONFLICT (number) DO UPDATE SET key=NULL",
                     (number,),
                 )
+                connection.execute("DELETE FROM erasing WHERE number = ?", (number,))
                 erased |= self._erase(number)
             connection.execute("UPDATE mirror SET next_key = max(next_key, ?)", (next_key,))
         return erased
@@ -78,14 +80,26 @@ class KeyStore:
         )
         return True
 
-    def numbers_of(self, position: int) -> list[bytes]:
-        """Give the numbers of the keys of an event, none where there is no such event."""
+    def condemn(self, position: int, *, body: bool, private: bool) -> None:
+        """Erase keys of an event here, and note that the broker is to erase them too."""
         row = self._connection.execute(
             "SELECT position, first_key FROM accepted "
             "WHERE position <= ? AND ? < position + events",
             (position, position),
         ).get
-        if row is None:
-            return []
         start = KEYS_OF_EVENT * (position - row[0])
-        return [key_number(row[1], start + part) for part in range(KEYS_OF_EVENT)]
+        for part, erased in enumerate((body, private)):
+            number = key_number(row[1], start + part)
+            if (
+                erased
+                and self._connection.execute(
+                    "UPDATE keys SET key = NULL WHERE number = ? AND key IS NOT NULL RETURNING 1",
+                    (number,),
+                ).get
+            ):
+                self._connection.execute("INSERT OR IGNORE INTO erasing VALUES (?)", (number,))
+
+    def condemned(self) -> list[bytes]:
+        """Give numbers of keys that the broker is still to be told of, some at a time."""
+        rows = self._connection.execute("SELECT number FROM erasing LIMIT ?", (MOST_AT_ONCE,))
+        return [number for (number,) in rows]

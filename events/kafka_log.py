@@ -12,8 +12,8 @@ from events.errors import LogDamaged, LogUnavailable, Refused, WrongVersion
 from events.kafka_address import Address
 from events.kafka_arbitration import Places, Void, Why
 from events.kafka_follower import Lag
+from events.kafka_irregular import VoidRecord
 from events.kafka_keys import KeyRing
-from events.kafka_mirror import VoidRecord
 from events.kafka_node import APPEND_SECONDS, Node, Submission
 from events.kafka_records import KEYS_OF_EVENT, MOST_BYTES, encode, encode_relay
 from events.log import Appended, Clock, Expect, ExpectedVersion, Head, check_batch, repeats
@@ -193,18 +193,6 @@ class KafkaLog:
         """Say how this node's mirror stands to the topic."""
         await self._opened()
         return await asyncio.wrap_future(self._node.do(self._node.lag()))
-
-    async def erase(self, position: int) -> None:
-        """Erase the contents of an event for good: its key, and so every copy of the topic.
-
-        Comes back when this node has erased them; every other node does when it reads of it.
-
-        Raises:
-            NotFound: there is no such event.
-            LogUnavailable: unknown whether the key was erased; safe to do again.
-        """
-        await self._opened()
-        await asyncio.wrap_future(self._node.do(self._node.erase(position)))
 
     async def close(self) -> None:
         """See `events.log.Log.close`."""

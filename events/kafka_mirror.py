@@ -7,15 +7,19 @@ mirror can always be made again from the topic; it is not synced at every commit
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import apsw
 
+from events.codec import decode as decode_body
+from events.editorial import Redacted
 from events.envelope import Sealed, seal
 from events.errors import LogDamaged
 from events.kafka_arbitration import Places, Standing, Void, Why, arbitrate
+from events.kafka_irregular import Irregular
 from events.kafka_keystore import KeyStore
 from events.kafka_records import (
     KEYS_OF_EVENT,
@@ -27,16 +31,15 @@ from events.kafka_records import (
 )
 from events.log import ERASES
 from events.sqlite_erasure import erase
-from events.sqlite_file import connect
+from events.sqlite_file import connect, patiently
 from events.sqlite_writer import COLUMNS, read_tree
 from events.tree import Frontier
 
-__all__ = ["Checkpoint", "Folded", "KeysBehind", "Mirror", "Taken", "VoidRecord"]
+__all__ = ["Checkpoint", "Folded", "KeysBehind", "Mirror", "Taken"]
 
 WAL_PAGES = 4_000  # pages of 4 KiB in the write-ahead log before it is moved into the database
 STORIES_REMEMBERED = 50_000  # versions kept in memory, so that a known story costs no look-up
 ROOT_EVERY = 64  # events between two sizes at which nodes compare their roots
-MOST_VOIDS = 1_000  # shown at a time; a topic may be flooded
 
 _TABLES: Final = (Path(__file__).parent / "sql" / "mirror.sql").read_text()
 _INSERT: Final = f"INSERT INTO events ({COLUMNS}) VALUES ({', '.join('?' * len(Sealed._fields))})"
@@ -58,16 +61,6 @@ class Folded(NamedTuple):
     outcome: Places | Void
 
 
-class VoidRecord(NamedTuple):
-    """A record that got no place, as auditors see it."""
-
-    offset: int
-    appended_ms: int
-    story: str | None
-    why: str
-    reason: str
-
-
 class Checkpoint(NamedTuple):
     """How far a mirror is: the next offset of either topic, and the size of the log."""
 
@@ -83,7 +76,8 @@ class KeysBehind(Exception):
 class Mirror:
     """Folds records into the file; all calls come from one thread.
 
-    `claim` is the newest root that nodes compare.
+    `claim` is the newest root that nodes compare. While it is `soiled`, what was erased may still
+    stand in the write-ahead log.
 
     Args:
         path: the file; made when it is not there.
@@ -107,17 +101,19 @@ class Mirror:
         self._fresh: dict[bytes, int] = {}  # ids that the commit under way adds
         self._wal_pages = 0
         self.claim: Claim | None = None
+        self.soiled = True  # until a look says otherwise, something erased may be left beside it
         self._connection = connect(path)
         try:
             self._prepare(topic)
             self.keys = KeyStore(self._connection)
+            self.irregular = Irregular(self._connection)
         except BaseException:
             self._connection.close()
             raise
 
     def _prepare(self, topic: str) -> None:
         connection = self._connection
-        connection.pragma("journal_mode", "wal")
+        patiently(partial(connection.pragma, "journal_mode", "wal"))
         connection.pragma("synchronous", "NORMAL")
         connection.pragma("secure_delete", value=True)
         connection.wal_autocheckpoint(0)
@@ -150,8 +146,7 @@ class Mirror:
 
     def fold_keys(self, keys: Sequence[tuple[bytes, bytes | None]], next_key: int) -> None:
         """Take what the topic of keys brings; what an erased key opened is erased with it."""
-        if self.keys.fold(keys, next_key):
-            self._tidy(apsw.SQLITE_CHECKPOINT_TRUNCATE)  # nothing stays in the write-ahead log
+        self.soiled |= self.keys.fold(keys, next_key)
 
     def fold(self, records: Sequence[Taken], *, all_keys: bool = False) -> list[Folded | None]:
         """Fold records in one commit; None stands where another process was faster.
@@ -203,9 +198,11 @@ class Mirror:
             folded.append(Folded(attempt, outcome))
             if offer is not None and offer.claim is not None:
                 claims.append((record.offset, *offer.claim))
-            if isinstance(outcome, Void) or offer is None:
-                self._void(record, offer, outcome)
+            if isinstance(outcome, Void):
+                story = offer.story if offer else None
+                self.irregular.note(record.offset, record.appended_ms, story, outcome)
                 continue
+            assert offer is not None, "what has places was read"  # noqa: S101 - for the types
             accepted.append(
                 (record.offset, outcome.positions[0], len(offer.parcels), offer.first_key)
             )
@@ -229,12 +226,12 @@ class Mirror:
             self._recorded_ms = outcome.recorded_ms[-1]
         if last is not None:
             connection.executemany(_INSERT, rows)
-            for row in map(Sealed._make, rows):
-                if row.kind == ERASES and row.body is not None:
-                    erase(connection, row.story, row.body)
             connection.executemany("INSERT INTO accepted VALUES (?, ?, ?, ?)", accepted)
+            for row in map(Sealed._make, rows):
+                if row.kind == ERASES:
+                    self._redact(row)
             self._grow(envelopes)
-            self._compare(claims)
+            self.irregular.compare(claims, self.claim)
             self._move(last)
         return folded
 
@@ -254,19 +251,25 @@ class Mirror:
         for step, parcel in enumerate(offer.parcels):
             yield opened(parcel, first, step, found)
 
-    def _void(self, record: Taken, offer: Offer | None, void: Places | Void) -> None:
-        assert isinstance(void, Void), "a record with places is not void"  # noqa: S101 - for the types
-        self._connection.execute(
-            "INSERT INTO void VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                record.offset,
-                record.appended_ms,
-                offer.story if offer else None,
-                void.why.value,
-                void.reason,
-                void.found,
-            ),
-        )
+    def _redact(self, event: Sealed) -> None:
+        """Erase what a redaction says, and its keys; one that cannot be read erases nothing."""
+        redaction = decode_body(event.kind, event.schema, event.body)
+        if not isinstance(redaction, Redacted) or event.body is None:
+            return
+        erase(self._connection, event.story, event.body)
+        for erasure in redaction.erases or ():
+            position = self._connection.execute(
+                "SELECT position FROM events WHERE story = ? AND version = ?",
+                (event.story, erasure.version),
+            ).get
+            if position is not None:
+                body, private = erasure.remains is not None, bool(erasure.private)
+                self.keys.condemn(position, body=body, private=private)
+        self.soiled = True
+
+    def scrub(self) -> None:
+        """Empty the write-ahead log after an erasure; stays `soiled` while somebody reads it."""
+        self.soiled = not self._tidy(apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
     def _grow(self, envelopes: list[bytes]) -> None:
         """Add leaves to the tree, and note its root at the sizes that nodes compare."""
@@ -278,25 +281,6 @@ class Mirror:
             if self._tree.size % ROOT_EVERY == 0:
                 self.claim = Claim(self._tree.size, self._tree.root)
                 self._connection.execute("INSERT INTO roots VALUES (?, ?)", self.claim)
-
-    def _compare(self, claims: list[tuple[int, int, bytes]]) -> None:
-        """Hold what other nodes believe against what this one knows."""
-        for offset, size, theirs in claims:
-            if Claim(size, theirs) == self.claim:
-                continue
-            ours = self._connection.execute("SELECT root FROM roots WHERE size = ?", (size,)).get
-            if ours is not None and ours != theirs:
-                self._connection.execute(
-                    "INSERT INTO disagreements VALUES (?, ?, ?)", (offset, size, theirs)
-                )
-
-    def counts(self) -> tuple[int, int]:
-        """Give how many records are void, and how many were sent by nodes that disagree."""
-        count = self._connection.execute
-        return (
-            count("SELECT count(*) FROM void").get,
-            count("SELECT count(*) FROM disagreements").get,
-        )
 
     def _move(self, last: Taken) -> None:
         self._at = Checkpoint(last.offset + 1, self._at.next_key, self._tree.size)
@@ -343,15 +327,6 @@ class Mirror:
         ).fetchall()
         return Places(*zip(*placed, strict=True))
 
-    def voids(self) -> list[VoidRecord]:
-        """Give the last records that got no place, in the order of their offsets."""
-        rows = self._connection.execute(
-            "SELECT * FROM (SELECT offset, appended_ms, story, why, reason FROM void "
-            "ORDER BY offset DESC LIMIT ?) ORDER BY offset",
-            (MOST_VOIDS,),
-        )
-        return [VoidRecord._make(row) for row in rows]
-
     def _catch_up(self) -> None:
         """Another connection wrote since our last commit, or the file was just opened."""
         self._versions.clear()
@@ -373,12 +348,13 @@ class Mirror:
         self._wal_pages = pages
         return apsw.SQLITE_OK
 
-    def _tidy(self, mode: int) -> None:
+    def _tidy(self, mode: int) -> bool:
         self._wal_pages = 0
         try:
-            self._connection.wal_checkpoint(mode=mode)
-        except apsw.BusyError:  # somebody reads; the next commit tries again
-            self._wal_pages = WAL_PAGES
+            left, _ = self._connection.wal_checkpoint(mode=mode)
+        except apsw.BusyError:  # somebody reads; it is tried again
+            return False
+        return left == 0
 
     def close(self) -> None:
         """Let go of the file."""

@@ -21,7 +21,8 @@ from events.errors import LogDamaged, LogError, LogUnavailable, NotFound, Refuse
 from events.kafka_address import Address
 from events.kafka_arbitration import Places, Void
 from events.kafka_follower import Follower, Lag, Outcome
-from events.kafka_mirror import Mirror, VoidRecord
+from events.kafka_irregular import VoidRecord
+from events.kafka_mirror import Mirror
 from events.kafka_producer import Producer
 from events.kafka_records import claiming
 from events.log import Clock
@@ -30,6 +31,7 @@ from events.sqlite_file import explain
 __all__ = ["Node", "Submission"]
 
 APPEND_SECONDS = 15.0  # within which an append is known to have taken place, or is told unknown
+ERASE_SECONDS = 0.5  # between two looks for keys that the broker is to erase
 SWEEP_SECONDS = 0.25  # between two looks for appends that are past it
 MOST_WAITING = 20_000  # appends under way in one process; more are turned away
 AGAIN_SECONDS = (0.1, 2.0)  # pause before reading is begun anew, at first and at most
@@ -127,7 +129,8 @@ class Node:
 
     async def _work(self) -> None:
         tasks = [
-            asyncio.create_task(work) for work in (self._produce(), self._sweep(), self._read())
+            asyncio.create_task(work)
+            for work in (self._produce(), self._sweep(), self._read(), self._erase_keys())
         ]
         await self._closing.wait()
         await self._idle.wait()  # each append under way has its deadline
@@ -264,25 +267,24 @@ class Node:
             raise LogUnavailable(self._address.url, why) from error
         self._mirror.keys.add(keys)
 
-    async def erase(self, position: int) -> None:
-        """Erase the keys of an event on the broker, then its contents here."""
-        numbers = self._mirror.keys.numbers_of(position)
-        if not numbers:
-            raise NotFound("position", str(position))
-        try:
-            async with asyncio.timeout(APPEND_SECONDS):
+    async def _erase_keys(self) -> None:
+        """Have the broker erase what redactions erased here; it is told until it has done so."""
+        while True:
+            try:
+                if self._mirror.soiled:
+                    self._mirror.scrub()
+                numbers = self._mirror.keys.condemned() if self.ready.done() else []
                 topic = self._address.keys_topic
-                sent = [await self._producer.send(topic, None, key=number) for number in numbers]
-                await asyncio.gather(*sent)
-        except (KafkaError, TimeoutError, OSError) as error:
-            self._producer.discard()
-            why = f"keys were not erased ({type(error).__name__})"
-            raise LogUnavailable(self._address.url, why) from error
-        self._mirror.fold_keys([(number, None) for number in numbers], 0)
+                async with asyncio.timeout(APPEND_SECONDS):
+                    sent = [await self._producer.send(topic, None, key=each) for each in numbers]
+                    await asyncio.gather(*sent)
+            except (KafkaError, TimeoutError, OSError, LogUnavailable, apsw.Error) as error:
+                telemetry.warning("keys are still to be erased", error=type(error).__name__)
+            await asyncio.sleep(ERASE_SECONDS)
 
     async def voids(self) -> list[VoidRecord]:
         """Give the last records that got no place."""
-        return self._mirror.voids()
+        return self._mirror.irregular.voids()
 
     async def lag(self) -> Lag:
         """Say how far behind the mirror is."""

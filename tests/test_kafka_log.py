@@ -9,14 +9,15 @@ from typing import Any
 import apsw
 import pytest
 import uuid_utils
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from brokers import eventually, topic_of
 from filings import development, filed, gathered, note, opening
 
 from consumers.audit.verify import verify
+from dateline.wiring import newsroom
 from events.codec import encode as encode_body
-from events.envelope import prepare_batch
+from events.envelope import Filed, prepare_batch
 from events.errors import LogDamaged, LogUnavailable, NotFound, Refused, WrongVersion
 from events.kafka_address import Address, BadAddress
 from events.kafka_log import KafkaLog
@@ -268,8 +269,6 @@ async def test_contents_are_unreadable_on_the_topic(kafka: str, tmp_path: Path) 
     async with opened(address) as log:
         await log.append("a", [note("a headline in plain sight")])
         (event,) = await gathered(log.read_sealed())
-    from aiokafka import AIOKafkaConsumer  # noqa: PLC0415 - the one test that reads raw
-
     consumer = AIOKafkaConsumer(
         address.topic, bootstrap_servers=kafka, auto_offset_reset="earliest"
     )
@@ -280,34 +279,102 @@ async def test_contents_are_unreadable_on_the_topic(kafka: str, tmp_path: Path) 
     assert b"plain sight" not in record.value
 
 
+def redaction(target: str, version: int) -> Filed:
+    """A redaction as the desk decides it, of a whole event."""
+    left = development("development-reported", ref=target, label="note", headline="[redacted]")
+    return filed(
+        development(
+            "redacted",
+            target=target,
+            fields=["headline"],
+            reason_code="drill",
+            legal_basis="a drill",
+            ordered_by="desk:ada",
+            erases=[{"version": version, "remains": encode_body(left).decode(), "private": True}],
+        )
+    )
+
+
 async def test_an_erased_event_is_erased_on_every_node(kafka: str, tmp_path: Path) -> None:
-    """When the key of an event is erased, no node has its contents, and the root is as before."""
+    """A redaction erases the words on every node and their keys on the broker; the root stays."""
     address = topic_of(kafka, tmp_path)
     other = address._replace(mirror=str(tmp_path / "other.db"))
+    late = address._replace(mirror=str(tmp_path / "late.db"))
     async with opened(address) as first, opened(other) as second:
         await first.append("a", [note("1"), note("a secret of the drill"), note("3")])
-        left = encode_body(note("[redacted]").development).decode()
-        law = {"reason_code": "x", "legal_basis": "a drill", "ordered_by": "x"}
-        erases = [{"version": 2, "remains": left}]
-        act = development("redacted", target="d2", fields=["headline"], erases=erases, **law)
-        await first.append("a", [filed(act)])
-        assert await second.grown(3) == 4
+        assert await second.grown(2) == 3
+        await first.append("a", [redaction("d2", 2)])
         before = await first.head()
-        await first.erase(2)
 
-        async def erased() -> bool:
-            (event,) = await gathered(second.read_sealed(1, upto=2))
-            return event.body is None
+        async def unlocked() -> bool:
+            """Nobody has a key that the broker still has."""
+            return len([key for key in (await keys_on(address)).values() if key is None]) == 2
 
-        await eventually(erased)
-        late = address._replace(mirror=str(tmp_path / "late.db"))
+        await eventually(unlocked)
         async with opened(late) as third:
             for log in (first, second, third):
+                assert await log.grown(3) == 4
                 assert await log.head() == before
                 assert (await verify(log, lambda _done, _all: None)).erased == 1
+                (event,) = await gathered(log.read(1, upto=2))
+                assert event.development.headline == "[redacted]"
     for mirror in (address.mirror, other.mirror, late.mirror):
-        stored = Path(mirror).read_bytes()
-        assert b"secret of the drill" not in stored, mirror
+        for file in Path(mirror).parent.glob(f"{Path(mirror).name}*"):
+            assert b"secret of the drill" not in file.read_bytes(), file
         connection = apsw.Connection(mirror)
         assert connection.execute("SELECT count(*) FROM keys WHERE key IS NULL").get == 2
         connection.close()
+
+
+async def keys_on(address: Address) -> dict[bytes, bytes | None]:
+    """What the topic of keys says of each key in the end."""
+    partition = TopicPartition(address.keys_topic, 0)
+    consumer = AIOKafkaConsumer(bootstrap_servers=address.servers)
+    consumer.assign([partition])
+    await consumer.start()
+    await consumer.seek_to_beginning(partition)
+    end = (await consumer.end_offsets([partition]))[partition]
+    found: dict[bytes, bytes | None] = {}
+    while await consumer.position(partition) < end:
+        for record in (await consumer.getmany(partition, timeout_ms=500)).get(partition, []):
+            found[record.key] = record.value
+    await consumer.stop()
+    return found
+
+
+async def test_what_others_say_wrongly_is_parked(kafka: str, tmp_path: Path) -> None:
+    """An unknown kind, a headline of a megabyte, a redaction of nonsense: kept, and parked."""
+    address = topic_of(kafka, tmp_path)
+    async with newsroom(f"{address.url}?mirror={address.mirror}") as room:
+        await room.log.append("a", [filed(opening())])
+        headline = b'"headline":"' + b"x" * 1_000_000 + b'"'
+        for number, (kind, body) in enumerate(
+            [
+                (b"volcano-erupted", b'{"kind":"volcano-erupted"}'),
+                (b"quote-added", b"{" + headline + b',"kind":"quote-added"}'),
+                (b"quote-added", b"no JSON"),
+                (b"redacted", b'{"erases":[{"version":"first"}],"kind":"redacted"}'),
+            ]
+        ):
+            await forged(address, bytes([number] * 8), kind, body)
+        assert await room.log.grown(4) == 5
+        await room.subscription.catch_up()
+        parked = [event.position for event in room.views.parked()]
+        assert parked == [2, 3, 4, 5]
+        assert (await room.log.append("a", [note("goes on")])).positions == (6,)
+
+
+async def forged(address: Address, prefix: bytes, kind: bytes, body: bytes) -> None:
+    """Append with what is needed to do so properly, but for what is said."""
+    keys = Keys(prefix + bytes(8), [bytes(32), bytes(32)])
+    (event,) = prepare_batch("a", [note("x")], bytes)
+    swapped = event._replace(
+        before_position=event.before_position.replace(b"development-reported", kind),
+        contents=(body, bytes(32), b"", bytes(32)),
+    )
+    headers, value = encode(str(uuid_utils.uuid7()), "a", Expect.ANY, [swapped], keys)
+    async with foreign(address, max_request_size=4_000_000) as producer:
+        for step, key in enumerate(keys.keys):
+            number = key_number(keys.first, step)
+            await producer.send_and_wait(address.keys_topic, key, key=number)
+        await producer.send_and_wait(address.topic, value, headers=headers)

@@ -45,3 +45,8 @@ CREATE TABLE IF NOT EXISTS disagreements (
     size   INTEGER NOT NULL,
     theirs BLOB NOT NULL
 ) STRICT;
+
+-- Keys that a redaction erased here and that the broker is still to be told of.
+CREATE TABLE IF NOT EXISTS erasing (
+    number BLOB PRIMARY KEY
+) STRICT, WITHOUT ROWID;
