@@ -54,6 +54,17 @@ def voids(log: LogUrl = None, json: Json = False) -> int:
     return in_newsroom(log, lambda room: auditing.voids(room, json=json))
 
 
+@audit.command("cosigned")
+def cosigned(
+    file: Annotated[str, typer.Argument(help="a checkpoint of this log that a witness cosigned")],
+    witness: Annotated[str, typer.Option(metavar="KEY", help="the witness's public key")],
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """Take a checkpoint back from a witness; it is published with the cosignature from then on."""
+    return in_newsroom(log, lambda room: auditing.cosigned(room, file, witness, json=json))
+
+
 @audit.command("prove")
 def prove(position: Position, log: LogUrl = None, json: Json = False) -> int:
     """Print the proof that an event is in the log, as a .tlog-proof file."""

@@ -25,6 +25,7 @@ from events.errors import LogDamaged, NotFound
 __all__ = [
     "checkpoint",
     "consistency",
+    "cosigned",
     "export",
     "prove",
     "recorded_export",
@@ -110,6 +111,16 @@ async def checkpoint(room: Newsroom, *, key: bool, json: bool) -> int:
         printing.show_json({**facts, "key": public, "checkpoint": signed.note})
     else:
         printing.exactly(f"{public}\n" if key else signed.note)
+    return DONE
+
+
+async def cosigned(room: Newsroom, file: str, witness: str, *, json: bool) -> int:
+    """Keep a checkpoint that a witness cosigned."""
+    signed = await room.auditor.cosigned(_text(file), verifier_key(witness))
+    if json:
+        printing.show_json({"size": signed.size, "checkpoint": signed.note})
+    else:
+        printing.line(f"the checkpoint of {signed.size} events is published with {witness}")
     return DONE
 
 

@@ -92,7 +92,7 @@ class Outbox:
         ntfy = Ntfy(session)
         own: dict[str, Channel] = {"ntfy": ntfy, "ntfys": ntfy, "slack-bot": Slack(session)}
         channels: dict[str, Channel] = {
-            "webhook": Webhooks(session),
+            "webhook": Webhooks(session, lambda: room.auditor.header),
             "push": WebPush(session, vapid, sending.contact),
             "mail": Mail(sending.relay, guard),
             "apprise": Apprised(guard, own),

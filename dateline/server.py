@@ -102,26 +102,16 @@ def application(
         outside: how the server is known outside.
         outbox: sends alerts, where that is this server's work.
     """
-
-    def signed() -> str | None:
-        newest = room.auditor.newest
-        return newest.note if newest is not None else None
-
-    feed = Feed(room.log, room.stories, room.subscription, room.clock, limits, signed)
+    auditor = room.auditor
+    feed = Feed(room.log, room.stories, room.subscription, room.clock, limits, lambda: auditor.note)
 
     entrance = Entrance(keys)
-
-    async def export(request: Request, story: str | None, parts: Parts) -> Export:
-        needed = {"audit", "read:internal"} if parts == "private" else {"audit"}
-        entrance.expect(request, needed, "parts")
-        key = entrance.holder(request.headers.get("authorization"))
-        return await recorded_export(room, story, parts, key.actor.name)
 
     def sends(request: Request) -> None:
         entrance.expect(request, {"alert"}, "scope")
 
     operations = Operations(room, feed, outbox)
-    duty = Duty(room.auditor, room.clock, outside.schedule)
+    duty = Duty(auditor, room.clock, outside.schedule)
     audited = {
         "checkpoints": duty.sign,
         "proofs": duty.prove,
@@ -139,9 +129,9 @@ def application(
     routes = [*operations.routes(), *docs.routes(), *reading.routes(room, entrance.insider)]
     routes += alerts.routes(room, entrance.insider, room.policy)
     if "feed" in outside.roles:
-        routes += outputs.routes(room, outside.public_url, outside.hub, signed)
+        routes += outputs.routes(room, outside.public_url, outside.hub, lambda: auditor.header)
         routes += pages.routes(room, outside.public_url)
-        routes += audit.routes(lambda: room.auditor, export)
+        routes += audit.routes(auditor, _exports(room, entrance))
     if "alerts" in outside.roles and outbox is not None:
         routes += subscribing.routes(outbox, sends)
     app = Starlette(
@@ -185,6 +175,18 @@ def _pings(room: Newsroom, feed: Feed, outside: Outside) -> dict[str, Work]:
     place = Place(outside.public_url, outside.hub)
     hub = WebSub(place, room.log, room.stories, room.subscription, outside.guard, outside.patience)
     return {"hub": lambda: hub.run(feed.position)}
+
+
+def _exports(room: Newsroom, entrance: Entrance) -> audit.Wanted:
+    """Put exports together for those who hold the key to them."""
+
+    async def export(request: Request, story: str | None, parts: Parts) -> Export:
+        needed = {"audit", "read:internal"} if parts == "private" else {"audit"}
+        entrance.expect(request, needed, "parts")
+        key = entrance.holder(request.headers.get("authorization"))
+        return await recorded_export(room, story, parts, key.actor.name)
+
+    return export
 
 
 def _beside(live: ASGIApp, file: ASGIApp, rest: ASGIApp) -> ASGIApp:

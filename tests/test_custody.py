@@ -20,7 +20,7 @@ from consumers.delivery.reach import Reach
 from dateline import custody
 from dateline.auditing import wanted_export
 from dateline.wiring import Newsroom, deliveries_path, newsroom
-from events.checkpoint import open_note
+from events.checkpoint import Checkpoint, VerifierKey, new_signer, open_note
 from events.custody import RECORD
 from events.errors import NotFound, Refused
 from producers.case import Actor
@@ -59,6 +59,29 @@ async def test_a_change_of_the_key_is_signed_by_both(room: Newsroom, tmp_path: P
     assert list(tmp_path.glob("*.next")) == []
     async with newsroom(room.log.url) as again:
         assert (await again.auditor.checkpoint()).note == after.note
+
+
+async def test_a_witness_may_cosign_what_is_published(room: Newsroom) -> None:
+    """A checkpoint that a witness cosigned is published so; one of another log is not taken."""
+    await filed(room, "story-opened", title="A")
+    signed = await room.auditor.checkpoint()
+    witness = new_signer("witness.example", bytes(32))
+    key = VerifierKey("witness.example", 0x04, witness.public.key)
+
+    def cosign(note: str) -> str:
+        text = note.partition("\n\n")[0] + "\n"
+        made = witness.signature(f"cosignature/v1\ntime 1700000000\n{text}".encode())
+        raw = key.id + (1_700_000_000).to_bytes(8, "big") + made
+        return f"{note}— witness.example {base64.b64encode(raw).decode()}\n"
+
+    note = cosign(signed.note)
+    assert (await room.auditor.cosigned(note, key)).note == note
+    assert (await room.auditor.latest()).note == note
+    assert (await room.auditor.checkpoint()).note == note
+    forged = room.auditor.keyring.sign(Checkpoint(room.auditor.keyring.origin, 1, bytes(32)).text)
+    for refused in (signed.note, cosign(forged), note.replace("1", "2", 1)):
+        with pytest.raises(Refused):
+            await room.auditor.cosigned(refused, key)
 
 
 async def test_a_change_that_was_cut_short_is_finished(room: Newsroom) -> None:

@@ -1,6 +1,7 @@
 """An alert reaches each of its targets once, signed, and a correction chases it."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -61,6 +62,16 @@ async def test_an_alert_arrives_signed(room: Newsroom, tmp_path: Path) -> None:
         assert (got.event["specversion"], got.event["id"]) == ("1.0", event)
         assert got.event["data"]["alert"]["ref"] == "A1"
         await counted(out, delivered=1)
+
+
+async def test_a_checkpoint_goes_along(room: Newsroom, tmp_path: Path) -> None:
+    """With each webhook goes the last signed checkpoint of the log, for its receiver to keep."""
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        await hook(out, receiver.url)
+        signed = await room.auditor.checkpoint()
+        await issue(room)
+        (got,) = await receiver.wait(1)
+        assert base64.b64decode(got.headers["dateline-checkpoint"]).decode() == signed.note
 
 
 async def test_an_alert_goes_to_those_who_want_it(room: Newsroom, tmp_path: Path) -> None:

@@ -9,7 +9,15 @@ from consumers.audit.book import Book, Proved, Signed
 from consumers.audit.signing import Keyring, Rotation
 from consumers.audit.tiles import Tiles
 from consumers.audit.verify import Pause, Progress, Verified, verify
-from events.checkpoint import Checkpoint, VerifierKey, tlog_proof, verifier_key
+from events.checkpoint import (
+    Checkpoint,
+    VerifierKey,
+    checkpoint_in,
+    cosigners,
+    open_note,
+    tlog_proof,
+    verifier_key,
+)
 from events.custody import RECORD, SigningKeyChanged
 from events.errors import LogDamaged, NotFound, Refused
 from events.log import ERASES, Clock, Head, Log
@@ -93,6 +101,16 @@ class Auditor:
         self._clock = clock
         self.newest: Signed | None = None
         self._checked = 0  # size at which the tiles were last held against the log's own tree
+
+    @property
+    def note(self) -> str | None:
+        """The last signed checkpoint that is known here, for whoever publishes it."""
+        return self.newest.note if self.newest else None
+
+    @property
+    def header(self) -> str | None:
+        """The same in base64, as headers carry it."""
+        return base64.b64encode(self.newest.note.encode()).decode() if self.newest else None
 
     async def catch_up(self) -> Noticed:
         """Bring the tiles up to the log, and hold them against its tree.
@@ -202,6 +220,24 @@ class Auditor:
     async def keys(self) -> list[VerifierKey]:
         """Give the keys that checkpoints of this log are or were signed with, the newest last."""
         return [change.old for change in await self.rotations()] + [self.keyring.public]
+
+    async def cosigned(self, note: str, witness: VerifierKey) -> Signed:
+        """Keep a checkpoint of ours that a witness cosigned, in place of the plain one.
+
+        Raises:
+            Refused: it is none of ours, or the witness did not cosign it.
+        """
+        head = checkpoint_in(open_note(note, [*await self.keys(), witness]))
+        if not cosigners(note, [witness]):
+            raise Refused("witness", "note", f"a cosignature of {witness.name}", "none")
+        known = await asyncio.to_thread(self.book.signed, head.size)
+        if known is None or known.root != head.root:
+            raise Refused(
+                "witness", "note", "a checkpoint of this log", f"one of {head.size} events"
+            )
+        self.newest = known._replace(note=note)
+        await asyncio.to_thread(self.book.keep, self.newest)
+        return self.newest
 
     async def checkpoint(self) -> Signed:
         """Give a signed checkpoint of the log as it is now.

@@ -13,7 +13,7 @@ from consumers.audit.auditor import Auditor
 from events.envelope import SLUG
 from events.errors import NotFound, Refused
 
-__all__ = ["routes"]
+__all__ = ["Wanted", "routes"]
 
 DIGITS = 15  # of a position; no log is longer
 _NOTE: Final = "text/plain; charset=utf-8"
@@ -22,33 +22,33 @@ Wanted = Callable[[Request, str | None, exporting.Parts], Awaitable[exporting.Ex
 """Puts together what is exported of a story, or of the log, for who may have it."""
 
 
-def routes(auditor: Callable[[], Auditor], wanted: Wanted) -> list[Route]:
+def routes(auditor: Auditor, wanted: Wanted) -> list[Route]:
     """Give the routes of the auditor.
 
     Args:
-        auditor: gives the auditor of the log.
+        auditor: of the log.
         wanted: puts an export together, or raises what the server answers.
     """
 
     async def checkpoint(_request: Request) -> Response:
-        signed = await auditor().latest()
+        signed = await auditor.latest()
         return PlainTextResponse(signed.note, headers={"cache-control": "no-cache"})
 
     async def key(_request: Request) -> Response:
-        await auditor().latest()
-        return PlainTextResponse(f"{auditor().keyring.public}\n")
+        await auditor.latest()
+        return PlainTextResponse(f"{auditor.keyring.public}\n")
 
     async def proof(request: Request) -> Response:
-        found = await auditor().inclusion(_position(request))
+        found = await auditor.inclusion(_position(request))
         return Response(orjson.dumps(found.shown), media_type="application/json")
 
     async def proof_file(request: Request) -> Response:
-        found = await auditor().inclusion(_position(request))
+        found = await auditor.inclusion(_position(request))
         return PlainTextResponse(found.tlog_proof)
 
     async def consistency(request: Request) -> Response:
-        size = (await auditor().latest()).size
-        found = await auditor().consistency(_size(request, "from"), _size(request, "to", size))
+        size = (await auditor.latest()).size
+        found = await auditor.consistency(_size(request, "from"), _size(request, "to", size))
         return Response(orjson.dumps(found.shown), media_type="application/json")
 
     async def export(request: Request) -> Response:
@@ -59,7 +59,7 @@ def routes(auditor: Callable[[], Auditor], wanted: Wanted) -> list[Route]:
         if story is not None and not SLUG.fullmatch(story):
             raise NotFound("story", "of this name")
         found = await wanted(request, story, parts)
-        packed = exporting.packed(auditor(), found)
+        packed = exporting.packed(auditor, found)
         # What can be refused is refused before the answer has begun.
         first = await anext(packed)
         headers = {"content-disposition": 'attachment; filename="dateline.jsonl.gz"'}

@@ -7,6 +7,8 @@ checkpoint's root, and the checkpoint against its signature, and names the first
 The format is written down in Dateline's docs/export-format.md. `--key` names the public key that
 you were given by other means than this file; `--kept` a checkpoint that you kept from before,
 without which a history that was rewritten and signed anew cannot be told from the true one.
+
+It is one file, and longer than a file of Dateline should be, so that it can be handed to somebody.
 """
 
 import argparse
