@@ -46,12 +46,10 @@ def moment(text: str, now: datetime, field: str = "as_of") -> int | datetime:
         found = datetime.fromisoformat(text)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Refused(
-            "moment",
-            field,
-            "a position, a time such as 2025-10-10T14:05:00Z, or 14:05",
-            repr(text),
-        ) from None
+        wanted = "a time such as 2025-10-10T14:05:00Z, a date, or 14:05"
+        if field != "occurred_by":  # the world has no positions
+            wanted = f"a position, {wanted}"
+        raise Refused("moment", field, wanted, repr(text)) from None
 
 
 async def at(log: Log, when: int | datetime) -> int:

@@ -46,14 +46,23 @@ app.add_typer(custody_cli.hold, name="hold")
 app.command("redact")(custody_cli.redact)
 
 
+def _say_version(asked: bool) -> None:  # noqa: FBT001 - as typer hands it over
+    if asked:
+        printing.line(f"dateline {metadata.version('dateline')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _about(
     *,
-    version: Annotated[bool, typer.Option("--version", help="say which version this is")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="say which version this is", is_eager=True, callback=_say_version
+        ),
+    ] = False,
 ) -> None:
-    if version:
-        printing.line(f"dateline {metadata.version('dateline')}")
-        raise typer.Exit
+    del version  # said before any command is looked for
 
 
 @app.command()

@@ -5,10 +5,10 @@ import gzip
 import io
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import orjson
 import uuid_utils
@@ -27,7 +27,7 @@ from events.log import Expect
 from events.vocabulary import KINDS, Unknown
 from producers.case import Actor
 from producers.importing import Import
-from producers.intake import parse, take
+from producers.intake import FILING_BYTES, parse, take
 
 __all__ = [
     "content",
@@ -56,12 +56,7 @@ def content(story: str, kind: str, headline: str | None, data: str | None) -> di
     """
     filing: Any = {}
     if data is not None:
-        text = data
-        if data == "-":
-            text = sys.stdin.read()
-        elif data.startswith("@"):
-            text = Path(data[1:]).read_text(encoding="utf-8", errors="surrogateescape")
-        filing = parse(text.encode("utf-8", "surrogateescape"))
+        filing = parse(_read(data))
     if not isinstance(filing, dict):
         raise Refused("shape", "data", "a JSON object", type(filing).__name__)
     typed = {"story": story, "kind": kind}
@@ -71,6 +66,16 @@ def content(story: str, kind: str, headline: str | None, data: str | None) -> di
         if filing.get(field, value) != value:
             raise Refused("shape", field, f"{value!r}, as typed", repr(filing[field])[:80])
     return {**filing, **typed}
+
+
+def _read(data: str) -> bytes:
+    """Give what was typed, or the file or standard input that it names; no more than is taken."""
+    if data == "-":
+        return sys.stdin.buffer.read(FILING_BYTES + 1)
+    if data.startswith("@"):
+        with Path(data[1:]).open("rb") as file:
+            return file.read(FILING_BYTES + 1)
+    return data.encode("utf-8", "surrogateescape")
 
 
 async def file(
@@ -117,9 +122,12 @@ def _lines(file: str) -> Iterator[bytes]:
         opened = sys.stdin.buffer if file == "-" else stack.enter_context(Path(file).open("rb"))
         raw = cast("io.BufferedReader", opened)
         packed = raw.peek(2)[:2] == b"\x1f\x8b"
-        lines: Iterable[bytes] = stack.enter_context(gzip.open(raw)) if packed else raw
+        lines: BinaryIO = stack.enter_context(gzip.open(raw)) if packed else raw  # type: ignore[assignment]  # - it reads like one
         try:
-            yield from lines
+            while line := lines.readline(FILING_BYTES + 1):
+                yield line
+                while len(line) > FILING_BYTES and not line.endswith(b"\n"):
+                    line = lines.readline(FILING_BYTES + 1)  # the rest of what is too long
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise Refused("gzip", "file", "a whole gzip file", str(error)) from error
 
@@ -151,13 +159,14 @@ async def _state_at(
     moment_ = moment(when, room.now()) if when is not None else None
     limit = moment(occurred_by, room.now(), "occurred_by") if occurred_by is not None else None
     if isinstance(limit, int):
-        raise Refused("moment", "occurred_by", "a time", str(limit))
+        raise Refused("moment", "occurred_by", "a time such as 2025-10-10", str(limit))
     upto = await at(room.log, moment_) if moment_ is not None else (await room.log.head()).size
     clock = moment_ if isinstance(moment_, datetime) else None
     now = clock.isoformat().replace("+00:00", "Z") if clock else None
     found = await as_of(room.log, slug, upto, now=now, occurred_by=limit, public=public)
     if found is None:
-        raise NotFound("story", f"{slug} at position {upto}")
+        by = f" (all that was recorded by {when})" if isinstance(moment_, datetime) else ""
+        raise NotFound("story", f"{slug} at position {upto}{by}")
     return found
 
 
@@ -223,7 +232,7 @@ async def follow(
     start = size if after is None else after
     if start > size:
         raise Refused("cursor", "after", f"a position up to {size}", str(start))
-    if slug is not None and not [e async for e in room.log.read_versions(slug)]:
+    if slug is not None and await anext(room.log.read_versions(slug), None) is None:
         printing.complain(f"dateline: there is no story {slug} yet; waiting for it")
     async for event in logs.follow(room.log, start, story=slug):
         if kind is not None and event.development.kind != kind:

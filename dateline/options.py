@@ -13,13 +13,29 @@ from dateline.wiring import Newsroom, expect_log, newsroom
 
 __all__ = ["By", "Json", "LogUrl", "Slug", "alone", "in_newsroom"]
 
+
+def _given(value: str | None) -> str | None:
+    """Refuse an option that was given without anything in it, as an unset variable leaves it."""
+    if value is not None and not value.strip():
+        raise typer.BadParameter("expected a value; found nothing")
+    return value
+
+
 LogUrl = Annotated[
     str | None,
-    typer.Option("--log", metavar="URL", help="the log; DATELINE_LOG, or sqlite:///dateline.db"),
+    typer.Option(
+        "--log",
+        metavar="URL",
+        help="the log; DATELINE_LOG, or sqlite:///dateline.db",
+        callback=_given,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Slug = Annotated[str, typer.Argument(metavar="STORY", help="the story's slug")]
-By = Annotated[str | None, typer.Option("--by", help="who files; DATELINE_BY, or desk:LOGIN")]
+By = Annotated[
+    str | None,
+    typer.Option("--by", help="who files; DATELINE_BY, or desk:LOGIN", callback=_given),
+]
 
 
 def in_newsroom(

@@ -11,7 +11,7 @@ import structlog
 import typer
 from pydantic import ValidationError
 
-from dateline import printing
+from dateline import printing, telemetry
 from dateline.cli import app
 from dateline.outcomes import DONE, INTERRUPTED, REFUSED, UNAVAILABLE, USAGE, exit_code
 from dateline.wiring import BadUrl
@@ -22,6 +22,7 @@ __all__ = ["run"]
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns the exit code and never lets a traceback out."""
+    telemetry.configure("warning")  # until the settings say more
     try:
         found = app(args=list(arguments), prog_name="dateline", standalone_mode=False)
         sys.stdout.flush()

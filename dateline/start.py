@@ -2,11 +2,16 @@
 
 import importlib.util
 import os
+import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 __all__ = ["collision", "main"]
+
+INTERRUPTED = 130  # as in dateline.outcomes, which is not there yet
 
 # A file that only our package of that name has.
 _MARKS: Final = {"events": "vocabulary.py", "producers": "desk.py", "consumers": "story.py"}
@@ -26,7 +31,9 @@ def collision() -> str | None:
 
 
 def _mend_streams() -> None:
-    """Have streams to write to, and none that fails over a character it cannot show."""
+    """Have streams to read and write, and none that fails over a character it cannot show."""
+    if sys.stdin is None:  # closed by whoever started us
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - to the end
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by whoever started us
@@ -36,15 +43,28 @@ def _mend_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _ended_quietly(_signal: int, _frame: FrameType | None) -> None:
+    os._exit(INTERRUPTED)
+
+
+def _at_ctrl_c(what: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
+    """Say what Ctrl-C does from now on, unless whoever started us wants it ignored."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, what)
+
+
 def main() -> None:
     """Run the command line; see `dateline --help`."""
+    # While modules are made, an interrupt could be lost or print a traceback: nothing is begun yet.
+    _at_ctrl_c(_ended_quietly)
     _mend_streams()
     sentence = collision()
     if sentence is not None:
         sys.stderr.write(f"{sentence}\n")
         raise SystemExit(1)
-    try:
-        from dateline.run import run  # noqa: PLC0415 - only once the packages are known to be ours
-    except KeyboardInterrupt:  # before there is anything to interrupt
-        raise SystemExit(130) from None
-    raise SystemExit(run(sys.argv[1:]))
+    from dateline.run import run  # noqa: PLC0415 - only once the packages are known to be ours
+
+    _at_ctrl_c(signal.default_int_handler)
+    outcome = run(sys.argv[1:])
+    _at_ctrl_c(signal.SIG_IGN)  # all is done and said: the outcome stands
+    raise SystemExit(outcome)

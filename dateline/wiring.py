@@ -1,6 +1,7 @@
 """What is tied to what: a URL becomes a log, a log gets its publisher and its views."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -279,8 +280,7 @@ def book_path(url: str) -> str:
 
 def signing_key_path(url: str) -> str | None:
     """Give the file of the key that signs checkpoints, beside the log; None for one in memory."""
-    address = kafka_address(url)
-    path = address.mirror if address is not None else sqlite_path(url)
+    path = _log_file(url)
     return None if path is None else f"{path.removesuffix('.db')}.signing.key"
 
 
@@ -291,19 +291,25 @@ def deliveries_path(url: str) -> str:
 
 def sealing_key_path(url: str) -> str | None:
     """Give the file of the key that seals addresses and secrets; None for one in memory."""
-    path = sqlite_path(url)
+    path = _log_file(url)
     return None if path is None else f"{path.removesuffix('.db')}.sealing.key"
 
 
 def push_key_path(url: str) -> str | None:
     """Give the file of the key that push services know us by; None for one in memory."""
-    path = sqlite_path(url)
+    path = _log_file(url)
     return None if path is None else f"{path.removesuffix('.db')}.push.pem"
 
 
-def _beside(url: str, what: str) -> str:
+def _log_file(url: str) -> str | None:
+    """Give the file of a log, or of a node's mirror: by whatever link it is named, it is one."""
     address = kafka_address(url)
     path = address.mirror if address is not None else sqlite_path(url)
+    return path if path is None or not Path(path).is_symlink() else os.path.realpath(path)
+
+
+def _beside(url: str, what: str) -> str:
+    path = _log_file(url)
     if path is None:
         return ":memory:"
     # A log named without its ending has others beside it than the one that has it.

@@ -42,7 +42,7 @@ def copy_log(source: str, target: str, progress: Progress) -> None:
         os.link(part, target)  # which fails where somebody else made the file meanwhile
         _sync(str(Path(target).parent))
     except apsw.Error as error:
-        raise explain(f"sqlite:///{source}", error) from error
+        raise explain(f"sqlite:///{source}", error, reading=True) from error
     except FileExistsError:
         raise Refused("backup-new", "file", "a file that does not exist yet", target) from None
     except OSError as error:

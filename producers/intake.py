@@ -16,7 +16,7 @@ from events.errors import Refused
 from events.filing import Private, described
 from events.vocabulary import KINDS
 
-__all__ = ["Filing", "clean", "parse", "take"]
+__all__ = ["FILING_BYTES", "Filing", "clean", "parse", "take"]
 
 FILING_BYTES = 256 * 1024  # a filing at its longest is a tenth of it, in any script
 
@@ -53,7 +53,14 @@ def parse(text: bytes | str) -> Any:  # noqa: ANN401 - any JSON value may have b
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise Refused("json", "filing", "one JSON object", str(error)) from error
+        raise _no_json(error) from error
+
+
+def _no_json(error: Exception) -> Refused:
+    found = str(error)
+    if found.startswith("str is not valid UTF-8"):  # orjson's words for bytes as well
+        found = "text that is not UTF-8"
+    return Refused("json", "filing", "one JSON object", found)
 
 
 def take(content: Any) -> Filing:  # noqa: ANN401 - any JSON value may have been sent
@@ -71,7 +78,7 @@ def take(content: Any) -> Filing:  # noqa: ANN401 - any JSON value may have been
     try:
         orjson.dumps(content)  # what is no JSON, such as half a surrogate pair, goes no further
     except TypeError as error:
-        raise Refused("json", "filing", "one JSON object", str(error)) from None
+        raise _no_json(error) from None
     public = dict(content)
     story = public.pop("story", None)
     if not isinstance(story, str) or not SLUG.fullmatch(story):

@@ -1032,4 +1032,12 @@ PLANTED = [
         '_MARKUP: Final = re.compile("[<>]")',
         "an ampersand went past the parser",
     ),
+    Planted(
+        "A line without an end takes no memory",
+        "test_cli_strained.py::test_a_line_without_an_end_takes_no_memory",
+        "dateline/commands.py",
+        "while line := lines.readline(FILING_BYTES + 1):",
+        "while line := lines.readline():",
+        "a line was read to its end before it was found to be too long",
+    ),
 ]

@@ -1,0 +1,83 @@
+"""Whatever the shell hands to the program, or takes from it, the answer is one clear sentence."""
+
+import gzip
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from dateline.wiring import book_path, keys_path, signing_key_path, views_path
+
+MEBIBYTE = 1024 * 1024
+OPENING = {"story": "a", "kind": "story-opened", "headline": "h", "title": "t"}
+
+
+def dateline(folder: Path, *words: str, before: str = "", limit: int = 0) -> tuple[int, str, str]:
+    """Run the program as a shell does, with `before` done to its streams."""
+
+    def limited() -> None:
+        if limit:
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {before}', "sh", sys.executable, "-m", "dateline", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=limited,
+        timeout=120,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_version_is_said_without_a_command(tmp_path: Path) -> None:
+    """`dateline --version` needs nothing else."""
+    code, said, complaint = dateline(tmp_path, "--version")
+    assert (code, said.split()[0], complaint) == (0, "dateline", "")
+
+
+@pytest.mark.parametrize("option", ["--by", "--log"])
+def test_an_empty_option_is_no_option_left_out(tmp_path: Path, option: str) -> None:
+    """What an unset variable leaves of an option is wrong usage: nobody else files instead."""
+    words = ("file", "a", "story-opened", "--headline", "h", "--data", '{"title": "t"}')
+    code, said, complaint = dateline(tmp_path, *words, option, "")
+    assert (code, said) == (2, "")
+    assert complaint.startswith(f"dateline: Invalid value for '{option}': expected a value")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("words", [("file", "a", "quote-added", "--data", "-"), ("import", "-")])
+def test_a_closed_standard_input_holds_nothing(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Where standard input was closed, there is nothing in it, and no fault in the program."""
+    _, _, complaint = dateline(tmp_path, *words, before="<&-")
+    assert "fault" not in complaint
+    assert complaint.count("\n") <= 1
+
+
+def test_a_line_without_an_end_takes_no_memory(tmp_path: Path) -> None:
+    """A line of a gigabyte is named as too long, and is not held in memory to say so."""
+    with gzip.open(tmp_path / "bomb.gz", "wb", compresslevel=1) as bomb:
+        bomb.write(orjson.dumps(OPENING) + b"\n")
+        for _ in range(1024):
+            bomb.write(bytes(MEBIBYTE))
+        bomb.write(b"\n{}\n")
+    code, said, complaint = dateline(tmp_path, "import", "bomb.gz", limit=900 * MEBIBYTE)
+    assert (code, said) == (1, "0 imported, 0 known before, 1 left out\n"), complaint
+    assert [line.split(":")[1] for line in complaint.splitlines() if "line" in line] == [
+        " line 2",
+        " line 3",
+    ]
+
+
+def test_a_log_has_one_of_each_by_whatever_link_it_is_named(tmp_path: Path) -> None:
+    """A link to a log leads to the views, keys and signing key that the log has."""
+    (tmp_path / "news.db").touch()
+    (tmp_path / "link.db").symlink_to("news.db")
+    for path_of in (views_path, keys_path, book_path, signing_key_path):
+        beside = str(path_of(f"sqlite:///{tmp_path}/link.db"))
+        assert os.path.realpath(beside) == str(path_of(f"sqlite:///{tmp_path.resolve()}/news.db"))
