@@ -179,8 +179,9 @@ def full(kind: str) -> dict[str, Any]:
     return {"kind": kind, **SHARED, **OWN.get(kind, {})}
 
 
-_words = st.text(
-    st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=30
+# With something to see in it: nothing but spaces is refused.
+_words = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=30).map(
+    lambda text: f"{text}."
 )
 _moments = st.datetimes(datetime(1950, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - the strategy wants them bare
 _amounts = st.integers(-(10**14), 10**14) | st.decimals(
