@@ -1,10 +1,12 @@
 """The server does what its documents say, whatever it is asked."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import orjson
 import pytest
 import schemathesis
@@ -14,10 +16,17 @@ from openapi_spec_validator import validate
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from serving import Served, served
 
+from consumers.delivery.message import drill, notice
+from consumers.delivery.signing import headers as signed_headers
+from consumers.delivery.signing import new_secret
 from consumers.feed import Limits
+from dateline.api.asyncapi import asyncapi
 from dateline.api.openapi import openapi
 from dateline.outbox import outbox
 from dateline.wiring import newsroom
+from events.kafka_records import Keys as KafkaKeys
+from events.kafka_records import encode
+from events.log import Expect
 from events.vocabulary import KINDS
 
 
@@ -47,6 +56,46 @@ async def test_documents_are_served(desk: Served) -> None:
     assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert b"<script" not in page
     assert b"remarks-delivered" in page
+
+
+def of_asyncapi(name: str) -> dict[str, Any]:
+    """A message of the AsyncAPI document: its payload and headers as JSON Schema."""
+    document = asyncapi()
+    message = document["components"]["messages"][name]
+    parts = {part: message.get(part, {}) for part in ("payload", "headers")}
+    for part, found in parts.items():
+        if "$ref" in found:
+            parts[part] = document["components"]["schemas"][found["$ref"].rpartition("/")[2]]
+    return parts
+
+
+def test_every_name_of_the_asyncapi_document_leads_somewhere() -> None:
+    """The document is of AsyncAPI 3.0, has feed, webhooks and topic, and points at what it has."""
+    document = asyncapi()
+    assert (document["asyncapi"], set(document["channels"])) == (
+        "3.0.0",
+        {"feed", "webhook", "log"},
+    )
+    for reference in re.findall(rb'"\$ref":"#/([^"]+)"', orjson.dumps(document)):
+        found: Any = document
+        for step in reference.decode().split("/"):
+            found = found[step]
+    for operation in document["operations"].values():
+        assert operation["action"] == "send"
+
+
+async def test_what_is_told_is_as_the_asyncapi_document_says(desk: Served) -> None:
+    """An update of the feed, what a webhook is sent and a record of the topic fit their shapes."""
+    async with desk.feed("?since=0") as live:
+        [told] = await live.news(1)
+    jsonschema.validate(told.data, of_asyncapi("update")["payload"])
+    for message in (drill("event-1", 1), notice("event-1", "It is off", 1)):
+        jsonschema.validate(orjson.loads(message.body), of_asyncapi("alert")["payload"])
+    signed = signed_headers("delivery-1", 1, b"{}", [new_secret()])
+    jsonschema.validate(signed, of_asyncapi("alert")["headers"])
+    headers, _ = encode("attempt-1", "a-drill", Expect.ANY, [], KafkaKeys(bytes(16), ()))
+    told_headers = {name: value.decode() for name, value in headers}
+    jsonschema.validate(told_headers, of_asyncapi("append")["headers"])
 
 
 PATHS = [(path, method) for path, methods in openapi()["paths"].items() for method in methods]
