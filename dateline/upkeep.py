@@ -223,6 +223,7 @@ async def _work(room: Newsroom) -> list[dict[str, Any]]:
             risk=lag > MOST_LAG and position.checkpoint > 0,
         ),
         _audit(room, head.size),
+        _erasures(room),
         _finding("parked", f"{parked} events", risk=parked > 0),
         _finding(
             "clock",
@@ -244,6 +245,13 @@ def _audit(room: Newsroom, size: int) -> dict[str, Any]:
         return _finding("audit", "never proved; `dateline audit verify` does, and so does a server")
     words = f"{proved.size} of {size} events proved at {instant(proved.proved_ms)}"
     return _finding("audit", words)
+
+
+def _erasures(room: Newsroom) -> dict[str, Any]:
+    """Say whether files are still to be cleaned of what was redacted."""
+    left = len(room.auditor.book.redactions(open_only=True))
+    words = f"{left} redactions to be cleaned up after" if left else "every file is clean of them"
+    return _finding("redactions", words, risk=left > 0)
 
 
 async def _verified(file: str) -> Verified:

@@ -2,12 +2,12 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import apsw
 import structlog
@@ -157,12 +157,9 @@ class Newsroom:
             scrub=self._scrub,
         )
 
-    async def _scrub(self, positions: Sequence[int]) -> None:
-        """Erase from what the log keeps beside its table: old pages, or the topic's records."""
+    async def _scrub(self) -> None:
+        """Empty the write-ahead log of a log in a file; a Kafka log tidies its mirror itself."""
         path = sqlite_path(self.log.url)
-        erase: Any = getattr(self.log, "erase", None)  # of a log that keeps contents elsewhere too
-        for position in positions if erase is not None else ():
-            await erase(position)
         if path is not None:
             await asyncio.to_thread(scrub, path)
 

@@ -10,7 +10,6 @@ from consumers.audit.auditor import Auditor
 from consumers.stories import Stories
 from consumers.subscription import Subscription
 from consumers.views import Views
-from events.editorial import Redacted
 from events.envelope import Recorded
 from events.log import Clock, Log
 from events.vocabulary import Unknown
@@ -44,7 +43,7 @@ class Cleaning:
         views: the file that it is in.
         clock: milliseconds since 1970 UTC.
         others: projections that are at work beside it and may have the words as well.
-        scrub: erases from every copy that the log itself keeps; given the positions.
+        scrub: empties what the log keeps of old pages.
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class Cleaning:
         views: Views,
         clock: Clock,
         others: Sequence[Refolding],
-        scrub: Callable[[Sequence[int]], Awaitable[None]],
+        scrub: Callable[[], Awaitable[None]],
     ) -> None:
         self._log = source
         self._auditor = auditor
@@ -75,10 +74,9 @@ class Cleaning:
         if not found:
             return 0
         await self._subscription.catch_up()
-        erased: list[int] = []
         for story in sorted({redaction.story for redaction in found}):
-            erased += await self._remake(story)
-        await self._scrub(erased)
+            await self._remake(story)
+        await self._scrub()
         await asyncio.to_thread(self._views.shred)
         if not self._all_here():
             log.warning("not clean yet", why="alerts have words, and are not at work here")
@@ -93,8 +91,8 @@ class Cleaning:
         here = {other.name for other in self._others}
         return ALERTS in here or not self._views.position(ALERTS).checkpoint
 
-    async def _remake(self, story: str) -> list[int]:
-        """Make a story's view anew from what the log still holds; gives what was erased."""
+    async def _remake(self, story: str) -> None:
+        """Make a story's view anew from what the log still holds."""
         events = [event async for event in self._log.read_versions(story)]
         with self._views.transaction():
             for other in self._others:
@@ -112,12 +110,6 @@ class Cleaning:
                 and not isinstance(event.development, Unknown)
             ]
             self._stories.remake(story, told)
-        return [
-            events[erasure.version - 1].position
-            for event in events
-            if isinstance(event.development, Redacted)
-            for erasure in event.development.erases or ()
-        ]
 
     async def run(self) -> None:
         """Clean up after each redaction as it is recorded, until cancelled."""

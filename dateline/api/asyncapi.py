@@ -9,7 +9,7 @@ from dateline.api.shapes import SLUG, UPDATE
 __all__ = ["asyncapi"]
 
 _CONTROLS: Final = {
-    "hello": "the log, the position and the time, at the beginning",
+    "hello": "the log, the position, the time and the last signed checkpoint, at the beginning",
     "resume": "from which cursor the feed goes on, and that nothing is missing",
     "checkpoint": "moves the cursor of a subscriber that wants little",
     "reset": "the cursor is none of this log: read the stories anew",
