@@ -244,7 +244,8 @@ def _show_figures(state: Mapping[str, Any]) -> None:
         more = {"more-than": "> ", "less-than": "< ", "about": "~ "}.get(figure["qualifier"], "")
         whose = figure["source"] or figure.get("source_text") or "no named source"
         within = f", part of {figure['part_of']}" if "part_of" in figure else ""
-        unit = f" {figure['unit']}" if "unit" in figure else ""
+        counted = "unit" in figure and figure["value"] is not None  # "thousands" says of what
+        unit = f" {figure['unit']}" if counted else ""
         for old in figure["history"]:
             said = old["words"] if old["value"] is None else old["value"]
             within += f", {said} until {old['by']}"

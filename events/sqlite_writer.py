@@ -19,7 +19,7 @@ from events.envelope import Prepared, Sealed, seal
 from events.errors import LogDamaged, LogError, LogUnavailable
 from events.log import ERASES, Appended, Clock, ExpectedVersion, check_version, repeats
 from events.sqlite_erasure import erase
-from events.sqlite_file import connect, explain, patience, patiently
+from events.sqlite_file import connect, explain, identity, patience, patiently
 from events.tree import Frontier
 
 __all__ = ["COLUMNS", "Pending", "Writer", "read_tree"]
@@ -77,6 +77,7 @@ class Writer:
         self._versions: dict[str, int] = {}
         self._wal_pages = 0
         self._took = 0.0
+        self._file: tuple[int, int] | None = None
         self._turn = threading.Lock()  # held by whichever thread works with the connection
         self._counting = threading.Lock()
         self._outstanding = 0  # appends that were submitted and are not committed yet
@@ -173,6 +174,11 @@ class Writer:
     ) -> list[Appended | LogError]:
         if not connection.in_transaction:
             connection.execute("BEGIN IMMEDIATE")
+        if identity(self._path) != self._file:
+            # What is written now would be in no log that anybody opens from now on.
+            raise LogUnavailable(
+                self._url, "its file was moved or replaced: start the program anew"
+            )
         if connection.data_version() != self._seen:
             self._catch_up(connection)
         tree, size = self._tree, self._tree.size
@@ -287,6 +293,7 @@ class Writer:
 
     def _open(self) -> apsw.Connection:
         connection = connect(self._path)
+        self._file = identity(self._path)
         try:
             # Here rather than where the tables are made: a restored copy comes without it.
             patiently(partial(connection.pragma, "journal_mode", "wal"))

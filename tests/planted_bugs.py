@@ -1040,4 +1040,12 @@ PLANTED = [
         "while line := lines.readline():",
         "a line was read to its end before it was found to be too long",
     ),
+    Planted(
+        "Nothing is acknowledged into a file that was moved away",
+        "test_log_trouble.py::test_a_log_that_was_taken_away_takes_nothing",
+        "events/sqlite_writer.py",
+        "if identity(self._path) != self._file:",
+        "if False:",
+        "events went into a file that nobody would open again",
+    ),
 ]

@@ -67,6 +67,7 @@ def test_a_correction_keeps_the_rules_of_filing() -> None:
     refused("part-circle", lambda: correct("F1", "part_of", None, "F2"))
     refused("ref-known", lambda: correct("F1", "part_of", None, "F9"))
     refused("parts-exceed-whole", lambda: correct("F2", "value", 5, 99))
+    refused("parts-exceed-whole", lambda: correct("F1", "value", 8, 4))
     refused("figure-says", lambda: correct("F1", "value", 8, None))
     refused("ref-known", lambda: correct("P1", "about", [], ["F9"]))
     refused("correctable", lambda: correct("F1", "ref", "F1", "F3"))

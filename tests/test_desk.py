@@ -169,6 +169,7 @@ def test_a_figure_is_somebodys() -> None:
     opened().file("figure-reported", figures=[nobody | {"source_text": "one estimate"}])
     opened().file("figure-reported", figures=[nobody], attribution={"speaker": "org:un"})
     empty = {"ref": "F1", "measure": "children", "source": "org:un"}
+    opened().file("figure-reported", figures=[empty | {"words": "thousands"}])
     refused("figure-says", lambda: opened().file("figure-reported", figures=[empty]))
 
 

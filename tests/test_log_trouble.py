@@ -223,3 +223,22 @@ async def test_a_follower_can_be_stopped_at_any_moment(tmp_path: Path) -> None:
 async def follow_on(log: SqliteLog, size: int) -> None:
     while True:
         size = await log.grown(size)
+
+
+@pytest.mark.parametrize("instead", ["nothing", "another log"])
+async def test_a_log_that_was_taken_away_takes_nothing(tmp_path: Path, instead: str) -> None:
+    """When its file was moved, an append is refused, for nobody would find it again."""
+    log = SqliteLog(tmp_path / "news.db")
+    await log.append("a", [note("1")])
+    (tmp_path / "news.db").rename(tmp_path / "moved.db")
+    if instead == "another log":
+        other = SqliteLog(tmp_path / "other.db")
+        await other.append("b", [note("1")])
+        await other.close()
+        (tmp_path / "other.db").rename(tmp_path / "news.db")
+    for _ in range(2):
+        with pytest.raises(LogUnavailable, match="moved or replaced"):
+            await log.append("a", [note("2")])
+    (tmp_path / "moved.db").rename(tmp_path / "news.db")
+    assert (await log.append("a", [note("2")])).versions == (2,)
+    await log.close()
