@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import Clock
 from serving import Served, served
@@ -15,6 +16,8 @@ from dateline import receipt
 from dateline.wiring import newsroom
 
 SLOWEST = 0.2  # seconds that a good request may take, of a hundred ninety-nine
+MOST = 128 * 1024  # bytes of memory that a connection may cost, both of its ends being here
+LEEWAY = 32 * 1024 * 1024  # bytes for all else that happens meanwhile
 
 
 @pytest.fixture
@@ -55,6 +58,12 @@ class Caller:
         return bytes(found)
 
 
+async def drip(caller: Caller) -> None:
+    """Read one byte a second, for ever."""
+    while await caller.reader.read(1):  # noqa: ASYNC110 - it is slow by itself
+        await asyncio.sleep(1)
+
+
 async def good_requests(desk: Served, count: int) -> float:
     """Ask and file in turn; returns the seconds of which ninety-nine in a hundred took less."""
     taken = []
@@ -82,12 +91,17 @@ HALF = [
 async def test_good_requests_are_answered_all_the_while(desk: Served, idle: int, half: int) -> None:
     """Idle, stalled and flooding clients do not slow down who asks for something."""
     listening = b"GET /v1/feed HTTP/1.1\r\nHost: x\r\n\r\n"
+    before = psutil.Process().memory_info().rss
     callers = [await Caller.call(desk, listening) for _ in range(idle)]
     for caller in callers:
         assert (await caller.reader.readline()).startswith(b"HTTP/1.1 200")
     callers += [await Caller.call(desk, HALF[number % len(HALF)]) for number in range(half)]
     flood = await Caller.call(desk, b"GET / HTTP/1.1\r\nX-Flood: " + b"x" * 10_000_000)
+    callers.append(await Caller.call(desk, listening))
+    dripping = asyncio.create_task(drip(callers[-1]))
     assert await good_requests(desk, 200) < SLOWEST
+    dripping.cancel()
+    assert psutil.Process().memory_info().rss - before < MOST * len(callers) + LEEWAY
     assert (await flood.answer()).startswith((b"HTTP/1.1 431", b""))
     for caller in callers:
         caller.writer.transport.abort()

@@ -9,7 +9,7 @@ import orjson
 from dateline.api.alerting import alert_paths
 from dateline.api.auditing import audit_paths
 from dateline.api.filing import filing_paths
-from dateline.api.reading import output_paths, reading_paths
+from dateline.api.reading import output_paths, page_paths, reading_paths
 from dateline.api.shapes import PROBLEM, RECEIPT, STATE, SUMMARY, UPDATE
 from dateline.api.subscribing import subscribing_paths
 from events.json_schema import filing_schema
@@ -33,6 +33,7 @@ def openapi() -> dict[str, Any]:
             **filing_paths(),
             **reading_paths(),
             **output_paths(),
+            **page_paths(),
             **alert_paths(),
             **audit_paths(),
             **subscribing_paths(),

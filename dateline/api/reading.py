@@ -16,7 +16,7 @@ from dateline.api.shapes import (
 )
 from events.vocabulary import KINDS
 
-__all__ = ["output_paths", "reading_paths"]
+__all__ = ["output_paths", "page_paths", "reading_paths"]
 
 
 def reading_paths() -> dict[str, Any]:
@@ -93,6 +93,23 @@ def output_paths() -> dict[str, Any]:
         }
         paths[f"/feeds/{{story}}.{ending}"] = output
     return paths
+
+
+def page_paths() -> dict[str, Any]:
+    """Give the paths of pages, for people."""
+    page = {"description": "The page", "content": {"text/html": {}}}
+    home = {
+        "operationId": "home",
+        "summary": "A page of all stories",
+        "responses": {"200": page, **unchanged(), **problems(503)},
+    }
+    story = {
+        "operationId": "story-page",
+        "summary": "A page of one story, which keeps itself current",
+        "parameters": [parameter("story", "path", SLUG)],
+        "responses": {"200": page, **unchanged(), "404": page, **problems(503)},
+    }
+    return {"/": {"get": home}, "/stories/{story}": {"get": story}}
 
 
 def _output(name: str, summary: str, media_type: str) -> dict[str, Any]:
