@@ -158,8 +158,11 @@ class Newsroom:
         )
 
     async def _scrub(self) -> None:
-        """Empty the write-ahead log of a log in a file; a Kafka log tidies its mirror itself."""
+        """Erase from what the log keeps beside its table: old pages, or keys on the broker."""
         path = sqlite_path(self.log.url)
+        erased: Any = getattr(self.log, "erased", None)  # of a log that keeps keys elsewhere
+        if erased is not None:
+            await erased()
         if path is not None:
             await asyncio.to_thread(scrub, path)
 

@@ -194,6 +194,15 @@ class KafkaLog:
         await self._opened()
         return await asyncio.wrap_future(self._node.do(self._node.lag()))
 
+    async def erased(self) -> None:
+        """Wait until what redactions erased is gone: its keys on the broker, old pages here.
+
+        Raises:
+            LogUnavailable: it is not yet; it goes on, and may be asked again.
+        """
+        await self._opened()
+        await asyncio.wrap_future(self._node.do(self._node.erased()))
+
     async def close(self) -> None:
         """See `events.log.Log.close`."""
         if self._closed:

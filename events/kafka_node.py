@@ -282,6 +282,15 @@ class Node:
                 telemetry.warning("keys are still to be erased", error=type(error).__name__)
             await asyncio.sleep(ERASE_SECONDS)
 
+    async def erased(self) -> None:
+        """Wait until no key is left to be erased, nor a page to be emptied."""
+        try:
+            async with asyncio.timeout(APPEND_SECONDS):
+                while self._mirror.soiled or self._mirror.keys.condemned():  # noqa: ASYNC110 - it changes in the file, by any process
+                    await asyncio.sleep(ERASE_SECONDS / 10)
+        except TimeoutError:
+            raise self._unavailable("keys are still to be erased") from None
+
     async def voids(self) -> list[VoidRecord]:
         """Give the last records that got no place."""
         return self._mirror.irregular.voids()
