@@ -188,9 +188,14 @@ class Follower:
         keys.seek(partition, self._keys_at)
         while True:
             taken = await keys.getmany(partition, timeout_ms=WAIT_MS, max_records=FOLD_RECORDS)
-            found = [(each.key or b"", each.value) for each in taken.get(partition, ())]
+            own = self._mirror.keys.is_own
+            found = [
+                (each.key or b"", each.value)
+                for each in taken.get(partition, ())
+                if each.value is None or not own(each.key)
+            ]
             position = await keys.position(partition)
-            if found:
+            if position != self._keys_at:
                 self._mirror.fold_keys(found, position)
             self._keys_at = position
             self._keys_read.set()

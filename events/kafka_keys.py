@@ -13,15 +13,43 @@ from events.envelope import Entropy
 from events.kafka_keystore import KEY_BYTES
 from events.kafka_records import Keys, key_number
 
-__all__ = ["KeyRing"]
+__all__ = ["InBulk", "KeyRing"]
 
 FIRST = 128  # keys of a process that files once and ends
+BULK = 16 * 1024  # unguessable bytes fetched at a time
 MOST = 8_192  # keys published at a time by one that goes on
 
 Publish = Callable[[Sequence[tuple[bytes, bytes]]], Awaitable[None]]
 """Puts keys with their numbers on the broker, and comes back when they are there."""
 Do = Callable[[Coroutine[None, None, None]], "Future[None]"]
 """Does work in the event loop that publishes."""
+
+
+class InBulk:
+    """Unguessable bytes fetched many at a time.
+
+    Each fetch lets other threads of the program have their turn, which costs an append more than
+    the bytes do. No byte is given twice.
+
+    Args:
+        entropy: where they come from.
+    """
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._lock = threading.Lock()
+        self._bytes = b""
+        self._at = 0
+
+    def __call__(self, size: int) -> bytes:
+        """Give so many bytes."""
+        with self._lock:
+            start, end = self._at, self._at + size
+            if end > len(self._bytes):
+                self._bytes = self._entropy(max(size, BULK))
+                start, end = 0, size
+            self._at = end
+            return self._bytes[start:end]
 
 
 class KeyRing:

@@ -1,6 +1,6 @@
 """The keys of contents that a mirror knows, and what goes when one of them is erased."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import apsw
 
@@ -9,6 +9,7 @@ from events.kafka_records import KEY_NUMBER, KEYS_OF_EVENT, key_number
 __all__ = ["KeyStore"]
 
 KEY_BYTES = 32  # of AES-256
+MOST_OWN = 30_000  # keys of this node kept at hand, so that its appends need no look-up
 MOST_AT_ONCE = 1_000  # keys that the broker is told of before it answers
 
 
@@ -21,14 +22,25 @@ class KeyStore:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
+        self._own: dict[bytes, bytes | None] = {}  # what this node published last
 
-    def add(self, keys: Iterable[tuple[bytes, bytes]]) -> None:
+    def add(self, keys: Sequence[tuple[bytes, bytes]]) -> None:
         """Remember keys of this node, before the topic of keys brings them back."""
+        if len(self._own) > MOST_OWN:
+            self._own.clear()
+        self._own.update(keys)
         with self._connection as connection:
             connection.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?)", keys)
 
+    def is_own(self, number: bytes | None) -> bool:
+        """Whether a key was published from here, so that it is known already."""
+        return number in self._own
+
     def find(self, first: bytes, count: int) -> dict[bytes, bytes | None]:
         """Give so many keys by their numbers, None for those that were erased."""
+        if first in self._own:  # published together, so that it has them all or none
+            numbers = [key_number(first, step) for step in range(count)]
+            return {number: self._own.get(number) for number in numbers}
         return dict(
             self._connection.execute(
                 "SELECT number, key FROM keys WHERE number BETWEEN ? AND ?",
@@ -58,6 +70,7 @@ class KeyStore:
                     "INSERT INTO keys VALUES (?, NULL) ON CONFLICT (number) DO UPDATE SET key=NULL",
                     (number,),
                 )
+                self._own.pop(number, None)
                 connection.execute("DELETE FROM erasing WHERE number = ?", (number,))
                 erased |= self._erase(number)
             connection.execute("UPDATE mirror SET next_key = max(next_key, ?)", (next_key,))

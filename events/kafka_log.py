@@ -13,7 +13,7 @@ from events.kafka_address import Address
 from events.kafka_arbitration import Places, Void, Why
 from events.kafka_follower import Lag
 from events.kafka_irregular import VoidRecord
-from events.kafka_keys import KeyRing
+from events.kafka_keys import InBulk, KeyRing
 from events.kafka_node import APPEND_SECONDS, Node, Submission
 from events.kafka_records import KEYS_OF_EVENT, MOST_BYTES, encode, encode_relay
 from events.log import Appended, Clock, Expect, ExpectedVersion, Head, check_batch, repeats
@@ -49,7 +49,7 @@ class KafkaLog:
     ) -> None:
         self.address = address
         self.url = address.url
-        self._entropy = entropy
+        self._entropy = InBulk(entropy)
         self._node = Node(address, clock, make=make, folded=self._folded)
         self._mirror = SqliteLog(address.mirror)
         self._keys = KeyRing(entropy, self._node.publish_keys, self._node.do)

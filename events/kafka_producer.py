@@ -67,7 +67,15 @@ class Producer:
 
     async def send_keys(self, topic: str, keys: Sequence[tuple[bytes, bytes]]) -> None:
         """Send keys with their numbers and wait until the broker has them all."""
-        sent = [await self.send(topic, key, key=number) for number, key in keys]
+        producer = self._producer or await self._begin()
+        sent, batch = [], producer.create_batch()
+        for number, key in keys:
+            # In batches of our own: thousands of keys cost no more than some records.
+            if batch.append(key=number, value=key, timestamp=None) is None:
+                sent.append(await producer.send_batch(batch, topic, partition=0))
+                batch = producer.create_batch()
+                batch.append(key=number, value=key, timestamp=None)
+        sent.append(await producer.send_batch(batch, topic, partition=0))
         await asyncio.gather(*sent)
 
     async def _begin(self) -> AIOKafkaProducer:

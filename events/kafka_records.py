@@ -69,6 +69,11 @@ _ENVELOPE: Final = re.compile(
     + str(ENVELOPE_VERSION).encode()
     + rb',"version":)(|[1-9][0-9]{0,17})\}'
 )
+_FIXED: Final = (
+    ("ce_specversion", b"1.0"),
+    ("ce_source", b"/dateline"),
+    ("content-type", CONTENT_TYPE),
+)
 _CLAIM: Final = re.compile(rb"([1-9][0-9]{0,17}):([0-9a-f]{64})")
 _EXPECTED: Final = {each.value.encode(): each for each in Expect}
 
@@ -168,13 +173,7 @@ def encode_relay(attempt: str, events: Sequence[Sealed], keys: Keys) -> tuple[He
 
 
 def _headers(attempt: str, type_: bytes) -> Headers:
-    return [
-        ("ce_specversion", b"1.0"),
-        ("ce_id", attempt.encode()),
-        ("ce_source", b"/dateline"),
-        ("ce_type", type_),
-        ("content-type", CONTENT_TYPE),
-    ]
+    return [*_FIXED, ("ce_id", attempt.encode()), ("ce_type", type_)]
 
 
 def _pack(pieces: list[bytes], envelope: bytes, contents: Contents, keys: Keys, step: int) -> None:
