@@ -66,8 +66,7 @@ def _text(file: str) -> str:
 
 async def voids(room: Newsroom, *, json: bool) -> int:
     """List the last records that got no place; a log in a file has none."""
-    find = getattr(room.log, "voids", None)
-    found = [] if find is None else await find()
+    found = [] if room.mirrored is None else await room.mirrored.voids()
     if json:
         printing.show_json([void._asdict() for void in found])
         return DONE

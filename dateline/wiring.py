@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import apsw
 import structlog
@@ -25,7 +25,7 @@ from consumers.subscription import Subscription
 from consumers.views import DAMAGE, Views, set_aside
 from events.envelope import instant
 from events.errors import NotFound, ViewsUnavailable
-from events.kafka_address import Address, BadAddress
+from events.kafka_address import SCHEME, Address, BadAddress
 from events.log import Clock, Log
 from events.memory_log import MemoryLog, wall_clock
 from events.sqlite_erasure import scrub
@@ -43,6 +43,9 @@ __all__ = [
     "open_log",
     "sqlite_path",
 ]
+
+if TYPE_CHECKING:
+    from events.kafka_log import KafkaLog
 
 SQLITE = "sqlite:///"
 NO_ALERTS: Final = b',"alerts":[]'
@@ -123,25 +126,32 @@ class Newsroom:
         keyring = Keyring(self._signing_key)
         return Auditor(self.log, Book(self._book_file), keyring, self.clock)
 
+    @cached_property
+    def mirrored(self) -> "KafkaLog | None":
+        """The log, where it is on Kafka and this node has a mirror of it."""
+        if not self.log.url.startswith(SCHEME):
+            return None
+        from events.kafka_log import KafkaLog  # noqa: PLC0415 - as in `open_log`
+
+        return self.log if isinstance(self.log, KafkaLog) else None
+
     @property
     def shared(self) -> bool:
         """Whether other machines work on the same log."""
-        return getattr(self.log, "address", None) is not None
+        return self.mirrored is not None
 
     async def mirror_lag(self) -> tuple[int, float, int, int] | None:
         """Say how this node's mirror stands to the topic, None where a log has no mirror."""
-        lag = getattr(self.log, "lag", None)
-        return None if lag is None else await lag()
+        return None if self.mirrored is None else await self.mirrored.lag()
 
     async def one_at_a_time(self, duty: str, work: Callable[[], Awaitable[None]]) -> None:
         """Do some work on this node only while it is its turn, where a log has many nodes."""
-        address = getattr(self.log, "address", None)
-        if address is None:
+        if self.mirrored is None:
             await work()
             return
         from events.kafka_duty import on_duty  # noqa: PLC0415 - as in `open_log`
 
-        await on_duty(address, duty, work)
+        await on_duty(self.mirrored.address, duty, work)
 
     @cached_property
     def cleaning(self) -> Cleaning:
@@ -160,9 +170,8 @@ class Newsroom:
     async def _scrub(self) -> None:
         """Erase from what the log keeps beside its table: old pages, or keys on the broker."""
         path = sqlite_path(self.log.url)
-        erased: Any = getattr(self.log, "erased", None)  # of a log that keeps keys elsewhere
-        if erased is not None:
-            await erased()
+        if self.mirrored is not None:
+            await self.mirrored.erased()
         if path is not None:
             await asyncio.to_thread(scrub, path)
 
