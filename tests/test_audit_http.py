@@ -6,10 +6,13 @@ from pathlib import Path
 
 import orjson
 from conftest import Clock
+from filings import filed as filed_
+from filings import opening
 from serving import Served, served
 
 from consumers.audit.duty import Schedule
 from consumers.audit.stand_alone import check
+from consumers.audit.tiles import Tiles
 from dateline.server import Outside
 from dateline.wiring import Newsroom
 from events.checkpoint import checkpoint_in, open_note, verifier_key
@@ -145,3 +148,21 @@ async def test_a_server_proves_its_log_and_says_when(room: Newsroom) -> None:
                     break
                 room.clock.move(100)  # type: ignore[attr-defined]  # - the test's own clock
                 await asyncio.sleep(0.01)
+
+
+async def test_news_goes_on_while_the_auditor_refuses(room: Newsroom) -> None:
+    """A log that is not what it was is told by the metrics; nothing is signed, and news goes on."""
+    await room.log.append("a", [filed_(opening())])
+    await room.auditor.checkpoint()
+    with room.auditor.book.transaction() as connection:
+        connection.execute("UPDATE tiles SET hashes = zeroblob(32)")
+        connection.execute("UPDATE checkpoints SET root = zeroblob(32)")
+    room.auditor.tiles = Tiles(room.auditor.book)
+    async with served(room, outside=SOON) as desk:
+        await desk.file("a", "development-reported", label="note")
+        async with asyncio.timeout(10):
+            while b"dateline_log_sound 0.0" not in (await desk.get("/metrics"))[1]:  # noqa: ASYNC110 - another task writes it
+                await asyncio.sleep(0.01)
+        assert (await desk.get("/readyz"))[0] == 200
+        await desk.file("a", "development-reported", label="note")
+    assert room.auditor.book.signed().size == 1  # type: ignore[union-attr]  # - it is there

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 
 import structlog
@@ -11,6 +12,7 @@ from consumers.stories import Stories
 from consumers.subscription import Subscription
 from consumers.views import Views
 from events.envelope import Recorded
+from events.errors import LogDamaged
 from events.log import Clock, Log
 from events.vocabulary import Unknown
 
@@ -69,7 +71,8 @@ class Cleaning:
 
     async def clean(self) -> int:
         """Clean up after what was not cleaned up yet; returns how many redactions that were."""
-        await self._auditor.catch_up()
+        with suppress(LogDamaged):  # that is for the auditor to tell; words are erased all the same
+            await self._auditor.catch_up()
         found = await asyncio.to_thread(self._auditor.book.redactions, open_only=True)
         if not found:
             return 0

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import structlog
 
 from consumers.audit.auditor import Auditor
-from consumers.audit.book import Failed, Proved
+from consumers.audit.book import Failed
 from events.errors import DatelineError, LogDamaged
 from events.log import Clock
 
@@ -52,11 +52,22 @@ class Duty:
         self._schedule = schedule
 
     async def sign(self) -> None:
-        """Sign checkpoints on schedule, until cancelled."""
+        """Sign checkpoints on schedule, until cancelled.
+
+        Of a log that is not what it was nothing is signed; that is written down, and news goes on.
+        """
+        while True:
+            try:
+                await self._sign()
+            except LogDamaged as damage:
+                await self._note(damage)
+
+    async def _sign(self) -> None:
         auditor, schedule = self._auditor, self._schedule
         last = await asyncio.to_thread(auditor.book.signed)
         size = signed = last.size if last is not None else 0
         since: float | None = None  # when the first event came that is in no checkpoint
+        await auditor.catch_up()
         while True:
             left = None if since is None else max(0.0, since + schedule.within - time.monotonic())
             with suppress(TimeoutError):
@@ -70,6 +81,13 @@ class Duty:
                 signed = (await auditor.checkpoint()).size
                 since = None if size <= signed else since
             await asyncio.sleep(schedule.look)
+
+    async def _note(self, damage: LogDamaged) -> None:
+        """Write damage down, where metrics and the doctor find it, and rest."""
+        found = Failed(damage.position, str(damage), self._clock())
+        await asyncio.to_thread(self._auditor.book.note_failure, found)
+        log.error("log damaged", position=damage.position)
+        await asyncio.sleep(self._schedule.again)
 
     async def sign_at_last(self) -> None:
         """Sign what is in no checkpoint yet, when the server ends; it ends in any case."""
@@ -89,14 +107,7 @@ class Duty:
             try:
                 await self._auditor.verify(lambda _done, _total: None, self._rest)
             except LogDamaged as damage:
-                found = Failed(damage.position, str(damage), self._clock())
-                await asyncio.to_thread(self._auditor.book.note_failure, found)
-                log.error("log damaged", position=damage.position)  # noqa: TRY400 - a traceback may hold what was filed
-                await asyncio.sleep(self._schedule.again)
+                await self._note(damage)
 
     async def _rest(self) -> None:
         await asyncio.sleep(self._schedule.rest)
-
-    def report(self) -> tuple[Proved | None, Failed | None]:
-        """Give the last proof, and the damage that was found since, if any."""
-        return self._auditor.book.proved(), self._auditor.book.failed()
