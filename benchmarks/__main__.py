@@ -9,6 +9,7 @@ import orjson
 
 from benchmarks import (
     alert_latency,
+    alert_policy,
     append_one,
     append_together,
     audit_cost,
@@ -44,6 +45,7 @@ BENCHMARKS: Final[dict[str, Callable[[Effort], list[Finding]]]] = {
     "http_story": http_story.measure,
     "alert_latency": alert_latency.measure,
     "webhook_deliveries": webhook_deliveries.measure,
+    "alert_policy": alert_policy.measure,
 }
 WHOLE = Effort(1.0, 7)
 QUICK = Effort(0.1, 5)

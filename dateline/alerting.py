@@ -85,9 +85,12 @@ async def explain_alert(room: Newsroom, name: str, policy: Policy | None, *, jso
     found = explain(events, ref, policy) if events else None
     if found is None:
         raise NotFound("alert or development", name)
+    alerts = dict.fromkeys(step.alert for step in found.steps)
+    whom = {alert: room.reach.whom(story, alert) if room.reach else [] for alert in alerts}
     if json:
         steps = [step._asdict() for step in found.steps]
-        printing.show_json(found._asdict() | {"steps": steps})
+        told = {alert: [one._asdict() for one in some] for alert, some in whom.items()}
+        printing.show_json(found._asdict() | {"steps": steps, "whom": told})
         return DONE
     printing.line(f"{name}: {found.outcome}: {found.why}")
     for step in found.steps:
@@ -96,6 +99,9 @@ async def explain_alert(room: Newsroom, name: str, policy: Policy | None, *, jso
             f"{step.position:>7}  {step.recorded_at}  {step.decision:<10} {step.alert} "
             f"({step.level}) from {', '.join(step.derived_from)}{until}: {step.reason}"
         )
+    for alert, some in whom.items():
+        for one in some:
+            printing.line(f"         {alert} to {one.target}: {one.state}: {one.reason}")
     return DONE
 
 

@@ -294,12 +294,15 @@ def parked_retry(
     json: Json = False,
 ) -> int:
     """Let the consumer try a parked event again; the act is recorded."""
-    return in_newsroom(
-        log,
-        lambda room: commands.parked_retry(
-            room, consumer, position, by or Settings().by, json=json
-        ),
-    )
+    settings = Settings()
+    policy = alerting.policy_of(settings.alerts)
+
+    async def work(room: Newsroom) -> int:
+        room.policy = policy
+        who = by or settings.by
+        return await commands.parked_retry(room, consumer, position, who, json=json)
+
+    return in_newsroom(log, work)
 
 
 @parked.command("skip")

@@ -5,10 +5,10 @@ import gzip
 import io
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 import orjson
 import uuid_utils
@@ -272,9 +272,21 @@ async def parked_list(room: Newsroom, *, json: bool) -> int:
     return DONE
 
 
+class Refolding(Protocol):
+    """A consumer that can make one story anew."""
+
+    def refold(self, story: str, events: Sequence[Recorded]) -> None:
+        """Make a story anew from all of its events, inside a transaction."""
+
+
 async def parked_retry(room: Newsroom, consumer: str, position: int, by: str, *, json: bool) -> int:
     """Record the act, then make the story anew with the event in its place."""
     event = _parked(room, consumer, position)
+    folds: dict[str, Refolding] = {room.stories.name: room.stories}
+    if room.dispatch is not None:
+        folds[room.dispatch.watching.name] = room.dispatch.watching
+    if consumer not in folds:
+        raise Refused("consumer", "consumer", " or ".join(folds), consumer)
     act = {"story": event.story, "kind": "parked-retried", "consumer": consumer, "parked": position}
     receipt = await room.publisher.file(take(act), Actor(by))
     await room.subscription.catch_up()
@@ -282,7 +294,7 @@ async def parked_retry(room: Newsroom, consumer: str, position: int, by: str, *,
     try:
         with room.views.transaction():
             checkpoint = room.views.position(consumer).checkpoint
-            room.stories.refold(
+            folds[consumer].refold(
                 event.story, [found for found in events if found.position <= checkpoint]
             )
             if any(found.position == position and _understood(found) for found in events):

@@ -4,11 +4,11 @@ from typing import Any
 
 from filings import Story
 
-from consumers.alerts.decide import decide
+from consumers.alerts.decide import BY, decide
 from consumers.alerts.match import Routing, Rules
-from consumers.alerts.parts import Alerted, Part
+from consumers.alerts.parts import STORY, Alerted, Known, Part
 from consumers.alerts.policy import Policy, load
-from consumers.alerts.watch import apply, evolve
+from consumers.alerts.watch import apply, evolve, fold
 from events.alerts import AlertDecision
 from events.codec import canonical, decode, encode
 from events.envelope import Filed, Recorded
@@ -42,11 +42,14 @@ class Alerting(Story):
         self.events.append(event)
         self.desk.update(evolve_desk(self.desk, event))
         apply(self.watched, evolve(self.watched, event, self.rules))
-        if self.settles and not isinstance(happening, AlertDecision):
+        if self.settles and by != BY:
             self.settle()
 
     def settle(self) -> list[Filed]:
         """Decide what is due and record it."""
+        known = self.watched[STORY]
+        if isinstance(known, Known) and known.unlearned:
+            self.watched = fold(self.events, self.rules)
         due = [key for key, part in self.watched.items() if part.due_ms is not None]
         decided = decide("a-story", self.watched, due, self.rules, self.now)
         for one in decided:

@@ -339,3 +339,36 @@ def test_an_alert_of_the_desk_is_followed_too() -> None:
     fix: dict[str, Any] = {"field": "headline", "old": "One", "new": "Two", "note": "a slip"}
     story.file("corrected", target="E2", **fix)
     assert story.last.alert.references == ("A1",)
+
+
+def test_what_went_out_does_not_go_out_again() -> None:
+    """What was held after its alert went out, and is released again, alerts nobody again."""
+    story = Alerting(POLICY)
+    story.file("quote-added", ref="E2")
+    story.file("held", target="E2", reason="is it so?")
+    story.file("hold-released", target="E2", reason="it is")
+    story.move(3_600)
+    assert story.said == [("issued", "alert-2", ("E2",))]
+
+
+def test_each_decision_has_an_id_of_its_own() -> None:
+    """A flash that becomes a bulletin, and waits as one, is decided three times by three ids."""
+    wait = '[levels.bulletin]\nwait = "1m"\n'
+    story = Alerting(wait + POLICY)
+    story.file("figure-reported", ref="E2", figures=[COUNT], urgency=1)
+    story.move(200)
+    assert [kind for kind, _, _ in story.said] == ["deferred", "deferred", "issued"]
+    assert len({decision.id for decision in story.filed_alerts}) == 3
+    assert {decision.cause for decision in story.filed_alerts} == {"event-2"}
+
+
+def test_one_event_may_lead_to_several_alerts() -> None:
+    """When a story comes out, each route that takes something of it has an alert of its own."""
+    story = Alerting(POLICY, embargo_until="2031-01-01T00:00:00Z")
+    story.file("quote-added", ref="E2")
+    story.file("outcome-reported", ref="E3")
+    story.file("embargo-broken", target="E1", reason="it is all over town")
+    story.move(31)
+    issued = {refs: alert for kind, alert, refs in story.said if kind == "issued"}
+    assert issued.keys() == {("E2",), ("E3",)}
+    assert set(issued.values()) == {"alert-4", "alert-4.2"}

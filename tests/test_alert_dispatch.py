@@ -164,6 +164,23 @@ async def test_an_alert_of_the_desk_is_learned(wire: Wire) -> None:
     assert await wire.said() == ["alert-issued", "alert-corrected"]
 
 
+async def test_erased_words_are_not_remembered(wire: Wire) -> None:
+    """When words are erased for a legal reason, alerts have no memory of them any more."""
+    words = "A witness who was promised not to be named"
+    await wire.file("quote-added", ref="E2", headline=words)
+    await wire.file("outcome-reported", ref="E3", headline=words)
+    await wire.dispatch.decide_due()
+    assert words in str(wire.dispatch.watching.contents())
+    order = {"reason_code": "privacy", "legal_basis": "court order", "ordered_by": "the court"}
+    await wire.file("redacted", target="E2", fields=["headline"], headline=None, **order)
+    await wire.dispatch.decide_due()
+    assert words not in str(wire.dispatch.watching.contents())
+    wire.clock.move(31_000)
+    await wire.dispatch.decide_due()
+    assert words not in str([event.development for event in await wire.decisions()])
+    assert await wire.said() == ["alert-issued", "alert-deferred", "alert-issued"]
+
+
 async def test_alerts_go_on_past_what_is_not_understood(wire: Wire) -> None:
     """An event that a consumer cannot handle is parked, and its story goes on to alert."""
     evolve, watching = Watching.project, wire.dispatch.watching

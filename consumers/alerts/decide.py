@@ -7,6 +7,7 @@ same thing, at whatever time, decides it once.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain, count
 from typing import Final, NamedTuple
 
 from consumers.alerts.found import group_key
@@ -82,8 +83,9 @@ class _Ahead:
     def record(self, decision: AlertDecision, cause: Cause) -> None:
         """Take a decision, and see the story as it is after it."""
         alert = decision.alert
-        step = (decision.kind, alert.route or "", alert.ref, str(len(alert.derived_from)))
-        id_ = id_of(cause.at_ms, "alert", self.story, cause.id, *step)
+        step = (decision.kind, alert.route or "", alert.level, alert.ref, str(alert.until))
+        names = ("alert", self.story, cause.id, *step, *alert.derived_from)
+        id_ = id_of(cause.at_ms, *names)
         self.decided.append(Filed(id_, BY, decision, None, cause.id))
         envelope = canonical({"id": id_, "filed_by": BY, "cause": cause.id})
         version = self.known.version + 1
@@ -187,8 +189,15 @@ def _ref(ahead: _Ahead, behind: Behind, cause: Cause) -> str:
     for level in (behind.level, "bulletin"):
         group = ahead.get(group_key(behind.route or "", level or ""))
         if isinstance(group, Group) and group.ref == behind.deferred and group.members:
-            return f"alert-{cause.version}"
-    return behind.deferred or f"alert-{cause.version}"
+            return _free_ref(ahead, cause)
+    return behind.deferred or _free_ref(ahead, cause)
+
+
+def _free_ref(ahead: _Ahead, cause: Cause) -> str:
+    """Give a ref for an alert by its cause; one event may lead to several alerts."""
+    ref = f"alert-{cause.version}"
+    names = chain([ref], (f"{ref}.{number}" for number in count(2)))
+    return next(name for name in names if ahead.get(name) is None)
 
 
 def _gather(ahead: _Ahead, bunch: _Bunch) -> None:
@@ -294,9 +303,8 @@ def _chase(ahead: _Ahead, chase: Chase) -> None:
         for ref in alerts
         if isinstance(alert := ahead.get(ref), Alerted) and alert.state != "retracted"
     ]
-    for n, alert in enumerate(open_, 1):
-        ref = f"alert-{chase.cause.version}" + (f".{n}" if len(open_) > 1 else "")
-        _follow(ahead, chase, alert, ref)
+    for alert in open_:
+        _follow(ahead, chase, alert, _free_ref(ahead, chase.cause))
 
 
 def _follow(ahead: _Ahead, chase: Chase, alert: Alerted, ref: str) -> None:

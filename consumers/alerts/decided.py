@@ -63,10 +63,6 @@ def decided(find: Find, event: Recorded, decision: AlertDecision) -> Changes:
             alert.audience,
             list(alert.derived_from),
             list(alert.references),
-            decision.headline,
-            alert.reason,
-            event.position,
-            event.recorded_ms,
         )
     }
     if isinstance(decision, AlertCorrected | AlertRetracted):
@@ -108,6 +104,10 @@ def _settled(find: Find, ref: str, decision: AlertDecision) -> Changes:
             yield {STORY: replace(known, unlearned=[*known.unlearned, ref], due_ms=0)}
         return
     ref = behind.ref
+    alert = decision.alert
+    gathered = behind.state == "gathered" and behind.deferred == alert.ref
+    if gathered and isinstance(decision, AlertDeferred):
+        return  # it waits there already, and others join it
     yield from out_of_group(find, behind)
     hidden = behind.release != RELEASED or known.release != RELEASED
     behind = replace(behind, deferred=None, due_ms=None)

@@ -27,27 +27,27 @@ class Routing:
 
     def __init__(self, policy: Policy) -> None:
         self._by_kind = {
-            kind: tuple(r for r in policy.route if not r.kinds or kind in r.kinds)
+            kind: tuple(_named(r) for r in policy.route if not r.kinds or kind in r.kinds)
             for kind in ALERTING
         }
 
     def route(self, facts: Facts) -> Route | None:
         """Give the first route that takes a development."""
-        for route in self._by_kind.get(facts.kind, ()):
+        for names, begins, route in self._by_kind.get(facts.kind, ()):
             if (
                 facts.urgency <= route.urgency
+                and (not route.stories or facts.story in names or facts.story.startswith(begins))
                 and (not route.places or not route.places.isdisjoint(facts.places))
                 and (not route.people or not route.people.isdisjoint(facts.people))
-                and (not route.stories or _names(route.stories, facts.story))
             ):
                 return route
         return None
 
 
-def _names(stories: frozenset[str], story: str) -> bool:
-    return story in stories or any(
-        name.endswith("*") and story.startswith(name[:-1]) for name in stories
-    )
+def _named(route: Route) -> tuple[frozenset[str], tuple[str, ...], Route]:
+    """Give a route with the names of its stories, and how those begin that it takes by that."""
+    begins = tuple(sorted(name[:-1] for name in route.stories if name.endswith("*")))
+    return route.stories, begins, route
 
 
 class Rules(NamedTuple):

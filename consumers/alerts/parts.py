@@ -46,8 +46,8 @@ class Cause(NamedTuple):
 class Known:
     """The story itself: how far it is, whether readers see it, and what mutes its alerts.
 
-    `unlearned` are developments that alerts came from and of which nothing was remembered; while
-    there are any, the story is due to be made anew.
+    `unlearned` are developments that alerts came from and of which nothing was remembered, or words
+    of which were erased; while there are any, the story is due to be made anew.
     """
 
     version: int
@@ -111,10 +111,6 @@ class Alerted:
     audience: Audience
     derived_from: list[str]
     references: list[str]
-    headline: str | None
-    reason: str
-    position: int
-    recorded_ms: int
     due_ms: None = None
 
 

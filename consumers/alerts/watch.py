@@ -21,7 +21,7 @@ from consumers.alerts.parts import (
     Parts,
     Wait,
 )
-from consumers.alerts.policy import ALERTING
+from consumers.alerts.policy import ALERTING, OVERDUE
 from consumers.alerts.silence import Silenced
 from events.alerts import (
     AlertDecision,
@@ -44,6 +44,7 @@ from events.editorial import (
     Held,
     HoldReleased,
     Published,
+    Redacted,
     Refiled,
     Withdrawn,
 )
@@ -61,6 +62,7 @@ Act = (
     | Published
     | EmbargoLifted
     | EmbargoBroken
+    | Redacted
     | AlertDecision
     | SilenceAdded
     | SilenceRemoved
@@ -74,8 +76,9 @@ def fold(events: Iterable[Recorded], rules: Rules) -> dict[str, Part]:
     route takes, where a person decided.
     """
     events = list(events)
-    named = (e.development.alert for e in events if isinstance(e.development, AlertDecision))
-    rules = rules._replace(keep=frozenset(chain.from_iterable(a.derived_from for a in named)))
+    alerts = [e.development.alert for e in events if isinstance(e.development, AlertDecision)]
+    news = (alert.derived_from for alert in alerts if alert.route != OVERDUE)
+    rules = rules._replace(keep=frozenset(chain.from_iterable(news)))
     parts: dict[str, Part] = {}
     for event in events:
         apply(parts, evolve(parts, event, rules))
@@ -98,7 +101,7 @@ def evolve(parts: Seen, event: Recorded, rules: Rules) -> Parts:
     """Give the parts that an event makes, changes or takes away."""
     story = parts.get(STORY)
     before = story if isinstance(story, Known) else Known(0)
-    changed: Parts = {STORY: replace(before, version=event.version)}
+    changed: Parts = {STORY: _moved_on(before, event.version)}
     development = event.development
 
     def find(key: str) -> Part | None:
@@ -113,6 +116,19 @@ def evolve(parts: Seen, event: Recorded, rules: Rules) -> Parts:
     for change in changes:
         changed |= change
     return changed
+
+
+def _moved_on(known: Known, version: int) -> Known:
+    # Written out, as it is done for every event and `replace` takes several times as long.
+    return Known(
+        version,
+        known.opening,
+        known.release,
+        known.latest,
+        known.silences,
+        known.unlearned,
+        known.due_ms,
+    )
 
 
 def _reported(find: Find, event: Recorded, news: News, rules: Rules) -> Changes:
@@ -161,9 +177,20 @@ def _reported(find: Find, event: Recorded, news: News, rules: Rules) -> Changes:
 
 def _owns(news: News) -> list[str]:
     """Give the refs of what a development brought with it and a correction may point at."""
-    response = getattr(news, "response", None)
-    brought = [*news.claims, *news.figures, *([response] if response else [])]
-    return [part.ref for part in brought]
+    owns = [claim.ref for claim in news.claims]
+    owns += [figure.ref for figure in news.figures]
+    response = _response(news)
+    return owns if response is None else [*owns, response.ref]
+
+
+def _response(news: News) -> Response | None:
+    match news:
+        case ResponseAwaited(response=response):
+            return response
+        case LetterSent(response=response):
+            return response
+        case _:
+            return None
 
 
 def _is_stale(event: Recorded, news: News, rules: Rules) -> bool:
@@ -174,8 +201,8 @@ def _is_stale(event: Recorded, news: News, rules: Rules) -> bool:
 
 def _awaited(find: Find, event: Recorded, news: News, rules: Rules) -> Changes:
     """An answer that is awaited with a time, and the end of the wait."""
-    response = getattr(news, "response", None)
-    if isinstance(news, ResponseAwaited | LetterSent) and isinstance(response, Response):
+    response = _response(news)
+    if response is not None:
         overdue = rules.policy.overdue
         if overdue is None or response.due_at is None or rules.is_history(event.position):
             return
@@ -204,6 +231,9 @@ def _acted(parts: Seen, find: Find, event: Recorded, act: Act, rules: Rules) -> 
             behind = find(target)
             if isinstance(behind, Behind):
                 yield {target: replace(behind, headline=headline)}
+        case Redacted(target=target):
+            known = known_of(find)
+            yield {STORY: replace(known, unlearned=[*known.unlearned, target], due_ms=0)}
         case SilenceAdded(silence=silence, reason=reason):
             known = known_of(find)
             one = Silenced(

@@ -9,6 +9,8 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal
 
+import apsw
+
 from consumers.alerts.match import Routing, Rules
 from consumers.alerts.parts import STORY, Known, Part, part_of, text_of
 from consumers.alerts.policy import Policy
@@ -55,12 +57,13 @@ class Watching:
         self.rules = Rules(policy, Routing(policy))
         self._remembered: OrderedDict[Key, Part | None] = OrderedDict()
         self._good_for = (0, -1, -1)
+        self._made = 0  # the generation whose tables are known to be there
 
     def project(self, generation: int, events: Sequence[Recorded]) -> None:
         """See `consumers.subscription.Projection.project`."""
         connection = self._views.connection
         self._make(generation)
-        now = (generation, events[0].position - 1, connection.data_version())
+        now = (generation, events[0].position - 1, _others(connection))
         if self._good_for != now:  # another process may have written what is not remembered here
             self._remembered.clear()
         self._good_for = (0, -1, -1)
@@ -74,7 +77,7 @@ class Watching:
         self._write(generation, changed)
         for name, part in changed.items():
             self._remember(name, part)
-        self._good_for = (generation, events[-1].position, connection.data_version())
+        self._good_for = (generation, events[-1].position, _others(connection))
 
     def _write(self, generation: int, changed: Mapping[Key, Part | None]) -> None:
         kept = [(name, part) for name, part in changed.items() if part is not None]
@@ -89,14 +92,15 @@ class Watching:
 
     def drop(self, generation: int) -> None:
         """Remove a generation of the watch, inside a transaction."""
+        self._made = 0
         for table in ("alert_parts", "alert_begin"):
             self._views.connection.execute(f"DROP TABLE IF EXISTS {table}_{generation}")
         self._remembered.clear()
 
     def begin(self, position: int) -> None:
         """Let history end at a position, where it has not ended yet."""
-        generation = self._generation()
         with self._views.transaction() as connection:
+            generation = self._generation()
             self._make(generation)
             if self._begin(generation) is None:
                 connection.execute(f"INSERT INTO alert_begin_{generation} VALUES (?)", (position,))
@@ -104,15 +108,12 @@ class Watching:
     def begun(self) -> int | None:
         """Give the position at which history ended, None while all is history."""
         with self._views.lock:
-            generation = self._generation()
-            self._make(generation)
-            return self._begin(generation)
+            return self._begin(self._ready())
 
     def due(self, now_ms: int) -> dict[str, list[str]]:
         """Give the keys of what is due by a moment, by story, the longest due first."""
         with self._views.lock:
-            generation = self._generation()
-            self._make(generation)
+            generation = self._ready()
             rows = self._views.connection.execute(
                 f"SELECT story, key FROM alert_parts_{generation} "
                 "WHERE due_ms <= ? AND key <> '' ORDER BY due_ms LIMIT ?",
@@ -126,8 +127,7 @@ class Watching:
     def next_due_ms(self) -> int | None:
         """Give the moment at which something is due next."""
         with self._views.lock:
-            generation = self._generation()
-            self._make(generation)
+            generation = self._ready()
             found = self._views.connection.execute(
                 f"SELECT min(due_ms) FROM alert_parts_{generation} WHERE due_ms IS NOT NULL"
             ).get
@@ -136,8 +136,7 @@ class Watching:
     def unlearned(self) -> list[str]:
         """Give the stories of which an alert came from what was not remembered."""
         with self._views.lock:
-            generation = self._generation()
-            self._make(generation)
+            generation = self._ready()
             rows = self._views.connection.execute(
                 f"SELECT story FROM alert_parts_{generation} WHERE due_ms = 0 AND key = ''"
             ).fetchall()
@@ -148,11 +147,11 @@ class Watching:
         """Give a story's parts as they are now: while they are looked at nothing changes them."""
         with self._views.lock:
             connection = self._views.connection
-            self._make(self._generation())
+            self._ready()
             connection.execute("BEGIN")
             try:
                 generation = self._generation()
-                if self._good_for[2] != connection.data_version():  # another process projected
+                if self._good_for[2] != _others(connection):  # another process projected
                     self._remembered.clear()
                     self._good_for = (0, -1, -1)
                 yield Story(self, story, generation, {})
@@ -191,8 +190,7 @@ class Watching:
 
     def contents(self) -> list[tuple[str, ...]]:
         """Give all that is stored, in order: two watches can be compared."""
-        generation = self._generation()
-        self._make(generation)
+        generation = self._ready()
         return self._views.connection.execute(
             f"SELECT story, key, kind, content FROM alert_parts_{generation} ORDER BY story, key"
         ).fetchall()  # type: ignore[return-value]  # - the types of our own columns
@@ -203,6 +201,15 @@ class Watching:
     def _begin(self, generation: int) -> int | None:
         found = self._views.connection.execute(f"SELECT position FROM alert_begin_{generation}").get
         return None if found is None else int(found)
+
+    def _ready(self) -> int:
+        """Give the generation to read, its tables made."""
+        generation = self._generation()
+        if generation != self._made:
+            self._make(generation)
+            if not self._views.connection.in_transaction:
+                self._made = generation
+        return generation
 
     def _make(self, generation: int) -> None:
         # Each time: a table made in a transaction that was rolled back is not there.
@@ -265,3 +272,9 @@ class Story(Mapping[str, Part]):
         """How far the story is, as far as it was watched."""
         known = self.get(STORY)
         return known.version if isinstance(known, Known) else 0
+
+
+def _others(connection: apsw.Connection) -> int:
+    """Give a number that changes whenever another connection has written, and only then."""
+    # SQLite's own `data_version` of a connection changes with that connection's commits as well.
+    return int(connection.pragma("data_version"))

@@ -14,7 +14,7 @@ import orjson
 from consumers.delivery.deliveries import Tally
 from consumers.delivery.ledger import SQL
 
-__all__ = ["Reach", "Sent", "with_reach"]
+__all__ = ["Reach", "Sent", "Told", "with_reach"]
 
 BUSY_MS = 2_000  # that whoever only looks waits for a ledger
 _ALERTS: Final = b',"alerts":['
@@ -49,6 +49,20 @@ class Sent(NamedTuple):
     ended_ms: int | None
 
 
+_WHOM: Final = """
+SELECT target, state, reason FROM deliveries
+WHERE story = :story AND alert = :alert ORDER BY delivery
+"""
+
+
+class Told(NamedTuple):
+    """One target of an alert: what became of it there, and why it was decided so."""
+
+    target: str
+    state: str
+    reason: str
+
+
 class Reach:
     """Looks into a ledger that another may be writing.
 
@@ -75,6 +89,10 @@ class Reach:
             until_ms: the moment, milliseconds since 1970 UTC.
         """
         return [Sent._make(row) for row in self._look(_SENT, {"story": story, "until": until_ms})]
+
+    def whom(self, story: str, alert: str) -> list[Told]:
+        """Give to whom an alert goes or went, and why not to whom it does not; see `of`."""
+        return [Told._make(row) for row in self._look(_WHOM, {"story": story, "alert": alert})]
 
     def _look(self, query: str, bindings: Mapping[str, str | int]) -> list[Any]:
         if not Path(self._path).exists():
