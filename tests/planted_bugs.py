@@ -787,8 +787,8 @@ PLANTED = [
         "A server signs what it takes, without being asked",
         "test_audit_http.py::test_checkpoints_are_signed_on_schedule",
         "consumers/audit/duty.py",
-        "(late or noticed.lifted or size - signed >= schedule.events)",
-        "(noticed.lifted or size - signed >= schedule.events)",
+        "            if size > signed and (late or enough):",
+        "            if size > signed and enough:",
         "a few events waited for more to come",
     ),
     Planted(
@@ -822,6 +822,14 @@ PLANTED = [
         "        if checkpoint is not None:",
         "        if checkpoint is None:",
         "the checkpoint was left out",
+    ),
+    Planted(
+        "Auditors at the same time do not disturb each other",
+        "test_tiles.py::test_whoever_comes_late_adds_what_is_left",
+        "consumers/audit/tiles.py",
+        "            if after <= size < after + len(leaves):",
+        "            if after == size:",
+        "who had read more than another left the rest out",
     ),
     Planted(
         "An event past the tree is reported",

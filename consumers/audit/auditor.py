@@ -30,10 +30,10 @@ LIFTS: Final = frozenset({"embargo-lifted", "embargo-broken"})
 
 
 class Noticed(NamedTuple):
-    """What the auditor met on its way: how far it is, and whether an embargo was lifted there."""
+    """How far the auditor is, and the position at which it last saw an embargo lifted, or 0."""
 
     size: int
-    lifted: bool
+    lifted: int
 
 
 class Inclusion(NamedTuple):
@@ -100,6 +100,7 @@ class Auditor:
         self.tiles = Tiles(book)
         self._clock = clock
         self.newest: Signed | None = None
+        self._lifted = 0  # position of the last embargo that was seen to be lifted
         self._checked = 0  # size at which the tiles were last held against the log's own tree
 
     @property
@@ -118,8 +119,9 @@ class Auditor:
         Raises:
             LogDamaged: the log is not the one that the tiles were made of; names the position.
         """
-        head = await self.log.head()
+        # The tiles first: somebody else may bring them up to what is appended meanwhile.
         size = await asyncio.to_thread(lambda: self.tiles.size)
+        head = await self.log.head()
         if size > head.size:
             raise LogDamaged(
                 self.log.url,
@@ -127,12 +129,12 @@ class Auditor:
                 f"{size} events, as were there before ({self.book.path})",
                 f"{head.size}",
             )
-        lifted = False
         leaves: list[bytes] = []
         erased: list[tuple[int, str]] = []
         async for event in self.log.read_sealed(size, upto=head.size):
             leaves.append(leaf_hash(event.envelope))
-            lifted = lifted or event.kind in LIFTS
+            if event.kind in LIFTS:
+                self._lifted = event.position
             if event.kind == ERASES:
                 erased.append((event.position, event.story))
             if len(leaves) == PAGE:
@@ -143,13 +145,13 @@ class Auditor:
         if head.size != self._checked:
             await self._hold_against(head)
             self._checked = head.size
-        return Noticed(head.size, lifted)
+        return Noticed(head.size, self._lifted)
 
     def _write(
         self, after: int, leaves: Sequence[bytes], erased: Sequence[tuple[int, str]]
     ) -> None:
+        self.book.note_redactions(erased)  # first: what is in the tiles is not read again
         self.tiles.extend(after, leaves)
-        self.book.note_redactions(erased)
 
     async def _hold_against(self, head: Head) -> None:
         if await asyncio.to_thread(self.tiles.root, head.size) == head.root:

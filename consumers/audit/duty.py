@@ -77,7 +77,9 @@ class Duty:
             size = noticed.size
             since = time.monotonic() if since is None and size > signed else since
             late = since is not None and time.monotonic() - since >= schedule.within
-            if size > signed and (late or noticed.lifted or size - signed >= schedule.events):
+            if size > signed and (
+                late or noticed.lifted > signed or size - signed >= schedule.events
+            ):
                 signed = (await auditor.checkpoint()).size
                 since = None if size <= signed else since
             await asyncio.sleep(schedule.look)

@@ -127,7 +127,7 @@ class Keyring:
 
 def _write(path: str, signer: Signer) -> None:
     """Put a key into a new file; where another process was faster, its key stays."""
-    part = f"{path}.{os.getpid()}"
+    part = f"{path}.{secrets.token_hex(4)}"
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         os.write(descriptor, f"{signer}\n".encode())

@@ -37,10 +37,11 @@ class Tiles:
         return int(place) * WIDTH + int(length) // HASH
 
     def extend(self, after: int, leaves: Sequence[bytes]) -> None:
-        """Add leaf hashes behind the first `after`, unless another process was faster."""
+        """Add leaf hashes behind the first `after`, those left out that others added meanwhile."""
         with self._book.transaction():
-            if self.size == after:
-                self._extend(0, after, leaves)
+            size = self.size
+            if after <= size < after + len(leaves):
+                self._extend(0, size, leaves[size - after :])
 
     def _extend(self, level: int, size: int, hashes: Sequence[bytes]) -> None:
         """Add hashes to a level, and the roots of the tiles that they fill to the next."""
