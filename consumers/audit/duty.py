@@ -77,9 +77,8 @@ class Duty:
             size = noticed.size
             since = time.monotonic() if since is None and size > signed else since
             late = since is not None and time.monotonic() - since >= schedule.within
-            if size > signed and (
-                late or noticed.lifted > signed or size - signed >= schedule.events
-            ):
+            enough = noticed.lifted > signed or size - signed >= schedule.events
+            if size > signed and (late or enough):
                 signed = (await auditor.checkpoint()).size
                 since = None if size <= signed else since
             await asyncio.sleep(schedule.look)
