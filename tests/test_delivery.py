@@ -462,3 +462,22 @@ async def test_an_endpoint_that_chokes_on_one_alert_gets_the_others(
             await issue(room, ref=f"A{number}")
         await receiver.wait(4)
         await counted(out, delivered=3, retry=1)
+
+
+async def test_what_is_old_news_by_now_is_not_sent(
+    room: Newsroom, tmp_path: Path, clock: Clock
+) -> None:
+    """A flash that nobody could send for a day is not sent; a correction is, however late."""
+    async with receiving() as receiver:
+        async with sending(room, tmp_path) as out:
+            await hook(out, receiver.url)
+            await issue(room, level="flash")
+            await receiver.wait(1)
+            await counted(out, delivered=1)
+        await issue(room, ref="A2", level="flash")
+        await issue(room, kind="alert-corrected", ref="A3", msg_type="Update", references=["A1"])
+        clock.move(25 * HOUR)
+        async with sending(room, tmp_path) as out:
+            await receiver.wait(2)
+            await counted(out, delivered=2, expired=1)
+    assert receiver.got[1].event["data"]["alert"]["ref"] == "A3"

@@ -50,7 +50,7 @@ LONGEST_LIFE = 120 * HOUR_MS
 
 
 class Planned(NamedTuple):
-    """What is decided of one alert and one target."""
+    """What is decided of one alert and one target; `recorded_ms` is when the alert was issued."""
 
     event: str
     target: str
@@ -64,6 +64,7 @@ class Planned(NamedTuple):
     reason: str
     due_ms: int
     digested: bool = False
+    recorded_ms: int | None = None
 
 
 class Delivery(NamedTuple):
@@ -362,7 +363,7 @@ def _row(planned: Planned, now_ms: int) -> dict[str, str | int]:
         "webhook_id": webhook_id(planned.event, planned.target),
         "now": now_ms,
         "due": planned.due_ms,
-        "expires": now_ms + LIFE.get(planned.level, LONGEST_LIFE),
+        "expires": (planned.recorded_ms or now_ms) + LIFE.get(planned.level, LONGEST_LIFE),
     }
 
 

@@ -132,6 +132,8 @@ class Reaction:
             chased = await self._deliveries.chase(planned, alert.references, _place(event), now)
             self._begin(chased)
             return
+        # However late it comes: what is worth nothing by now is not sent.
+        planned = planned._replace(recorded_ms=event.recorded_ms)
         rows = [self._row(planned, verdict) for verdict in await self._verdicts(planned, alert)]
         await self._deliveries.plan(rows, _place(event), now)
         self._begin([row.target for row in rows if row.state == "pending"])
