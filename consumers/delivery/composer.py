@@ -60,6 +60,8 @@ class Composer:
             reading = self._made[position] = asyncio.ensure_future(self._read(position))
             if len(self._made) > REMEMBERED:
                 self._made.popitem(last=False)
+        if reading.done() and not reading.cancelled() and reading.exception() is None:
+            return reading.result()
         try:
             return await asyncio.shield(reading)  # one that is cancelled takes no other with it
         except Exception:

@@ -36,6 +36,7 @@ State = Literal[
 ]
 REACTION: Final = "alerts"  # the name that the reaction's checkpoint is kept under
 WINDOW = 64  # deliveries looked at to find some of different stories
+FEW = 300  # rows that are planned without a thread: some milliseconds
 HELD = 500  # held deliveries decided again together
 MOST_SHOWN = 10_000  # attempts listed at once
 HOUR_MS = 3_600_000
@@ -184,7 +185,7 @@ class Deliveries:
             connection.executemany(SQL["plan"], rows)
             connection.execute(SQL["move"], _place(moved))
 
-        await self._ledger.write(work)
+        await self._ledger.write(work, long=len(rows) > FEW)
 
     async def chase(
         self, planned: Planned, alerts: Sequence[str], moved: tuple[int, bytes], now_ms: int
@@ -215,7 +216,7 @@ class Deliveries:
             connection.execute(SQL["move"], _place(moved))
             return targets
 
-        return await self._ledger.write(work)
+        return await self._ledger.write(work, long=True)
 
     async def add(self, planned: Iterable[Planned], now_ms: int) -> None:
         """Write down what is in no log, such as a drill."""
@@ -354,7 +355,7 @@ class Deliveries:
             connection.execute(SQL["recover"], values)
             return connection.changes()
 
-        return await self._ledger.write(work)
+        return await self._ledger.write(work, long=True)
 
 
 def _row(planned: Planned, now_ms: int) -> dict[str, str | int]:

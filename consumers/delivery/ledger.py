@@ -1,7 +1,9 @@
 """The ledger: a SQLite file beside the log, where every decision to send is written before it is.
 
 Whoever writes hands over a piece of work and awaits its end. All that is handed over while one
-commit is synced to the disk shares the next, so that two hundred deliveries cost one sync.
+commit is synced to the disk shares the next, so that two hundred deliveries cost one sync. What is
+short is done by the event loop itself and only its sync by the thread: a statement takes
+microseconds, and passing it to a thread that competes with the loop takes ten times that.
 """
 
 import asyncio
@@ -23,6 +25,9 @@ __all__ = ["SQL", "Ledger"]
 APPLICATION_ID = 0x44_4C_44_56  # "DLDV", marks the file as a ledger of Dateline
 FORMAT = 1  # `PRAGMA user_version` of the tables in sql/deliveries.sql
 BUSY_MS = 30_000  # how long to wait for another process's commit
+MOST_HERE = 500  # pieces of short work that the event loop does itself: some ten milliseconds
+CACHE_KIB = 16 * 1024  # of the ledger kept in memory: some ten thousand open deliveries
+WAL_PAGES = 4_000  # of 4 KiB that the write-ahead log grows to before it is worked in
 LOOK_AGAIN = 0.5  # seconds between tries for the right to send, while another process has it
 
 _FOLDER: Final = Path(__file__).parents[1] / "sql"
@@ -39,6 +44,7 @@ Work = Callable[[apsw.Connection], _T]
 class _Waiting(NamedTuple):
     work: Callable[[apsw.Connection], Any]
     done: asyncio.Future[Any]
+    long: bool
 
 
 class Ledger:
@@ -55,20 +61,23 @@ class Ledger:
         self.path = path
         self._waiting: list[_Waiting] = []
         self._at_work = False
+        self._reads = 0  # under way in the thread, which has the connection meanwhile
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="dateline-ledger")
         try:
             self._connection = self._thread.submit(_open, path).result()
         except apsw.Error as error:
             raise DeliveriesUnavailable(path, str(error)) from error
 
-    async def write(self, work: Work[_T]) -> _T:
+    async def write(self, work: Work[_T], *, long: bool = False) -> _T:
         """Do work within a transaction, and return when it is on the disk.
+
+        `long` says that it takes longer than an event loop should be kept.
 
         Raises:
             DeliveriesUnavailable: nothing of it was written.
         """
         done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(work, done))
+        self._waiting.append(_Waiting(work, done, long))
         if not self._at_work:
             self._at_work = True
             # Whatever else is handed over in this turn of the loop shares the commit.
@@ -77,12 +86,19 @@ class Ledger:
 
     async def read(self, work: Work[_T]) -> _T:
         """Do work that only reads."""
+        self._reads += 1
+        reading = asyncio.get_running_loop().run_in_executor(self._thread, work, self._connection)
+        # Not in a `finally`: who is cancelled leaves the thread at it.
+        reading.add_done_callback(self._read)
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._thread, work, self._connection
-            )
+            return await asyncio.shield(reading)
         except apsw.Error as error:
             raise DeliveriesUnavailable(self.path, str(error)) from error
+
+    def _read(self, reading: asyncio.Future[Any]) -> None:
+        self._reads -= 1
+        if not reading.cancelled():
+            reading.exception()  # told to whoever still waits
 
     def _hand_over(self) -> None:
         batch, self._waiting = self._waiting, []
@@ -90,17 +106,49 @@ class Ledger:
             self._at_work = False
             return
         loop = asyncio.get_running_loop()
-        committed = loop.run_in_executor(self._thread, self._commit, batch)
+        ends = self._here(batch)
+        if ends is None:
+            committed = loop.run_in_executor(self._thread, self._commit, batch)
+        else:
+            committed = loop.run_in_executor(self._thread, self._sync, ends)
         committed.add_done_callback(lambda ended: self._committed(batch, ended.result()))
 
+    def _here(self, batch: list[_Waiting]) -> list[Any] | None:
+        """Do a batch up to its commit, in the loop; None where that would keep it, or fails."""
+        if self._reads or len(batch) > MOST_HERE or any(waits.long for waits in batch):
+            return None
+        connection = self._connection
+        try:
+            connection.set_busy_timeout(0)
+            connection.execute("BEGIN IMMEDIATE")
+        except apsw.Error:  # another process is writing; the thread waits for it
+            return None
+        finally:
+            connection.set_busy_timeout(BUSY_MS)
+        try:
+            return [waits.work(connection) for waits in batch]
+        except Exception:  # noqa: BLE001 - done again in the thread, each on its own
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            return None
+
+    def _sync(self, ends: list[Any]) -> list[tuple[Any, Exception | None]]:
+        try:
+            self._connection.execute("COMMIT")
+        except apsw.Error as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            return [(None, self._explained(error))] * len(ends)
+        return [(end, None) for end in ends]
+
     def _committed(self, batch: list[_Waiting], ends: list[tuple[Any, Exception | None]]) -> None:
-        for (_, done), (result, error) in zip(batch, ends, strict=True):
-            if done.done():  # whoever waited was cancelled
+        for waits, (result, error) in zip(batch, ends, strict=True):
+            if waits.done.done():  # whoever waited was cancelled
                 continue
             if error is None:
-                done.set_result(result)
+                waits.done.set_result(result)
             else:
-                done.set_exception(error)
+                waits.done.set_exception(error)
         self._hand_over()
 
     def _commit(self, batch: list[_Waiting]) -> list[tuple[Any, Exception | None]]:
@@ -166,6 +214,8 @@ def _open(path: str) -> apsw.Connection:
         # What is written here decides whether somebody is told twice or never: it is synced.
         connection.pragma("synchronous", "FULL")
         connection.pragma("foreign_keys", value=True)
+        connection.pragma("cache_size", -CACHE_KIB)
+        connection.pragma("wal_autocheckpoint", WAL_PAGES)
         if connection.pragma("application_id") != APPLICATION_ID:
             _make(connection, path)
         _check(path, f"a ledger of format {FORMAT}", connection.pragma("user_version") == FORMAT)
