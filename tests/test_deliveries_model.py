@@ -5,7 +5,13 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from consumers.delivery.deliveries import Deliveries, Delivery, End, Planned
 from consumers.delivery.endpoints import Endpoints
@@ -131,5 +137,8 @@ class Sending(RuleBasedStateMachine):
         self.loop.close()
 
 
-Sending.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
-TestSending = Sending.TestCase
+def test_every_order_of_events_holds() -> None:
+    """Nobody is sent an alert twice, and whoever may have got it is told of its correction."""
+    run_state_machine_as_test(
+        Sending, settings=settings(max_examples=40, stateful_step_count=30, deadline=None)
+    )

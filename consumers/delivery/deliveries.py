@@ -69,7 +69,7 @@ class Planned(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """A delivery that is claimed: it is written down as under way, and goes out next."""
+    """A delivery that is claimed: written down as under way, it goes out next."""
 
     delivery: int
     webhook_id: str
@@ -110,7 +110,7 @@ class End(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """A try as it is listed; what is not known yet, or was never tried, is None."""
+    """A try as it is listed; of what was never tried all but the delivery is None."""
 
     webhook_id: str
     kind: str
@@ -251,10 +251,8 @@ class Deliveries:
 
     async def waiting(self, now_ms: int) -> list[str]:
         """Give the targets that something is due for."""
-        asked = {"now": now_ms}
-        return await self._ledger.read(
-            lambda c: [row[0] for row in c.execute(SQL["waiting"], asked)]
-        )
+        query, asked = SQL["waiting"], {"now": now_ms}
+        return await self._ledger.read(lambda c: [row[0] for row in c.execute(query, asked)])
 
     async def held(self, now_ms: int) -> list[Held]:
         """Give what was held until now."""
@@ -273,11 +271,11 @@ class Deliveries:
 
     async def gather(self, digest: Planned, now_ms: int) -> None:
         """Make one delivery of all that is due to be told to a target in a digest."""
-        into = {"event": digest.event, "target": digest.target, "now": now_ms}
+        row = _row(digest, now_ms)
 
         def work(connection: apsw.Connection) -> None:
-            connection.execute(SQL["plan"], _row(digest, now_ms))
-            connection.execute(SQL["into-digest"], into)
+            connection.execute(SQL["plan"], row)
+            connection.execute(SQL["into-digest"], row)
 
         await self._ledger.write(work)
 
@@ -373,7 +371,7 @@ def _place(moved: tuple[int, bytes]) -> dict[str, int | str | bytes]:
 
 
 def _end(connection: apsw.Connection, ended: End, now_ms: int) -> None:
-    values = {**ended._asdict(), "due": ended.due_ms, "began": ended.began_ms, "now": now_ms}
+    values = {**ended._asdict(), "now": now_ms}
     connection.execute(SQL["attempted"], values)
     connection.execute(SQL["end"], values)
     if ended.digest:

@@ -30,13 +30,13 @@ WHERE delivery = :delivery
 UPDATE deliveries SET state = 'expired', ended_ms = :now WHERE delivery = :delivery
 
 -- name: attempted
-INSERT INTO attempts VALUES (:delivery, :number, :began, :milliseconds, :status, :error, :address,
+INSERT INTO attempts VALUES (:delivery, :number, :began_ms, :milliseconds, :status, :error, :address,
     :may_have)
 
 -- name: end
 UPDATE deliveries SET
     state = CASE WHEN overtaken AND :state <> 'delivered' THEN 'superseded' ELSE :state END,
-    due_ms = :due, ended_ms = CASE WHEN :state = 'retry' THEN NULL ELSE :now END,
+    due_ms = :due_ms, ended_ms = CASE WHEN :state = 'retry' THEN NULL ELSE :now END,
     shown_as = coalesce(:shown_as, shown_as)
 WHERE delivery = :delivery AND state = 'in flight'
 

@@ -1,0 +1,111 @@
+"""Subscribing from the command line: added, tried, looked at, rotated, disabled and recovered."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from receiving import Receiver, receiving
+from test_subscribing import allowing
+
+
+class Ran(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Line:
+    """A command line in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    async def run(self, *arguments: str) -> Ran:
+
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "dateline", *arguments),
+            cwd=self.folder,
+            env=os.environ | {"DATELINE_ALLOW_LOOPBACK_TARGETS": "true"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        return Ran(process.returncode or 0, out.decode(), err.decode())
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Line:
+    return Line(tmp_path)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving(allowing) as made:
+        yield made
+
+
+async def test_from_added_to_recovered(line: Line, receiver: Receiver) -> None:
+    """A webhook is added, gets a drill that says so, and is rotated, disabled and recovered."""
+    added = (await line.run("webhooks", "add", receiver.url, "--json")).json
+    assert added["secret"].startswith("whsec_")
+    target = added["target"]
+    drill = await line.run("alerts", "test", "--json")
+    assert (drill.code, list(drill.json["targets"].values())) == (0, ["delivered"])
+    told = receiver.got[-1].event
+    assert told["type"] == "dateline.drill"
+    assert told["data"]["drill"] is True
+    assert "DRILL" in told["data"]["headline"]
+    (tried,) = (await line.run("webhooks", "attempts", target, "--json")).json
+    assert (tried["state"], tried["status"]) == ("delivered", 200)
+    listed = await line.run("webhooks", "list")
+    assert target in listed.out
+    assert added["secret"] not in listed.out
+    rotated = (await line.run("webhooks", "rotate", target, "--json")).json
+    assert rotated["secret"] not in ("", added["secret"])
+    assert (await line.run("webhooks", "disable", target)).code == 0
+    assert "disabled" in (await line.run("webhooks", "list")).out
+    recovered = await line.run("webhooks", "recover", target, "--since", "2020-01-01T00:00:00Z")
+    assert (recovered.code, "0 deliveries" in recovered.out) == (0, True)
+    resent = await line.run("webhooks", "resend", tried["delivery"])
+    assert (resent.code, "will be sent again" in resent.out) == (0, True)
+
+
+async def test_a_drill_that_misses_somebody_says_so(line: Line, receiver: Receiver) -> None:
+    """`alerts test` ends with 1 and names who was not reached."""
+    target = (await line.run("webhooks", "add", receiver.url, "--json")).json["target"]
+    receiver._answering = None
+    receiver.status = 500
+    drill = await line.run("alerts", "test")
+    assert drill.code == 1
+    assert f"{target}" in drill.out
+    assert "retry" in drill.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("add", "ftp://x"), "target-schema"),
+        (("disable", "webhook:none"), "no target webhook:none"),
+        (("recover", "webhook:none", "--since", "yesterday"), "moment"),
+    ],
+)
+async def test_what_cannot_be_done_is_one_sentence(
+    line: Line, arguments: tuple[str, ...], words: str
+) -> None:
+    """What is refused is refused with exit 1 and one sentence that says why."""
+    done = await line.run("webhooks", *arguments)
+    assert done.code == 1
+    assert words in done.err
+    assert done.err.count("\n") == 1
