@@ -4,18 +4,18 @@ The contents of an event are committed to whole, so they are erased whole, with 
 is left of them stands in the redaction itself, which is how a story can still be told.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from pydantic import ValidationError
+import orjson
 
-from events.codec import canonical, encode
+from events.codec import canonical, decode
 from events.corrections import content_of, locate
-from events.developments import Development, FigureRevised
+from events.developments import FigureRevised
 from events.editorial import Corrected, Erasure, Redacted, Refiled
 from events.envelope import Recorded
 from events.filing import Fact
-from events.vocabulary import KINDS, Erased, Unknown
+from events.vocabulary import Erased, Unknown
 
 __all__ = ["PRIVATE", "erasures"]
 
@@ -28,26 +28,34 @@ PROSE = 16  # characters from which words are looked for inside of others; short
 
 
 def erasures(
-    redaction: Redacted, events: Sequence[Recorded], standing: Iterable[str]
+    redaction: Redacted,
+    events: Sequence[Recorded],
+    stored: Mapping[int, bytes],
+    standing: Iterable[str],
 ) -> tuple[Erasure, ...]:
     """Give what is erased, in order of version.
 
     Args:
         redaction: the act, judged.
         events: the story so far.
+        stored: the body of each as it is stored, by version; of one that was erased, its remains.
         standing: the words that stand in the fields now.
     """
     fields = [locate(redaction.target, field) for field in redaction.fields if field != PRIVATE]
     words = {*standing, *_words_of(fields, events)}
-    left = {event.version: _without(event, words) for event in events if words}
+    left = {
+        event.version: _without(event, stored[event.version], words)
+        for event in events
+        if words and event.version in stored
+    }
     hidden = _versions_of(redaction.target, events) if PRIVATE in redaction.fields else set()
     bodies = {version: body for version, body in left.items() if body is not None}
     for event in events:
         # A log that keeps both parts of an event under one key can only erase it whole.
-        if event.version in hidden and isinstance(event.development, Development):
-            bodies.setdefault(event.version, encode(event.development).decode())
+        if event.version in hidden and event.version in stored:
+            bodies.setdefault(event.version, stored[event.version].decode())
     for earlier in events:
-        bodies |= _restated(earlier, bodies)
+        bodies |= _restated(earlier, stored, bodies)
     return tuple(
         Erasure(
             version=version,
@@ -109,26 +117,35 @@ def _versions_of(ref: str, events: Iterable[Recorded]) -> set[int]:
     }
 
 
-def _without(event: Recorded, words: set[str]) -> str | None:
-    """Give the body of an event without some words, None where it has none of them."""
-    development = event.development
-    if isinstance(development, Unknown | Erased):
-        return None
-    content = development.model_dump(mode="json", by_alias=True, exclude_none=True)
-    content.pop("erases", None)
+def _without(event: Recorded, body: bytes, words: set[str]) -> str | None:
+    """Give the body of an event without some words, None where it has none of them.
+
+    It is changed as it is stored, whatever its kind and schema, and must read as before.
+    """
+    kind, schema = str(event.provenance["kind"]), int(event.provenance["schema"])
+    content = orjson.loads(body)
+    erased = content.pop("erases", None)
+    before = canonical(content)
+
+    shape = type(decode(kind, schema, body))
+
+    def reads() -> bool:
+        try:
+            return type(decode(kind, schema, canonical(content))) is shape
+        except ValueError:
+            return False
+
     for place, name, text in list(_texts(content)):
         if text in words:
-            _empty(development.kind, content, place, name)
+            _empty(place, name, reads)
         else:
             for word in words:
                 if len(word) >= PROSE and word in text:
                     place[name] = str(place[name]).replace(word, MARK)
-    whole = development.model_dump(mode="json", by_alias=True, exclude_none=True)
-    whole.pop("erases", None)
-    if content == whole:
+    if canonical(content) == before:
         return None
-    if isinstance(development, Redacted) and development.erases is not None:
-        content["erases"] = _marked(development.erases)
+    if erased is not None:
+        content["erases"] = _marked(erased)
     return canonical(content).decode()
 
 
@@ -142,43 +159,36 @@ def _texts(value: Any) -> Iterator[tuple[Any, Any, str]]:  # noqa: ANN401 - any 
             yield from _texts(each)
 
 
-def _empty(kind: str, content: Any, place: Any, name: Any) -> None:  # noqa: ANN401 - any JSON value
+def _empty(place: Any, name: Any, reads: Callable[[], bool]) -> None:  # noqa: ANN401 - any JSON value
     """Take a text out of a body: the field goes where it may, else something stands for it."""
     text = place[name]
     if isinstance(place, dict):
         del place[name]
-        if _reads(kind, content):
+        if reads():
             return
     for stand_in in (MARK, NAMELESS):
         place[name] = stand_in
-        if _reads(kind, content):
+        if reads():
             return
     place[name] = text  # what cannot be anything else, such as a kind, is no redacted text
 
 
-def _reads(kind: str, content: Any) -> bool:  # noqa: ANN401 - any JSON value
-    try:
-        KINDS[kind].model_validate(content)
-    except ValidationError:
-        return False
-    return True
-
-
-def _marked(earlier: Iterable[Erasure]) -> list[dict[str, Any]]:
+def _marked(earlier: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Say of erasures that they were, without what was left: a later redaction says that anew."""
-    private = {True: {"private": True}, None: {}, False: {}}
-    return [{"version": each.version, **private[each.private]} for each in earlier]
+    return [{name: each[name] for name in each if name != "remains"} for each in earlier]
 
 
-def _restated(event: Recorded, bodies: dict[int, str]) -> dict[int, str]:
+def _restated(
+    event: Recorded, stored: Mapping[int, bytes], bodies: Mapping[int, str]
+) -> dict[int, str]:
     """Take over an earlier redaction whose own words go, or whose remains hold what goes now."""
     act = event.development
-    if not isinstance(act, Redacted) or act.erases is None:
+    if not isinstance(act, Redacted) or act.erases is None or event.version not in stored:
         return {}
     if event.version not in bodies and not any(each.version in bodies for each in act.erases):
         return {}
     said = {each.version: each.remains for each in act.erases if each.remains is not None}
-    stripped: dict[str, Any] = act.model_dump(mode="json", by_alias=True, exclude_none=True)
-    stripped["erases"] = _marked(act.erases)
-    own = bodies.get(event.version, canonical(stripped).decode())
+    content = orjson.loads(stored[event.version])
+    content["erases"] = _marked(content["erases"])
+    own = bodies.get(event.version, canonical(content).decode())
     return {event.version: own, **{v: text for v, text in said.items() if v not in bodies}}

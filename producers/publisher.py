@@ -194,7 +194,15 @@ class Publisher:
         paths = (field for field in redaction.fields if field != PRIVATE)
         found = [standing_there(case, redaction.target, path, "fields")[2] for path in paths]
         events = [each async for each in self._log.read_versions(story)]
-        erased = erasures(redaction, events, [text for text in found if isinstance(text, str)])
+        sealed = await self._log.find([str(each.provenance["id"]) for each in events])
+        remains = await self._log.remains()
+        bodies = {
+            each.version: each.body if each.body is not None else remains.get(each.position, b"")
+            for each in sealed.values()
+        }
+        stored = {version: body for version, body in bodies.items() if body}
+        standing = [text for text in found if isinstance(text, str)]
+        erased = erasures(redaction, events, stored, standing)
         return event._replace(development=redaction.model_copy(update={"erases": erased}))
 
     def _remember(self, story: str, events: Sequence[Filed], places: Appended, now_ms: int) -> None:

@@ -763,9 +763,9 @@ PLANTED = [
         "A redaction takes the corrections of the words along",
         "test_redaction.py::test_a_story_is_told_without_the_words",
         "producers/erasing.py",
-        "                    found += [development.old, development.new]",
-        "                    found += []",
-        "what had been corrected into the field stayed",
+        "    words = {*standing, *_words_of(fields, events)}",
+        "    words = {*standing}",
+        "what had stood there before it was corrected stayed",
     ),
     Planted(
         "A body that is missing without its tombstone is tampering",
@@ -790,14 +790,6 @@ PLANTED = [
         "            if size > signed and (late or enough):",
         "            if size > signed and enough:",
         "a few events waited for more to come",
-    ),
-    Planted(
-        "A bit that flips in the write-ahead log loses nothing unseen",
-        "test_survives_tampering.py::test_no_flipped_bit_is_a_silent_wrong_answer[30-news.db-wal]",
-        "consumers/audit/verify.py",
-        "    if kept and max(kept) > head.size:",
-        "    if False:",
-        "a log that had lost its last events was found whole",
     ),
     Planted(
         "Private parts are given to nobody without a record of it",

@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import apsw
 import pytest
 from conftest import Clock
-from filings import ADA
+from filings import ADA, note
 from serving import served
 
 from consumers.alerts.policy import load
@@ -20,8 +21,10 @@ from consumers.rebuild import rebuild
 from dateline.auditing import wanted_export
 from dateline.run import run
 from dateline.wiring import Newsroom, newsroom
+from events import codec
 from events.errors import LogDamaged, Refused
 from events.log import Log
+from events.vocabulary import SCHEMAS, Unknown
 from producers.intake import take
 from producers.publisher import Publisher
 
@@ -275,3 +278,39 @@ async def test_alerts_forget_redacted_words_as_well(tmp_path: Path, clock: Clock
         room.policy = policy
         assert await room.cleaning.clean() == 1
         assert list(traces(tmp_path, headline)) == []
+
+
+async def test_events_of_unknown_kinds_lose_the_words_as_well(log: Log, clock: Clock) -> None:
+    """A later Dateline's event is changed as it is stored: nobody here has to understand it."""
+    publisher = Publisher(log, clock)
+    await filed(publisher, "story-opened", title="A story")
+    await filed(publisher, "quote-added", ref="Q", body=BODY)
+    strange = note("x")
+    object.__setattr__(strange.development, "kind", "told-tomorrow")  # as a later version files it
+    with (
+        mock.patch.dict(SCHEMAS, {"told-tomorrow": 7}),
+        mock.patch.dict(
+            codec._WRITERS,
+            {"told-tomorrow": lambda *_, **__: b'{"said":"%b, they said"}' % BODY.encode()},
+        ),
+    ):
+        await log.append("a", [strange])
+    await filed(publisher, "redacted", target="Q", fields=["body"], **LAW)
+    events = [event async for event in log.read_versions("a")]
+    assert events[2].development == Unknown("told-tomorrow", 7, {"said": "[redacted], they said"})
+
+
+async def test_every_text_can_be_redacted(room: Newsroom, tmp_path: Path) -> None:
+    """Claims, words of figures and titles go as headlines do; what must say something says so."""
+    words = [f"zqtext{number:02} of a drill, in some field" for number in range(3)]
+    await filed(room, "story-opened", ref="E1", title=words[0])
+    figure = {"ref": "F1", "measure": "children", "words": words[2], "source": "org:a"}
+    claim = {"ref": "C1", "text": words[1]}
+    await filed(room, "figure-reported", ref="Q", claims=[claim], figures=[figure])
+    for target, field in (("E1", "title"), ("Q", "claims.C1.text"), ("Q", "figures.F1.words")):
+        await filed(room, "redacted", target=target, fields=[field], **LAW)
+    await room.cleaning.clean()
+    assert list(traces(tmp_path, *words)) == []
+    state = json.loads(await room.state("a"))
+    assert state["title"] == "[redacted]"
+    assert (await room.auditor.verify(lambda *_: None)).events == 5
