@@ -94,7 +94,8 @@ class Node:
             make=make,
             stamped=clock is None,
         )
-        self._loop = _new_loop()
+        # Not uvloop's: its TLS connections do not end with their loop.
+        self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="dateline-kafka", daemon=True)
 
     @property
@@ -298,14 +299,6 @@ class Node:
     async def lag(self) -> Lag:
         """Say how far behind the mirror is."""
         return self._follower.lag()
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop  # noqa: PLC0415 - not on every platform
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
 
 
 def _settle(told: list[tuple["asyncio.Future[Any]", Places | Void | LogError]]) -> None:
