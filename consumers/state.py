@@ -162,17 +162,7 @@ def document(
     heading = orjson.loads(sections["heading"])
     pending, resolved = _waits(_parsed(sections, "responses"), now, public=public)
     mentions = _parsed(sections, "mentions")
-    prefix = "public_" if public else ""
-    place = {
-        "story": heading["story"],
-        "title": heading[f"{prefix}title"],
-        "status": heading["status"],
-        "version": heading[f"{prefix}version"],
-        "position": heading[f"{prefix}position"],
-        "recorded_at": heading[f"{prefix}recorded_at"],
-        "first_seen": heading.get("first_seen"),
-        "lead": _some(orjson.loads(lead), "ref", "headline") if lead else None,
-    }
+    place = _place(heading, lead, "public_" if public else "")
     people, places = (_mentioned(mentions, kind, public=public) for kind in ("person:", "place:"))
     rest: dict[str, tuple[bytes, ...]] = {
         "timeline": (b"[", sections.get("timeline", b""), b"]"),
@@ -190,6 +180,20 @@ def document(
         pieces += (b',"%b":' % name.encode(), *content)
     pieces.append(b"}")
     return b"".join(pieces)
+
+
+def _place(heading: Mapping[str, Any], lead: str | None, prefix: str) -> dict[str, Any]:
+    """What a state begins with: where the story stands, as the reader was shown it."""
+    return {
+        "story": heading["story"],
+        "title": heading[f"{prefix}title"],
+        "status": heading["status"],
+        "version": heading[f"{prefix}version"],
+        "position": heading[f"{prefix}position"],
+        "recorded_at": heading[f"{prefix}recorded_at"],
+        "first_seen": heading.get("first_seen"),
+        "lead": _some(orjson.loads(lead), "ref", "headline") if lead else None,
+    }
 
 
 def good_until(sections: Mapping[str, bytes], now: str) -> datetime:

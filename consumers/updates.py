@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from consumers.parts import Heading, Item, Part, Parts
+from consumers.parts import Find, Heading, Item, Part, Parts
 from consumers.standing import in_sight
 from consumers.state import INTERNAL, Row, for_readers
 from events.editorial import EmbargoBroken, EmbargoLifted, HoldReleased, Published, Redacted
@@ -83,9 +83,7 @@ def update_of(
             continue
         old = before.get(row.key)
         if row.audience != INTERNAL:
-            hidden = {ref for ref in orjson.loads(row.names or "[]") if not in_sight(find, ref)}
-            content = for_readers(row.section, row.content, hidden) if hidden else row.content
-            shown.setdefault(row.section, []).append(orjson.Fragment(content))
+            shown.setdefault(row.section, []).append(_shown(find, row))
         elif old is not None and old.public:
             gone.append(row.key)
         else:
@@ -101,6 +99,12 @@ def update_of(
         "gone": gone,
     }
     return _told(event, heading, kind, facts, min(urgencies, default=ORDINARY))
+
+
+def _shown(find: Find, row: Row) -> orjson.Fragment:
+    """Give a part as it was stored, without the names that readers may not know of."""
+    hidden = {ref for ref in orjson.loads(row.names or "[]") if not in_sight(find, ref)}
+    return orjson.Fragment(for_readers(row.section, row.content, hidden) if hidden else row.content)
 
 
 def _public(heading: Part | None) -> bool:

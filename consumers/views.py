@@ -19,6 +19,7 @@ from consumers.turns import BUSY_SECONDS, in_turn, only_one, patience
 from events.envelope import Recorded
 from events.errors import RebuildUnderWay, ViewsUnavailable
 from events.log import Clock
+from events.sqlite_file import begin_private
 
 __all__ = ["DAMAGE", "STORAGE", "ParkedEvent", "Position", "Views", "set_aside"]
 
@@ -97,6 +98,8 @@ class Views:
             self._open()
 
     def _open(self) -> None:
+        if self.path != ":memory:":
+            begin_private(self.path)  # it holds what is not released
         self.connection = apsw.Connection(self.path)
         try:
             self.connection.set_busy_handler(patience)

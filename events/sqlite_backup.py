@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 
 from events.errors import LogUnavailable, NotFound, Refused
-from events.sqlite_file import connect, explain
+from events.sqlite_file import begin_private, connect, explain
 
 __all__ = ["Progress", "checkpoint_of", "copy_log", "files_of", "put_checkpoint", "restore_log"]
 
@@ -76,6 +76,7 @@ def files_of(target: str) -> list[str]:
 def _copy(source: str, target: str, progress: Progress) -> None:
     origin = connect(source)
     try:
+        begin_private(target)
         made = apsw.Connection(target)
         try:
             with made.backup("main", origin, "main") as backup:

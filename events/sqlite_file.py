@@ -1,5 +1,6 @@
 """The file of a SQLite log: opened the same way by all who write, read or copy it."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -13,7 +14,7 @@ import apsw
 
 from events.errors import LogDamaged, LogError, LogFull, LogUnavailable
 
-__all__ = ["connect", "explain", "identity", "patience", "patiently"]
+__all__ = ["begin_private", "connect", "explain", "identity", "patience", "patiently"]
 
 BUSY_SECONDS = 30.0  # how long to wait for another process's commit; fsync on a tired disk is slow
 APPLICATION_ID = 0x44_4C_4E_45  # "DLNE", marks the file as a Dateline log
@@ -33,6 +34,16 @@ def identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def begin_private(path: str) -> None:
+    """Begin a file that nobody else on the machine may read: sources and notes go into it.
+
+    One that is there is left as it is, so that a newsroom may share it as it likes.
+    """
+    # Exclusively: to close what SQLite has open would take its locks away.
+    with contextlib.suppress(OSError):  # SQLite finds what is in the way and says it better
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
 def connect(path: str) -> apsw.Connection:
     """Open a log's file, making its tables when it is new.
 
@@ -40,6 +51,7 @@ def connect(path: str) -> apsw.Connection:
         apsw.Error: the file cannot be opened; see `explain`.
         LogDamaged: it is something else than a log.
     """
+    begin_private(path)
     connection = apsw.Connection(path)
     try:
         connection.set_busy_handler(patience)

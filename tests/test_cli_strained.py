@@ -81,3 +81,20 @@ def test_a_log_has_one_of_each_by_whatever_link_it_is_named(tmp_path: Path) -> N
     for path_of in (views_path, keys_path, book_path, signing_key_path):
         beside = str(path_of(f"sqlite:///{tmp_path}/link.db"))
         assert os.path.realpath(beside) == str(path_of(f"sqlite:///{tmp_path.resolve()}/news.db"))
+
+
+def test_nobody_else_on_the_machine_reads_what_is_private(tmp_path: Path) -> None:
+    """Every file that the program makes is its owner's alone, whatever the shell's mask is."""
+    data = '{"title": "t", "private": {"sources": "somebody"}}'
+    for words in (
+        ("file", "a", "story-opened", "--headline", "h", "--data", data),
+        ("stories",),
+        ("keys", "create", "desk", "--scope", "file"),
+        ("backup", "copy.db"),
+        ("restore", "copy.db", "--log", "sqlite:///again.db"),
+    ):
+        code, _, complaint = dateline(tmp_path, *words)
+        assert code == 0, complaint
+    modes = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.iterdir()}
+    assert len(modes) >= 5
+    assert not any(modes.values()), modes

@@ -127,6 +127,17 @@ def test_a_correction_is_judged_by_what_stands_now() -> None:
     refused("parts-exceed-whole", lambda: correct(story, "D", "figures.F2.value", 4, 5))
 
 
+def test_a_number_that_becomes_a_sources_is_counted_with_its_others() -> None:
+    """When a part turns out to be of the source of the whole, it is held against the whole."""
+    story = opened()
+    part = FIGURE | {"ref": "F2", "value": 9, "part_of": "F1", "source": "org:b"}
+    story.file("figure-reported", ref="D", figures=[FIGURE])
+    story.file("figure-reported", ref="E", figures=[part])
+    refused("parts-exceed-whole", lambda: correct(story, "F2", "source", "org:b", "person:a"))
+    correct(story, "F2", "value", 9, 8)
+    correct(story, "F2", "source", "org:b", "person:a")
+
+
 def test_a_correction_need_not_mend_what_a_source_broke() -> None:
     """When a source revises its whole below its parts, what stands beside it is still put right."""
     story = opened()

@@ -129,6 +129,9 @@ def test_wholes_and_parts_run_in_no_circle() -> None:
         FIGURE | {"ref": "F2", "part_of": "F1"},
     ]
     refused("part-circle", lambda: opened().file("figure-reported", figures=circle))
+    claimed: dict[str, Any] = {"claims": [{"ref": "C1", "text": "x"}]}
+    of_claim = [FIGURE | {"part_of": "C1"}]
+    refused("ref-known", lambda: opened().file("figure-reported", figures=of_claim, **claimed))
 
 
 def test_figures_not_comparable_are_never_computed_with() -> None:

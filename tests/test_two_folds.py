@@ -271,3 +271,35 @@ def test_what_is_erased_stands_in_no_correction_of_it() -> None:
     law: dict[str, Any] = {"reason_code": "libel", "legal_basis": "law", "ordered_by": "a court"}
     story.file("redacted", target="Q", fields=["body"], **law)
     assert "libel" not in str({**story.state(), "alerts": []})
+
+
+def test_a_noted_conflict_is_public_while_all_that_it_names_is() -> None:
+    """Readers see a note while they see both sides of it, as it stands after its corrections."""
+    story = opened()
+    story.file("figure-reported", ref="E2", figures=[FIGURE, FIGURE | {"ref": "F2"}])
+    between = {"between": ["F1", "F2"], "nature": "quantity"}
+    story.file("conflict-noted", ref="N", headline="They diifer", conflict=between)
+    correct(story, "N", "headline", "They diifer", "They differ")
+    for public, act in ((True, "held"), (False, "hold-released"), (True, "withdrawn")):
+        seen = story.state(public=True)
+        assert [note["headline"] for note in seen["conflicts"]] == ["They differ"] * public
+        assert len(seen["corrections"]) == public
+        story.file(act, target="N", reason="a drill")
+    assert story.state(public=True)["conflicts"] == []
+    story.file("conflict-noted", ref="M", headline="They differ", conflict=between)
+    for public, act in ((True, "held"), (False, "hold-released"), (True, "held")):
+        assert len(story.state(public=True)["conflicts"]) == public
+        story.file(act, target="E2", reason="a drill")
+
+
+def test_readers_await_an_answer_until_they_see_it() -> None:
+    """An answer that is held has come for the newsroom, and is awaited by readers."""
+    story = opened()
+    story.file("response-awaited", response=WAIT)
+    story.file("response-received", ref="A", resolves="P1", embargo_until=LATER)
+    for act in ("held", "embargo-broken"):
+        assert (len(story.state()["pending"]), len(story.state(public=True)["pending"])) == (0, 1)
+        story.file(act, target="A", reason="r")
+    story.file("hold-released", target="A", reason="r")
+    assert [wait["by"] for wait in story.state(public=True)["resolved"]] == ["A"]
+    assert story.state(public=True)["pending"] == []
