@@ -1,6 +1,7 @@
 """Pages over HTTP: the front page, a story, and what they load."""
 
 import asyncio
+from contextlib import suppress
 from functools import lru_cache
 from typing import Final, Protocol
 
@@ -14,6 +15,7 @@ from consumers.outputs.place import Place
 from consumers.pages import page
 from consumers.stories import Stories
 from consumers.subscription import Subscription
+from consumers.views import STORAGE
 from events.errors import NotFound
 
 __all__ = ["POLICY", "routes"]
@@ -61,7 +63,8 @@ def routes(room: Served, base: str | None = None) -> list[Route]:
         return Place(base or asked_url(request))
 
     async def home(request: Request) -> Response:
-        await room.subscription.catch_up()
+        with suppress(*STORAGE):  # a disk that takes no more: what is known by now is told
+            await room.subscription.catch_up()
         found = await asyncio.to_thread(room.stories.summaries, public=True)
         body = await asyncio.to_thread(page.home, found[:MOST_STORIES], place(request))
         return answer(request, body, HTML, _GUARD)

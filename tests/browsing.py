@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-WITHIN = 30.0  # seconds that the browser has for anything
+WITHIN = 60.0  # seconds that the browser has for anything
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 

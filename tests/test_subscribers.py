@@ -98,7 +98,7 @@ async def test_a_subscriber_misses_nothing(desk: Served, name: str) -> None:
         assert process.stdout is not None
         try:
             await file_all(desk)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 lines = [(await process.stdout.readline()).decode() for _ in range(FILED)]
         finally:
             os.killpg(process.pid, signal.SIGKILL)  # a shell has children
