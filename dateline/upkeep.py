@@ -224,6 +224,7 @@ async def _work(room: Newsroom) -> list[dict[str, Any]]:
         ),
         _audit(room, head.size),
         _erasures(room),
+        _alerts(room),
         _finding("parked", f"{parked} events", risk=parked > 0),
         _finding(
             "clock",
@@ -252,6 +253,18 @@ def _erasures(room: Newsroom) -> dict[str, Any]:
     left = len(room.auditor.book.redactions(open_only=True))
     words = f"{left} redactions to be cleaned up after" if left else "every file is clean of them"
     return _finding("redactions", words, risk=left > 0)
+
+
+def _alerts(room: Newsroom) -> dict[str, Any]:
+    """Say whom alerts do not reach; a target that is disabled is a risk till somebody looks."""
+    found = room.reach.trouble() if room.reach is not None else None
+    if found is None or not found.targets:
+        return _finding("alerts", "no targets; `dateline webhooks add` takes one in")
+    words = (
+        f"{found.targets} targets, {found.failing} failing, {found.disabled} disabled; "
+        f"{found.waiting} deliveries wait, {found.failed} failed"
+    )
+    return _finding("alerts", words, risk=found.disabled > 0)
 
 
 async def _verified(file: str) -> Verified:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import email
 import os
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.message import Message
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from py_vapid import Vapid02
 from receiving import issue, receiving, sending, states, until
+from serving import served
 
 from consumers.delivery.channels import Parcel
 from consumers.delivery.channels.apprised import Apprised
@@ -28,6 +30,7 @@ from consumers.delivery.endpoints import Endpoint
 from consumers.delivery.guard import Guard
 from consumers.delivery.message import Message as Said
 from consumers.delivery.outgoing import Outcome
+from consumers.delivery.routes import BROWSER, FOLDER
 from consumers.delivery.wishes import Wishes
 from dateline.outbox import Outbox
 from dateline.wiring import Newsroom, newsroom
@@ -291,3 +294,56 @@ async def test_the_console_shows_one_line(
         await issue(room, level="flash")
         await until(lambda: all_delivered(out, 1))
     assert "ALERT flash a-story A1 happens\n" in capsys.readouterr().out
+
+
+WORKER_AT_WORK = """
+const heard = {};
+const shown = [];
+globalThis.self = {
+  addEventListener: (name, work) => { heard[name] = work; },
+  registration: { showNotification: async (title, how) => { shown.push([title, how.tag]); } },
+  clients: { openWindow: async (path) => { shown.push(path); } },
+};
+require(process.argv[1]);
+const waiting = [];
+const waitUntil = (work) => waiting.push(work);
+for (const headline of ["A1 happens", "CORRECTION: A1 happens"]) {
+  const alert = { headline, tag: "msg_1", text: "", story: "s" };
+  heard.push({ data: { json: () => alert }, waitUntil });
+}
+for (const story of ["a-story", "https://elsewhere.example/"]) {
+  heard.notificationclick({ notification: { close() {}, data: { story } }, waitUntil });
+}
+Promise.all(waiting).then(() => console.log(JSON.stringify(shown)));
+"""
+
+
+async def test_the_worker_shows_a_correction_in_place_of_its_alert(tmp_path: Path) -> None:
+    """In a browser a correction replaces the notification that it corrects."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is missing: install Node.js to try what browsers are given")
+    script = tmp_path / "try.cjs"
+    script.write_text(WORKER_AT_WORK.replace("process.argv[1]", "process.argv[2]"))
+    process = await asyncio.create_subprocess_exec(
+        node, script, FOLDER / "push-worker.js", stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert orjson.loads(out) == [
+        ["A1 happens", "msg_1"],
+        ["CORRECTION: A1 happens", "msg_1"],
+        "/stories/a-story",
+        "/",
+    ]
+
+
+async def test_browsers_are_given_what_they_need(room: Newsroom, tmp_path: Path) -> None:
+    """The page, its script and the worker are served, and load nothing of anybody else's."""
+    async with sending(room, tmp_path, at_work=False) as out, served(room, outbox=out) as desk:
+        for path, (_, media_type) in BROWSER.items():
+            status, _, headers = await desk.get(path)
+            assert (status, headers["Content-Type"]) == (200, media_type)
+            assert headers["Content-Security-Policy"].startswith("default-src 'none'; style-src")
+        _, body, _ = await desk.get("/v1/push/key")
+        point = base64.urlsafe_b64decode(orjson.loads(body)["key"] + "=")
+        assert (len(point), point[0]) == (65, 4)

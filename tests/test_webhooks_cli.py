@@ -76,6 +76,7 @@ async def test_from_added_to_recovered(line: Line, receiver: Receiver) -> None:
     assert rotated["secret"] not in ("", added["secret"])
     assert (await line.run("webhooks", "disable", target)).code == 0
     assert "disabled" in (await line.run("webhooks", "list")).out
+    assert "1 disabled" in (await line.run("doctor")).out
     recovered = await line.run("webhooks", "recover", target, "--since", "2020-01-01T00:00:00Z")
     assert (recovered.code, "0 deliveries" in recovered.out) == (0, True)
     resent = await line.run("webhooks", "resend", tried["delivery"])

@@ -14,7 +14,7 @@ import orjson
 from consumers.delivery.deliveries import Tally
 from consumers.delivery.ledger import SQL
 
-__all__ = ["Reach", "Sent", "Told", "with_reach"]
+__all__ = ["Reach", "Sent", "Told", "Trouble", "with_reach"]
 
 BUSY_MS = 2_000  # that whoever only looks waits for a ledger
 _ALERTS: Final = b',"alerts":['
@@ -63,6 +63,16 @@ class Told(NamedTuple):
     reason: str
 
 
+class Trouble(NamedTuple):
+    """Targets, those of them that are disabled or fail, deliveries that wait, and that failed."""
+
+    targets: int
+    disabled: int
+    failing: int
+    waiting: int
+    failed: int
+
+
 class Reach:
     """Looks into a ledger that another may be writing.
 
@@ -93,6 +103,11 @@ class Reach:
     def whom(self, story: str, alert: str) -> list[Told]:
         """Give to whom an alert goes or went, and why not to whom it does not; see `of`."""
         return [Told._make(row) for row in self._look(_WHOM, {"story": story, "alert": alert})]
+
+    def trouble(self) -> Trouble | None:
+        """Give what somebody should look at, None where nothing was ever sent."""
+        found = self._look(SQL["trouble"], {})
+        return Trouble._make(found[0]) if found else None
 
     def _look(self, query: str, bindings: Mapping[str, str | int]) -> list[Any]:
         if not Path(self._path).exists():

@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Final, Protocol
 
 import orjson
 from starlette.requests import Request
@@ -13,12 +14,20 @@ from consumers.delivery.deliveries import Attempt, Deliveries
 from consumers.delivery.endpoints import Endpoints
 from consumers.delivery.registrar import Registrar, described, handshake_of
 from consumers.delivery.wishes import wishes_of
+from consumers.page_routes import POLICY
 from events.envelope import instant
 from events.errors import NotFound, Refused
 from events.log import Clock
 
 __all__ = ["attempt_shown", "routes"]
 
+FOLDER: Final = Path(__file__).parent / "browser"
+# The worker stands at the root, for it may show what concerns any page below where it stands.
+BROWSER: Final = {
+    "/alerts": ("alerts.html", "text/html; charset=utf-8"),
+    "/assets/alerts.js": ("alerts.js", "text/javascript; charset=utf-8"),
+    "/push-worker.js": ("push-worker.js", "text/javascript; charset=utf-8"),
+}
 MOST_BODY = 64 * 1024  # bytes of a registration; a push subscription with wishes is a tenth of it
 
 Allowed = Callable[[Request], None]
@@ -133,7 +142,20 @@ def routes(outbox: Outbox, allowed: Allowed) -> list[Route]:
         Route("/v1/push/key", push_key),
         Route("/v1/push", subscribe, methods=["POST"]),
         Route("/v1/push/{name}", unsubscribe, methods=["DELETE"]),
+        *map(_page, BROWSER),
     ]
+
+
+def _page(path: str) -> Route:
+    """Give the route of something that browsers load."""
+    name, media_type = BROWSER[path]
+    content = (FOLDER / name).read_bytes()
+    held = {"content-security-policy": POLICY, "cache-control": "no-cache"}
+
+    async def told(_request: Request) -> Response:
+        return Response(content, media_type=media_type, headers=held)
+
+    return Route(path, told)
 
 
 def attempt_shown(attempt: Attempt) -> dict[str, Any]:

@@ -219,3 +219,9 @@ UPDATE targets SET failing_ms = NULL, warned_ms = NULL WHERE target = ?
 
 -- name: remove
 DELETE FROM targets WHERE target = :target
+
+-- name: trouble
+SELECT (SELECT count(*) FROM targets), (SELECT count(*) FROM targets WHERE state = 'disabled'),
+    (SELECT count(*) FROM targets WHERE failing_ms IS NOT NULL AND state = 'active'),
+    (SELECT count(*) FROM deliveries WHERE state IN ('pending', 'retry', 'in flight', 'held')),
+    (SELECT count(*) FROM deliveries WHERE state IN ('failed', 'expired'))
