@@ -24,7 +24,7 @@ PRIVATE: Final = "private"
 
 MARK: Final = "[redacted]"
 NAMELESS: Final = "outlet"  # stands for words in a field that holds a name
-PROSE = 16  # characters from which words are looked for inside of others; shorter ones are anywhere
+PROSE = 16  # characters from which words are looked for in the whole story; shorter ones are many
 
 
 def erasures(
@@ -42,11 +42,15 @@ def erasures(
         standing: the words that stand in the fields now.
     """
     fields = [locate(redaction.target, field) for field in redaction.fields if field != PRIVATE]
-    words = {*standing, *_words_of(fields, events)}
+    held = list(_words_of(fields, events))
+    words = {*standing, *(text for _, text in held)}
+    prose = {text for text in words if len(text) >= PROSE}
+    # A short word stands in a thousand places; it is erased only by those who held the field.
+    wanted = {event.version: prose for event in events} | {version: words for version, _ in held}
     left = {
-        event.version: _without(event, stored[event.version], words)
+        event.version: _without(event, stored[event.version], wanted[event.version])
         for event in events
-        if words and event.version in stored
+        if event.version in stored
     }
     hidden = _versions_of(redaction.target, events) if PRIVATE in redaction.fields else set()
     bodies = {version: body for version, body in left.items() if body is not None}
@@ -66,8 +70,13 @@ def erasures(
     )
 
 
-def _words_of(fields: Sequence[tuple[str, str]], events: Sequence[Recorded]) -> Iterator[str]:
-    """Give the texts that the fields ever held: as filed, corrected, refiled or revised."""
+def _words_of(
+    fields: Sequence[tuple[str, str]], events: Sequence[Recorded]
+) -> Iterator[tuple[int, str]]:
+    """Give the texts that the fields ever held, each with the version of the event that held it.
+
+    They were filed, corrected, refiled or revised.
+    """
     for event in events:
         development = event.development
         if isinstance(development, Unknown | Erased):
@@ -83,7 +92,7 @@ def _words_of(fields: Sequence[tuple[str, str]], events: Sequence[Recorded]) -> 
                     found.append(getattr(development, path))
                 case FigureRevised(target=target, words=said) if target == ref and path == "words":
                     found.append(said)
-            yield from (text for text in found if isinstance(text, str))
+            yield from ((event.version, text) for text in found if isinstance(text, str))
 
 
 def _facts(event: Recorded, ref: str) -> Iterator[Fact]:
@@ -140,7 +149,7 @@ def _without(event: Recorded, body: bytes, words: set[str]) -> str | None:
             _empty(place, name, reads)
         else:
             for word in words:
-                if len(word) >= PROSE and word in text:
+                if len(word) >= PROSE and word in text:  # "no" is in many words
                     place[name] = str(place[name]).replace(word, MARK)
     if canonical(content) == before:
         return None

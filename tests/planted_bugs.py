@@ -763,7 +763,7 @@ PLANTED = [
         "A redaction takes the corrections of the words along",
         "test_redaction.py::test_a_story_is_told_without_the_words",
         "producers/erasing.py",
-        "    words = {*standing, *_words_of(fields, events)}",
+        "    words = {*standing, *(text for _, text in held)}",
         "    words = {*standing}",
         "what had stood there before it was corrected stayed",
     ),

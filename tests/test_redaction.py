@@ -314,3 +314,15 @@ async def test_every_text_can_be_redacted(room: Newsroom, tmp_path: Path) -> Non
     state = json.loads(await room.state("a"))
     assert state["title"] == "[redacted]"
     assert (await room.auditor.verify(lambda *_: None)).events == 5
+
+
+async def test_a_short_word_is_erased_only_where_it_was_meant(room: Newsroom) -> None:
+    """A word that stands in many places goes from the field that was named, and stays elsewhere."""
+    await filed(room, "story-opened", title="A story")
+    who = {"speaker": "org:a", "verb": "insists"}
+    for ref in ("Q", "R"):
+        await filed(room, "quote-added", ref=ref, attribution=who)
+    await filed(room, "redacted", target="Q", fields=["attribution.verb"], **LAW)
+    events: list[Any] = [event.development async for event in room.log.read_versions("a")]
+    assert [event.attribution.verb for event in events[1:3]] == [None, "insists"]
+    assert (await room.auditor.verify(lambda *_: None)).erased == 1
