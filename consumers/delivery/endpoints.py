@@ -23,6 +23,9 @@ MOST_TARGETS = 100_000  # whoever could register without end could fill the disk
 MOST_ADDRESS = 4096  # characters; a push subscription has some 500
 
 Failing = Literal["fine", "failing", "warn", "disable"]
+_TARGETS: Final = SQL["targets"]
+_SECRETS: Final = SQL["secrets"]
+_NEWEST: Final = "ORDER BY rowid DESC"
 _PLAIN: Final[dict[str, Channel]] = {
     "http": "webhook",
     "https": "webhook",
@@ -144,7 +147,7 @@ class Endpoints:
             if signed is not None:
                 connection.execute(SQL["add-secret"], signed)
 
-        await self._changing(work)
+        await self._changing(work, target)
         return target, secret
 
     async def name(self, named: Sequence[Named]) -> None:
@@ -187,7 +190,9 @@ class Endpoints:
                     sealed = self._vault.seal(secret, target)
                     connection.execute(SQL["add-secret"], (target, now, None, sealed))
 
-        await self._changing(work)
+        await self._ledger.write(work)
+        self._version = -1
+        await self._refresh()
 
     async def all(self) -> list[Endpoint]:
         """Give all targets, oldest first; read anew where anybody changed one."""
@@ -224,7 +229,7 @@ class Endpoints:
             connection.execute(SQL["outdate-secrets"], (now + BOTH_VALID_MS, target))
             connection.execute(SQL["add-secret"], (target, now, None, sealed))
 
-        await self._changing(work)
+        await self._changing(work, target)
         return made
 
     async def disable(self, target: str, reason: str) -> None:
@@ -236,7 +241,7 @@ class Endpoints:
             connection.execute(SQL["disable"], values)
             connection.execute(SQL["skip"], values)
 
-        await self._changing(work)
+        await self._changing(work, target)
 
     async def remove(self, target: str) -> None:
         """Forget a target and its secrets; what was sent to it stays on record."""
@@ -247,12 +252,12 @@ class Endpoints:
             connection.execute(SQL["skip"], values)
             connection.execute(SQL["remove"], values)
 
-        await self._changing(work)
+        await self._changing(work, target)
 
     async def enable(self, target: str) -> None:
         """Send to a target again."""
         await self.get(target)
-        await self._changing(lambda c: c.execute(SQL["enable"], (target,)))
+        await self._changing(lambda c: c.execute(SQL["enable"], (target,)), target)
 
     async def heard(self, target: str, *, well: bool) -> Failing:
         """Note how a target answered; says what is to be done about one that only fails."""
@@ -261,23 +266,38 @@ class Endpoints:
         if found is None or (well and found.failing_ms is None):
             return "fine"
         if well:
-            await self._changing(lambda c: c.execute(SQL["recovered"], (target,)))
+            await self._changing(lambda c: c.execute(SQL["recovered"], (target,)), target)
             return "fine"
         if found.failing_ms is None:
-            await self._changing(lambda c: c.execute(SQL["failing"], (now, target)))
+            await self._changing(lambda c: c.execute(SQL["failing"], (now, target)), target)
             return "failing"
         for_ms = now - found.failing_ms
         if for_ms >= DISABLE_AFTER_MS and found.warned_ms is not None:
             return "disable"
         if for_ms >= WARN_AFTER_MS and found.warned_ms is None:
-            await self._changing(lambda c: c.execute(SQL["warned"], (now, target)))
+            await self._changing(lambda c: c.execute(SQL["warned"], (now, target)), target)
             return "warn"
         return "failing"
 
-    async def _changing(self, work: Callable[[apsw.Connection], Any]) -> None:
-        await self._ledger.write(work)
-        self._version = -1
-        await self._refresh()
+    async def _changing(self, work: Callable[[apsw.Connection], Any], target: str) -> None:
+        """Change one target, and know it as it is then; the others need not be read again."""
+
+        def whole(connection: apsw.Connection) -> tuple[Any, list[Any]]:
+            work(connection)
+            row = connection.execute(f"{_TARGETS} WHERE target = ?", (target,)).fetchone()
+            return row, connection.execute(
+                f"{_SECRETS} WHERE target = ? {_NEWEST}", (target,)
+            ).fetchall()
+
+        row, sealed = await self._ledger.write(whole)
+        before = self._known.get(target)
+        if row is None:
+            self._known.pop(target, None)
+        else:
+            self._known[target] = self._endpoint(row, self._signing(sealed).get(target, ()))
+        after = self._known.get(target)
+        if before is None or after is None or before.target != after.target:
+            self.changes += 1
 
     async def _refresh(self) -> None:
         """Read the targets again, unless nobody changed them."""
@@ -286,21 +306,26 @@ class Endpoints:
             version = connection.pragma("data_version")  # moves when another process commits
             if version == self._version:
                 return None
-            rows = connection.execute(SQL["targets"]).fetchall()
-            return version, rows, connection.execute(SQL["secrets"]).fetchall()
+            rows = connection.execute(f"{_TARGETS} ORDER BY made_ms, target").fetchall()
+            return version, rows, connection.execute(f"{_SECRETS} {_NEWEST}").fetchall()
 
         found = await self._ledger.read(work)
         if found is None:
             return
         version, rows, sealed = found
-        signing: dict[str, list[tuple[str, int | None]]] = {}
-        for target, until, secret in sealed:
-            signing.setdefault(target, []).append((self._vault.unseal(secret, target), until))
-        known = {row[0]: self._endpoint(row, tuple(signing.get(row[0], ()))) for row in rows}
+        signing = self._signing(sealed)
+        known = {row[0]: self._endpoint(row, signing.get(row[0], ())) for row in rows}
         if known != self._known:
             self._known = known
             self.changes += 1
         self._version = version
+
+    def _signing(self, sealed: list[Any]) -> dict[str, tuple[tuple[str, int | None], ...]]:
+        found: dict[str, tuple[tuple[str, int | None], ...]] = {}
+        for target, until, secret in sealed:
+            opened = (self._vault.unseal(secret, target), until)
+            found[target] = (*found.get(target, ()), opened)
+        return found
 
     def _endpoint(self, row: Any, signing: tuple[tuple[str, int | None], ...]) -> Endpoint:  # noqa: ANN401 - a row, as SQLite gives it
         target, channel, wishes, address, shown, owner = row[:6]

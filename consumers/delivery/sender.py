@@ -247,7 +247,8 @@ class Sender:
         found = await self._endpoints.heard(target, well=outcome.delivered)
         endpoint = self._endpoints.known(target)
         if outcome.gone:
-            await self._endpoints.disable(target, "it said that it is gone (410)")
+            said = outcome.status or outcome.error
+            await self._endpoints.disable(target, f"it said that it is gone ({said})")
         elif found == "disable":
             await self._endpoints.disable(target, "nothing but failure for 120 h")
         elif found == "warn" and endpoint is not None:

@@ -194,10 +194,10 @@ UPDATE secrets SET until_ms = ? WHERE target = ? AND until_ms IS NULL
 
 -- name: targets
 SELECT target, channel, wishes, address, shown, owner, state, reason, made_ms, failing_ms, warned_ms
-FROM targets ORDER BY made_ms, target
+FROM targets
 
 -- name: secrets
-SELECT target, until_ms, sealed FROM secrets ORDER BY target, rowid DESC
+SELECT target, until_ms, sealed FROM secrets
 
 -- name: disable
 UPDATE targets SET state = 'disabled', reason = :reason, disabled_ms = :now
