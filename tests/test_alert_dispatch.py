@@ -134,6 +134,22 @@ async def test_two_workers_decide_once(wire: Wire, tmp_path: Path) -> None:
     assert sorted(issued) == [f"Q{n}" for n in range(6)]
 
 
+async def test_a_worker_sees_what_another_did(wire: Wire, clock: Clock, tmp_path: Path) -> None:
+    """Of two workers that share a watch each judges by what the other has learned."""
+    one, other = wire.another(f"{tmp_path}/v.db"), wire.another(f"{tmp_path}/v.db")
+    for worker in (one, other):
+        await worker.dispatch.decide_due()
+    for number, worker in enumerate((other, one, one)):
+        await wire.file("outcome-reported", ref=f"Q{number}")
+        await worker.dispatch.decide_due()
+    await wire.file("outcome-reported", ref="Q3")
+    await Subscription(wire.log, one.views, one.dispatch.watching).catch_up()
+    await other.dispatch.decide_due()
+    last = (await wire.decisions())[-1].development
+    assert isinstance(last, AlertDecision)
+    assert last.alert.derived_from == ("Q0", "Q1", "Q2", "Q3")
+
+
 async def test_a_withdrawal_is_known_before_anything_goes_out(wire: Wire) -> None:
     """What is withdrawn while a worker judges does not go out: the story has moved."""
     await wire.file("outcome-reported", ref="E2")

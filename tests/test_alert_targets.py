@@ -121,13 +121,15 @@ def test_only_the_desk_is_reminded() -> None:
     assert wants(Target("mail:desk", "mail", desk=True), reminder)
 
 
-_some = st.frozensets(st.sampled_from(["a", "b", "c-1", "c-2"]), max_size=2)
+_many = st.frozensets(st.sampled_from(["a", "b", "c-1", "c-2"]), min_size=2)
+_some = st.just(frozenset[str]()) | _many  # mostly no wish, so that one alone decides
 _targets = st.lists(
     st.builds(
         Target,
         id=st.uuids().map(str),
         channel=st.just("console"),
-        stories=st.frozensets(st.sampled_from(["a", "b", "c-1", "c-*"]), max_size=2),
+        stories=st.just(frozenset[str]())
+        | st.frozensets(st.sampled_from(["a", "b", "c-1", "c-*"]), max_size=2),
         kinds=_some,
         places=_some,
         people=_some,
@@ -135,6 +137,7 @@ _targets = st.lists(
         least=st.sampled_from(LEVELS),
         desk=st.booleans(),
     ),
+    min_size=5,
     max_size=30,
 )
 _notices = st.builds(
@@ -144,9 +147,9 @@ _notices = st.builds(
     level=st.sampled_from(LEVELS),
     route=st.sampled_from(["a", "b", None]),
     audience=st.sampled_from(["everybody", "desk"]),
-    kinds=_some,
-    places=_some,
-    people=_some,
+    kinds=_many,
+    places=_many,
+    people=_many,
 )
 
 
