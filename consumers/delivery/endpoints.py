@@ -74,6 +74,12 @@ def _shown(channel: Channel, address: str) -> str:
     return f"{address.partition(':')[0]}:…" if channel == "apprise" else channel
 
 
+def _expect_short(address: str) -> None:
+    if len(address) > MOST_ADDRESS:
+        found = f"{len(address)} characters"
+        raise Refused("target-url", "url", f"at most {MOST_ADDRESS} characters", found)
+
+
 class Named(NamedTuple):
     """A target that the policy names, and where it is."""
 
@@ -117,9 +123,7 @@ class Endpoints:
             Refused: there are too many, or the secret is not of its form.
         """
         channel = channel or channel_of(address)
-        if len(address) > MOST_ADDRESS:
-            found = f"{len(address)} characters"
-            raise Refused("target-url", "url", f"at most {MOST_ADDRESS} characters", found)
+        _expect_short(address)
         if channel == "webhook":
             secret = new_secret() if secret is None else check_secret(secret)
         elif secret is not None:

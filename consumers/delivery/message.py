@@ -60,23 +60,7 @@ def message_of(event: Recorded, public_url: str | None) -> Message | None:
     headline = said if said.upper().startswith(label.rstrip(": ")) else label + said
     issued = isinstance(decision, AlertIssued)
     text = alert.reason if decision.headline and not issued else ""
-    data = {
-        "story": event.story,
-        "position": event.position,
-        "version": event.version,
-        "recorded_at": event.recorded_at,
-        "headline": headline,
-        "alert": {
-            "ref": alert.ref,
-            "level": alert.level,
-            "msg_type": alert.msg_type,
-            "references": alert.references,
-            "derived_from": alert.derived_from,
-            "reason": alert.reason,
-        },
-    }
-    if decision.body:
-        data["body"] = decision.body
+    data = _told(event, decision, headline)
     body = _cloud_event(
         str(event.provenance["id"]),
         f"{public_url or ''}/v1/stories/{event.story}",
@@ -96,6 +80,26 @@ def message_of(event: Recorded, public_url: str | None) -> Message | None:
         alert.references,
         alert.msg_type == "Cancel",
     )
+
+
+def _told(event: Recorded, decision: AlertDecision, headline: str) -> dict[str, object]:
+    alert = decision.alert
+    told: dict[str, object] = {
+        "story": event.story,
+        "position": event.position,
+        "version": event.version,
+        "recorded_at": event.recorded_at,
+        "headline": headline,
+        "alert": {
+            "ref": alert.ref,
+            "level": alert.level,
+            "msg_type": alert.msg_type,
+            "references": alert.references,
+            "derived_from": alert.derived_from,
+            "reason": alert.reason,
+        },
+    }
+    return told | ({"body": decision.body} if decision.body else {})
 
 
 def digest_of(event_id: str, told: Sequence[Message], now: str) -> Message:

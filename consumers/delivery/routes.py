@@ -50,17 +50,20 @@ class Outbox(Protocol):
         ...
 
 
-def routes(outbox: Outbox, allowed: Allowed) -> list[Route]:
-    """Give the routes of subscribing.
+class _Subscribing:
+    """What is done about each request.
 
     Args:
         outbox: what sends.
-        allowed: lets a request go on, or raises.
     """
 
-    async def add(request: Request) -> Response:
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    async def add(self, request: Request) -> Response:
+        """Take in a target."""
         content = await _content(request, {"url", "wishes", "handshake", "secret", "owner", "name"})
-        made = await outbox.registrar.add(
+        made = await self._outbox.registrar.add(
             _text(content, "url") or "",
             wishes_of(content.get("wishes", {})),
             handshake_of(_text(content, "handshake") or "options"),
@@ -70,57 +73,77 @@ def routes(outbox: Outbox, allowed: Allowed) -> list[Route]:
         )
         return JSONResponse(made._asdict(), 201)
 
-    async def listed(_request: Request) -> Response:
-        return JSONResponse([described(each) for each in await outbox.endpoints.all()])
+    async def listed(self, _request: Request) -> Response:
+        """List targets."""
+        return JSONResponse([described(each) for each in await self._outbox.endpoints.all()])
 
-    async def shown(request: Request) -> Response:
-        return JSONResponse(described(await outbox.endpoints.get(_target(request))))
+    async def shown(self, request: Request) -> Response:
+        """Give one target."""
+        return JSONResponse(described(await self._outbox.endpoints.get(_target(request))))
 
-    async def attempts(request: Request) -> Response:
+    async def attempts(self, request: Request) -> Response:
+        """List the tries of a target."""
         target = _target(request)
-        await outbox.endpoints.get(target)
-        found = await outbox.deliveries.attempts(target, None)
+        await self._outbox.endpoints.get(target)
+        found = await self._outbox.deliveries.attempts(target, None)
         return JSONResponse([attempt_shown(each) for each in found])
 
-    async def disable(request: Request) -> Response:
-        await outbox.endpoints.disable(_target(request), "disabled by hand")
+    async def disable(self, request: Request) -> Response:
+        """Disable a target."""
+        await self._outbox.endpoints.disable(_target(request), "disabled by hand")
         return Response(status_code=204)
 
-    async def rotate(request: Request) -> Response:
+    async def rotate(self, request: Request) -> Response:
+        """Give a webhook a new secret."""
         content = await _content(request, {"secret"})
         target = _target(request)
-        secret = await outbox.endpoints.rotate(target, _text(content, "secret"))
+        secret = await self._outbox.endpoints.rotate(target, _text(content, "secret"))
         return JSONResponse({"target": target, "secret": secret})
 
-    async def recover(request: Request) -> Response:
+    async def recover(self, request: Request) -> Response:
+        """Enable a target and send what it missed."""
         content = await _content(request, {"since"})
         target = _target(request)
         since = _moment(content.get("since"))
-        await outbox.endpoints.enable(target)
-        found = await outbox.deliveries.recover(target, since, outbox.clock())
+        await self._outbox.endpoints.enable(target)
+        found = await self._outbox.deliveries.recover(target, since, self._outbox.clock())
         return JSONResponse({"target": target, "recovered": found})
 
-    async def resend(request: Request) -> Response:
+    async def resend(self, request: Request) -> Response:
+        """Send a delivery once more."""
         webhook_id = request.path_params["delivery"]
-        if not await outbox.deliveries.resend(webhook_id, outbox.clock()):
+        if not await self._outbox.deliveries.resend(webhook_id, self._outbox.clock()):
             raise NotFound("delivery at rest", ascii(webhook_id)[1:41])
         return JSONResponse({"delivery": webhook_id}, 202)
 
-    async def push_key(_request: Request) -> Response:
-        return JSONResponse({"key": outbox.push_key})
+    async def push_key(self, _request: Request) -> Response:
+        """Give the key that browsers subscribe with."""
+        return JSONResponse({"key": self._outbox.push_key})
 
-    async def subscribe(request: Request) -> Response:
+    async def subscribe(self, request: Request) -> Response:
+        """Take in a browser."""
         content = await _content(request, {"subscription", "wishes"})
         wishes = wishes_of(content.get("wishes", {}))
         if wishes.desk:
             raise Refused("wishes", "wishes.desk", "false: readers are no desk", "true")
-        made = await outbox.registrar.add_browser(content.get("subscription"), wishes)
+        made = await self._outbox.registrar.add_browser(content.get("subscription"), wishes)
         return JSONResponse({"target": made.target}, 201)
 
-    async def unsubscribe(request: Request) -> Response:
+    async def unsubscribe(self, request: Request) -> Response:
+        """Let a browser go."""
         # The name is made of the endpoint, which nobody but the browser and its service knows.
-        await outbox.endpoints.remove(f"push:{request.path_params['name']}")
+        await self._outbox.endpoints.remove(f"push:{request.path_params['name']}")
         return Response(status_code=204)
+
+
+def routes(outbox: Outbox, allowed: Allowed) -> list[Route]:
+    """Give the routes of subscribing.
+
+    Args:
+        outbox: what sends.
+        allowed: lets a request go on, or raises.
+    """
+    do = _Subscribing(outbox)
 
     def keyed(path: str, handler: Handler, method: str) -> Route:
         async def guarded(request: Request) -> Response:
@@ -131,17 +154,17 @@ def routes(outbox: Outbox, allowed: Allowed) -> list[Route]:
 
     one = "/v1/webhooks/{target}"
     return [
-        keyed("/v1/webhooks", add, "POST"),
-        keyed("/v1/webhooks", listed, "GET"),
-        keyed(one, shown, "GET"),
-        keyed(one, disable, "DELETE"),
-        keyed(f"{one}/attempts", attempts, "GET"),
-        keyed(f"{one}/rotate", rotate, "POST"),
-        keyed(f"{one}/recover", recover, "POST"),
-        keyed("/v1/deliveries/{delivery}/resend", resend, "POST"),
-        Route("/v1/push/key", push_key),
-        Route("/v1/push", subscribe, methods=["POST"]),
-        Route("/v1/push/{name}", unsubscribe, methods=["DELETE"]),
+        keyed("/v1/webhooks", do.add, "POST"),
+        keyed("/v1/webhooks", do.listed, "GET"),
+        keyed(one, do.shown, "GET"),
+        keyed(one, do.disable, "DELETE"),
+        keyed(f"{one}/attempts", do.attempts, "GET"),
+        keyed(f"{one}/rotate", do.rotate, "POST"),
+        keyed(f"{one}/recover", do.recover, "POST"),
+        keyed("/v1/deliveries/{delivery}/resend", do.resend, "POST"),
+        Route("/v1/push/key", do.push_key),
+        Route("/v1/push", do.subscribe, methods=["POST"]),
+        Route("/v1/push/{name}", do.unsubscribe, methods=["DELETE"]),
         *map(_page, BROWSER),
     ]
 

@@ -49,33 +49,35 @@ _MADE: Final = {
 }
 
 
+_LISTED: Final = {"type": "array", "items": _DESCRIBED}
+_ASKED: Final = {
+    "type": "object",
+    "required": ["url"],
+    "properties": {
+        "url": _TEXT,
+        "wishes": _WISHES,
+        "handshake": {"enum": ["options", "challenge"]},
+        "secret": {"type": ["string", "null"]},
+        "owner": {"type": ["string", "null"]},
+        "name": {"type": ["string", "null"]},
+    },
+}
+_BROWSER: Final = {
+    "type": "object",
+    "required": ["subscription"],
+    "properties": {"subscription": {"type": "object"}, "wishes": _WISHES},
+}
+
+
 def subscribing_paths() -> dict[str, Any]:
     """Give the paths of subscribing to alerts."""
     one = [parameter("target", "path", _TARGET)]
-    listed = {"type": "array", "items": _DESCRIBED}
-    asked = {
-        "type": "object",
-        "required": ["url"],
-        "properties": {
-            "url": _TEXT,
-            "wishes": _WISHES,
-            "handshake": {"enum": ["options", "challenge"]},
-            "secret": {"type": ["string", "null"]},
-            "owner": {"type": ["string", "null"]},
-            "name": {"type": ["string", "null"]},
-        },
-    }
-    browser = {
-        "type": "object",
-        "required": ["subscription"],
-        "properties": {"subscription": {"type": "object"}, "wishes": _WISHES},
-    }
     secret = {"type": "object", "properties": {"secret": {"type": ["string", "null"]}}}
     since = {"type": "object", "required": ["since"], "properties": {"since": _TEXT}}
     return {
         "/v1/webhooks": {
-            "post": _path("add-target", "Have alerts sent somewhere", 201, _MADE, [], asked),
-            "get": _path("targets", "Whom alerts go to", 200, listed),
+            "post": _path("add-target", "Have alerts sent somewhere", 201, _MADE, [], _ASKED),
+            "get": _path("targets", "Whom alerts go to", 200, _LISTED),
         },
         "/v1/webhooks/{target}": {
             "get": _path("target", "One of them", 200, _DESCRIBED, one),
@@ -101,7 +103,7 @@ def subscribing_paths() -> dict[str, Any]:
             "get": _open(_path("push-key", "The key that browsers subscribe with", 200, {}))
         },
         "/v1/push": {
-            "post": _open(_path("subscribe", "Alerts in this browser", 201, _MADE, [], browser))
+            "post": _open(_path("subscribe", "Alerts in this browser", 201, _MADE, [], _BROWSER))
         },
         "/v1/push/{name}": {
             "delete": _open(
