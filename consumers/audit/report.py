@@ -29,6 +29,7 @@ _WORDS: Final = {
     "corrected": "corrected",
     "refiled": "refiled",
     "redacted": "erased in part",
+    "verification-asserted": "said to be verified",
     "verification-changed": "trusted otherwise",
     "response-received": "answered",
     "response-declined": "answer refused",
@@ -132,8 +133,8 @@ def _about(development: object) -> Iterator[str]:
         ref = getattr(development, name, None)
         if isinstance(ref, str):
             yield ref
-    conflict = getattr(development, "conflict", None)
-    yield from getattr(conflict, "between", ())
+    yield from getattr(getattr(development, "conflict", None), "between", ())
+    yield from getattr(getattr(development, "verification", None), "of", ())
 
 
 def _says(event: Recorded) -> str:
