@@ -51,7 +51,7 @@ class Reaction:
         source: the log.
         deliveries: where each decision is written.
         endpoints: whom alerts may go to.
-        begin: begins with what is to be sent to some targets now.
+        begin: begins with what is to be sent to some targets now, of one story or of all.
         forget: lets go of what is remembered of the log's words, because some were erased.
         clock: milliseconds since 1970 UTC.
     """
@@ -61,7 +61,7 @@ class Reaction:
         source: Log,
         deliveries: Deliveries,
         endpoints: Endpoints,
-        begin: Callable[[Sequence[str]], None],
+        begin: Callable[[Sequence[str], str | None], None],
         forget: Callable[[], None],
         clock: Clock,
     ) -> None:
@@ -130,13 +130,13 @@ class Reaction:
         )
         if alert.msg_type != "Alert":
             chased = await self._deliveries.chase(planned, alert.references, _place(event), now)
-            self._begin(chased)
+            self._begin(chased, event.story)
             return
         # However late it comes: what is worth nothing by now is not sent.
         planned = planned._replace(recorded_ms=event.recorded_ms)
         rows = [self._row(planned, verdict) for verdict in await self._verdicts(planned, alert)]
         await self._deliveries.plan(rows, _place(event), now)
-        self._begin([row.target for row in rows if row.state == "pending"])
+        self._begin([row.target for row in rows if row.state == "pending"], event.story)
 
     async def _verdicts(self, planned: Planned, alert: Notice) -> list[Verdict]:
         targets = (await self._known()).wanting(alert)
@@ -195,7 +195,7 @@ class Reaction:
                 await self._decide_again(held)
         for target, several in digests.items():
             await self._tell_together(target, several)
-        self._begin(list({held.target: None for held in due}))
+        self._begin(list({held.target: None for held in due}), None)
 
     async def _decide_again(self, held: Held) -> None:
         events = [e async for e in self._log.read(held.position - 1, upto=held.position)]

@@ -77,6 +77,7 @@ class Sender:
         self._breakers: dict[str, Breaker] = {}
         self._under_way: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._lanes: set[tuple[str, str | None]] = set()  # targets and stories that one is sent of
         self._asking: dict[str, bool] = {}  # whether to ask the ledger once more, by target
         self.sending = False
 
@@ -98,9 +99,14 @@ class Sender:
         await self._endpoints.all()
         self.begin(await self._deliveries.waiting(self._clock()))
 
-    def begin(self, targets: Iterable[str]) -> None:
-        """Begin with what is due for some targets, unless another process does the sending."""
+    def begin(self, targets: Iterable[str], story: str | None = None) -> None:
+        """Begin with what is due for some targets, unless another process does the sending.
+
+        Where it is of one story, and one of it is on its way, that one's end will find it.
+        """
         for target in targets if self.sending else ():
+            if (target, story) in self._lanes:
+                continue
             if target in self._asking:
                 self._asking[target] = True
             elif self._room(target) > self._under_way.get(target, 0):
@@ -173,12 +179,14 @@ class Sender:
                 self._go(self._send_on(other))
 
     async def _send(self, delivery: Delivery) -> End:
-        target = delivery.target
+        target, lane = delivery.target, (delivery.target, delivery.story)
         self._under_way[target] = self._under_way.get(target, 0) + 1
+        self._lanes.add(lane)
         began_ms, began = self._clock(), time.monotonic()
         try:
             outcome = await self._try(delivery)
         finally:
+            self._lanes.discard(lane)  # before its end is written: what comes from here on asks
             self._under_way[target] -= 1
             if not self._under_way[target]:
                 del self._under_way[target]
