@@ -220,13 +220,16 @@ async def raw(broker: str, topic: str) -> AsyncIterator[list[Any]]:
     """Read a topic from its beginning to its end with `getmany` and nothing else."""
     partition = TopicPartition(topic, 0)
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=broker, enable_auto_commit=False, max_partition_fetch_bytes=8 * MEGABYTE
+        bootstrap_servers=broker,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        max_partition_fetch_bytes=8 * MEGABYTE,
     )
     consumer.assign([partition])
     await consumer.start()
     try:
         end = (await consumer.end_offsets([partition]))[partition]
-        await consumer.seek_to_beginning(partition)
+        consumer.seek(partition, 0)
         while await consumer.position(partition) < end:
             found = await consumer.getmany(partition, timeout_ms=1000, max_records=1_000)
             yield found.get(partition, [])

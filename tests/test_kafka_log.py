@@ -97,6 +97,8 @@ async def test_two_processes_share_a_mirror(kafka: str, tmp_path: Path) -> None:
             *(log.append("a", [note(str(n))]) for n in range(40) for log in (first, second))
         )
         assert sorted(result.versions[0] for result in results) == list(range(1, 81))
+        assert not any(result.duplicate for result in results)
+        assert await first.voids() == []
         assert (await verify(first, lambda _done, _all: None)).events == 80
 
 
