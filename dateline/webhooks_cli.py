@@ -19,7 +19,9 @@ webhooks = typer.Typer(help="Whom alerts go to, and what became of them.", no_ar
 Target = Annotated[str, typer.Argument(metavar="TARGET", help="the target's id, as listed")]
 
 
-def _in_outbox(log: str | None, work: Callable[["Outbox"], Awaitable[int]]) -> int:
+def _in_outbox(
+    log: str | None, work: Callable[["Outbox"], Awaitable[int]], *, make: bool = False
+) -> int:
     """Open the newsroom with all that sends, and do one command's work in it."""
     # Only for these commands: what sends takes its time to be read in.
     from dateline.outbox import outbox, sending_of  # noqa: PLC0415 - as just said
@@ -30,7 +32,7 @@ def _in_outbox(log: str | None, work: Callable[["Outbox"], Awaitable[int]]) -> i
         async with outbox(room, log or settings.log, sending_of(settings)) as out:
             return await work(out)
 
-    return in_newsroom(log, whole, make=True)
+    return in_newsroom(log, whole, make=make)
 
 
 @webhooks.command("add")
@@ -55,7 +57,9 @@ def add(
     from dateline import webhooks as work  # noqa: PLC0415 - as in _in_outbox
 
     return _in_outbox(
-        log, lambda out: work.add(out, address, wishes, handshake, owner, name, json=json)
+        log,
+        lambda out: work.add(out, address, wishes, handshake, owner, name, json=json),
+        make=True,
     )
 
 

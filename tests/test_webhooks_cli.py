@@ -106,6 +106,11 @@ async def test_what_cannot_be_done_is_one_sentence(
     line: Line, arguments: tuple[str, ...], words: str
 ) -> None:
     """What is refused is refused with exit 1 and one sentence that says why."""
+    if arguments[0] != "add":
+        nowhere = await line.run("webhooks", *arguments)
+        assert (nowhere.code, "no log" in nowhere.err) == (1, True)
+        assert list(line.folder.iterdir()) == []
+        await line.run("webhooks", "add", "console:")
     done = await line.run("webhooks", *arguments)
     assert done.code == 1
     assert words in done.err
