@@ -190,7 +190,7 @@ PLANTED = [
     ),
     Planted(
         "The parts of a whole do not exceed it",
-        "test_desk.py::test_parts_do_not_exceed_their_whole",
+        "test_desk_figures.py::test_parts_do_not_exceed_their_whole",
         "producers/figure_rules.py",
         "    total = sum(\n",
         "    total = max(\n",

@@ -230,3 +230,28 @@ def test_what_a_number_is_and_where_it_stands(before: str, after: str) -> None:
         "no-number-refiled", lambda: story.file("refiled", target="Q", headline=after, note="n")
     )
     story.file("refiled", target="Q", headline=f"“{before}", note="n")
+
+
+def test_an_answer_is_led_to_the_question_that_it_answers() -> None:
+    """A correction leads an answer to another wait, if that still waits; other words stay free."""
+    story = opened()
+    for ref in ("P1", "P2", "P3"):
+        wait = {"ref": ref, "awaited_from": "org:k"}
+        story.file("response-awaited", ref=f"W{ref}", headline="Asked", response=wait)
+    story.file("response-received", ref="A", headline="Answred", resolves="P1")
+    story.file("response-declined", ref="B", headline="No", resolves="P2")
+    correct(story, "A", "headline", "Answred", "Answered")
+    refused("still-awaited", lambda: correct(story, "A", "resolves", "P1", "P2"))
+    correct(story, "A", "resolves", "P1", "P3")
+    assert [wait["ref"] for wait in story.state()["pending"]] == ["P1"]
+    refused("refile-says", lambda: story.file("refiled", target="A", note="n"))
+
+
+def test_acts_of_the_desk_are_not_corrected() -> None:
+    """A correction is about what was reported; what the desk did is undone by another act."""
+    story = opened()
+    story.file("quote-added", ref="Q", headline="One", body="Words")
+    story.file("held", ref="H", target="Q", reason="a drill")
+    refused("ref-known", lambda: correct(story, "H", "reason", "a drill", "no drill"))
+    story.file("refiled", target="Q", body="Words.", note="a stop")
+    assert story.state()["timeline"][0]["body"] == "Words."

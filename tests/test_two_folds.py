@@ -303,3 +303,38 @@ def test_readers_await_an_answer_until_they_see_it() -> None:
     story.file("hold-released", target="A", reason="r")
     assert [wait["by"] for wait in story.state(public=True)["resolved"]] == ["A"]
     assert story.state(public=True)["pending"] == []
+
+
+def test_no_part_names_what_is_not_out() -> None:
+    """What points at a figure, a wait or a development that is held does so for the newsroom."""
+    story = opened()
+    story.file("figure-reported", figures=[FIGURE, FIGURE | {"ref": "F4"}])
+    hidden = [FIGURE | {"ref": "F2", "value": 9}]
+    story.file("figure-reported", ref="SECRET", figures=hidden, embargo_until=LATER)
+    story.file("response-awaited", ref="W", response=WAIT, embargo_until=LATER)
+    story.file("figure-reported", figures=[FIGURE | {"ref": "F3", "value": 1, "part_of": "F2"}])
+    story.file("figure-revised", ref="V", target="F2", value=8, source="person:a")
+    story.file("response-received", ref="A", resolves="P1")
+    between = ["F1", "F2"]
+    story.file("conflict-noted", ref="N", conflict={"between": between, "nature": "not-comparable"})
+    correct(story, "N", "conflict.between", between, ["F1", "F4"])
+    story.file("conflict-noted", conflict={"between": between, "nature": "not-comparable"})
+    story.file("quote-added", ref="Q")
+    story.file("withdrawn", target="Q", reason="wrong", replacement="SECRET")
+    inside, seen = (str(story.state(public=public)) for public in (False, True))
+    for name in ("'F2'", "'P1'", "'SECRET'"):
+        assert name in inside
+        assert name not in seen, seen
+    assert len(story.state(public=True)["timeline"]) == 5
+
+
+def test_a_revision_keeps_how_exact_it_is() -> None:
+    """A number that was "about" stays so when its source revises it and says no more."""
+    story = opened()
+    story.file("figure-reported", figures=[FIGURE | {"qualifier": "about"}])
+    for more, said in (({}, "about"), ({"qualifier": "exact"}, "exact"), ({}, "exact")):
+        revise(story, f"R{len(story.events)}", 20 + len(story.events), **more)
+        assert story.state()["figures"]["F1"]["qualifier"] == said
+        part = story.desk["F1"]
+        assert isinstance(part, Counted)
+        assert part.figure.qualifier == said
