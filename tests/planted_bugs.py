@@ -459,7 +459,7 @@ PLANTED = [
         "Every correction follows the alerts that its development went out in",
         "test_alerts_fuzzed.py::test_every_correction_follows_its_alerts",
         "consumers/alerts/moved.py",
-        "    if is_open(find, behind):\n        seen",
+        "    if is_open(find, behind.alerts):\n        seen",
         "    if not behind:\n        seen",
         "corrections alerted nobody",
     ),
@@ -494,6 +494,14 @@ PLANTED = [
         "unlearned=[*known.unlearned, ref], due_ms=0",
         "unlearned=[], due_ms=None",
         "with its views a worker lost what corrections have to follow",
+    ),
+    Planted(
+        "What waits is not forgotten with the watch",
+        "test_alert_dispatch.py::test_what_waits_is_not_forgotten_with_the_watch",
+        "consumers/alerts/decided.py",
+        "isinstance(decision, AlertIssued | AlertDeferred)",
+        "isinstance(decision, AlertIssued)",
+        "a worker that began anew did not know what was waiting",
     ),
     Planted(
         "A worker sees what another did",

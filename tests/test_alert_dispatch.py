@@ -114,6 +114,21 @@ async def test_a_watch_that_was_lost_decides_nothing_twice(wire: Wire) -> None:
     assert await wire.said() == ["alert-issued", "alert-corrected"]
 
 
+async def test_what_waits_is_not_forgotten_with_the_watch(wire: Wire) -> None:
+    """What waited for its time when the watch was lost goes out at that time all the same."""
+    await wire.file("outcome-reported", ref="E2")
+    await wire.file("outcome-reported", ref="E3")
+    await wire.dispatch.decide_due()
+    anew = wire.another()
+    await anew.dispatch.decide_due()
+    wire.clock.move(31_000)
+    await anew.dispatch.decide_due()
+    assert await wire.said() == ["alert-deferred", "alert-deferred", "alert-issued"]
+    issued = (await wire.decisions())[-1].development
+    assert isinstance(issued, AlertDecision)
+    assert issued.alert.derived_from == ("E2", "E3")
+
+
 async def test_two_workers_decide_once(wire: Wire, tmp_path: Path) -> None:
     """Any number of workers at once decide each thing once."""
     others = [wire.another() for _ in range(2)] + [wire.another(f"{tmp_path}/v.db") for _ in "ab"]

@@ -59,6 +59,7 @@ class _Ahead:
         self.rules = rules
         self.now_ms = now_ms
         self.decided: list[Filed] = []
+        self.passed: set[str] = set()
         self._parts = parts
         self._changed: Parts = {}
 
@@ -94,7 +95,7 @@ class _Ahead:
 
     def due(self, among: Iterable[str]) -> list[tuple[int, int, str, Part]]:
         """Give what is to be decided now, in the order in which it became so."""
-        keys = dict.fromkeys((*among, *self._changed))
+        keys = dict.fromkeys((*among, *self._changed)).keys() - self.passed
         found = []
         for key in keys:
             part = self.get(key)
@@ -125,6 +126,7 @@ def decide(
     ahead = _Ahead(story, parts, rules, now_ms)
     while len(ahead.decided) < MOST and (waiting := ahead.due(due)):
         at_ms, _, key, part = waiting[0]
+        before = len(ahead.decided)
         match part:
             case Chase():
                 _chase(ahead, part)
@@ -138,6 +140,8 @@ def decide(
                 _first(ahead, [each for each in same if isinstance(each, Behind)])
             case _:
                 raise TypeError(key)
+        if len(ahead.decided) == before:
+            ahead.passed.add(key)  # there is nothing to say of it, and others have their turn
     return ahead.decided
 
 
@@ -296,11 +300,9 @@ def _told(
 
 def _chase(ahead: _Ahead, chase: Chase) -> None:
     """Let a correction or retraction follow every alert that came from a development."""
-    behind = ahead.get(chase.of)
-    alerts = behind.alerts if isinstance(behind, Behind) else []
     open_ = [
         alert
-        for ref in alerts
+        for ref in chase.alerts
         if isinstance(alert := ahead.get(ref), Alerted) and alert.state != "retracted"
     ]
     for alert in open_:

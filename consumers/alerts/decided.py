@@ -80,7 +80,7 @@ def decided(find: Find, event: Recorded, decision: AlertDecision) -> Changes:
                 yield {f"wait {wait.of}": timed(replace(wait, reminded=True))}
         return
     for ref in alert.derived_from:
-        yield from _settled(find, ref, decision)
+        yield from _settled(find, event, ref, decision)
     yield from _gathered(find, event, decision)
 
 
@@ -88,19 +88,21 @@ def _chased(find: Find, event: Recorded, refs: Iterable[str]) -> Changes:
     """A correction that was told, or that has nothing to follow any more, is done."""
     cause = event.provenance.get("cause")
     for ref in refs:
-        chase, behind = find(f"chase {ref}"), find(ref)
-        nothing = isinstance(behind, Behind) and not is_open(find, behind)
-        if isinstance(chase, Chase) and (nothing or chase.cause.id == cause):
+        chase = find(f"chase {ref}")
+        if not isinstance(chase, Chase):
+            continue
+        if chase.cause.id == cause or not is_open(find, chase.alerts):
             yield {f"chase {ref}": None}
 
 
-def _settled(find: Find, ref: str, decision: AlertDecision) -> Changes:
+def _settled(find: Find, event: Recorded, ref: str, decision: AlertDecision) -> Changes:
     """A development after a decision on it."""
     owned = find(ref)
     behind = find(owned.owner) if isinstance(owned, Owned) else owned
     known = known_of(find)
     if not isinstance(behind, Behind):
-        if isinstance(decision, AlertIssued) and ref not in known.unlearned:
+        opens = isinstance(decision, AlertIssued | AlertDeferred)
+        if opens and ref not in known.unlearned:
             yield {STORY: replace(known, unlearned=[*known.unlearned, ref], due_ms=0)}
         return
     ref = behind.ref
@@ -111,6 +113,10 @@ def _settled(find: Find, ref: str, decision: AlertDecision) -> Changes:
     yield from out_of_group(find, behind)
     hidden = behind.release != RELEASED or known.release != RELEASED
     behind = replace(behind, deferred=None, due_ms=None)
+    if behind.cause is None:  # of history, as this watch has it; another had begun with it
+        first = event.provenance.get("cause") or event.provenance["id"]
+        cause = Cause(str(first), event.recorded_ms, event.version)
+        behind = replace(behind, route=alert.route, level=alert.level, cause=cause)
     match decision:
         case AlertIssued(alert=alert):
             alerts = [*behind.alerts, alert.ref]

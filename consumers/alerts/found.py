@@ -77,9 +77,9 @@ def timed(wait: Wait) -> Wait:
     return replace(wait, due_ms=wait.after_ms if open_ else None)
 
 
-def is_open(find: Find, behind: Behind) -> bool:
-    """Whether an alert went out of a development that was not taken back since."""
-    found = (find(ref) for ref in behind.alerts)
+def is_open(find: Find, alerts: Iterable[str]) -> bool:
+    """Whether one of some alerts was not taken back since it went out."""
+    found = (find(ref) for ref in alerts)
     return any(isinstance(alert, Alerted) and alert.state != "retracted" for alert in found)
 
 

@@ -125,8 +125,8 @@ def _withdrawn(find: Find, event: Recorded, ref: str, reason: str) -> Changes:
     behind = find(ref)
     if not isinstance(behind, Behind):
         return
-    if is_open(find, behind):
-        chase = Chase(ref, "withdrawn", reason, cause_of(event), event.recorded_ms)
+    if is_open(find, behind.alerts):
+        chase = Chase(ref, "withdrawn", reason, cause_of(event), behind.alerts, event.recorded_ms)
         yield {f"chase {ref}": chase}
     elif behind.deferred is not None or behind.state == "due":
         yield from out_of_group(find, behind)
@@ -154,7 +154,7 @@ def corrected(find: Find, event: Recorded, act: Corrected) -> Changes:
         if new is not None:
             behind = replace(behind, **{field: new})
             yield {behind.ref: behind}
-    if is_open(find, behind):
+    if is_open(find, behind.alerts):
         seen = behind.release == RELEASED and known_of(find).release == RELEASED
         note = f"{act.target} {act.field}: {_shown(act.old)} is now {_shown(act.new)}: {act.note}"
         due = event.recorded_ms if seen else None
@@ -162,7 +162,11 @@ def corrected(find: Find, event: Recorded, act: Corrected) -> Changes:
         cause = earlier.cause if isinstance(earlier, Chase) else cause_of(event)
         if isinstance(earlier, Chase):
             note = f"{earlier.note}; {note}"
-        yield {f"chase {behind.ref}": Chase(behind.ref, "corrected", note[:900], cause, due)}
+        yield {
+            f"chase {behind.ref}": Chase(
+                behind.ref, "corrected", note[:900], cause, behind.alerts, due
+            )
+        }
 
 
 def _postponed(wait: Wait, due_at: str) -> Wait:

@@ -116,12 +116,13 @@ class Alerted:
 
 @dataclass(frozen=True, slots=True)
 class Chase:
-    """A correction or withdrawal of a development that alerts came from, to be told after them."""
+    """A correction or withdrawal of a development, to follow the `alerts` that it went out in."""
 
     of: str
     act: Literal["corrected", "withdrawn"]
     note: str
     cause: Cause
+    alerts: list[str]
     due_ms: int | None
 
 
