@@ -1,16 +1,33 @@
 """The keys of contents that a mirror knows, and what goes when one of them is erased."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import apsw
 
 from events.kafka_records import KEY_NUMBER, KEYS_OF_EVENT, key_number
 
-__all__ = ["KeyStore"]
+__all__ = ["KeyStore", "writing"]
 
 KEY_BYTES = 32  # of AES-256
 MOST_OWN = 30_000  # keys of this node kept at hand, so that its appends need no look-up
 MOST_AT_ONCE = 1_000  # keys that the broker is told of before it answers
+
+
+@contextmanager
+def writing(connection: apsw.Connection) -> Iterator[None]:
+    """Write in one transaction, waiting at its beginning for whoever shares the mirror.
+
+    A transaction that began by reading could not wait: what it read would be old by then.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 class KeyStore:
@@ -29,8 +46,8 @@ class KeyStore:
         if len(self._own) > MOST_OWN:
             self._own.clear()
         self._own.update(keys)
-        with self._connection as connection:
-            connection.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?)", keys)
+        with writing(self._connection):
+            self._connection.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?)", keys)
 
     def is_own(self, number: bytes | None) -> bool:
         """Whether a key was published from here, so that it is known already."""
@@ -59,7 +76,8 @@ class KeyStore:
             Whether contents were erased.
         """
         erased = False
-        with self._connection as connection:
+        connection = self._connection
+        with writing(connection):
             for number, key in keys:
                 if len(number) != KEY_NUMBER or (key is not None and len(key) != KEY_BYTES):
                     continue

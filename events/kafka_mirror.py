@@ -20,7 +20,7 @@ from events.envelope import Sealed, seal
 from events.errors import LogDamaged
 from events.kafka_arbitration import Places, Standing, Void, Why, arbitrate
 from events.kafka_irregular import Irregular
-from events.kafka_keystore import KeyStore
+from events.kafka_keystore import KeyStore, writing
 from events.kafka_records import (
     KEYS_OF_EVENT,
     Claim,
@@ -118,7 +118,7 @@ class Mirror:
         connection.pragma("secure_delete", value=True)
         connection.wal_autocheckpoint(0)
         connection.set_wal_hook(self._wal_grew)
-        with connection:
+        with writing(connection):
             connection.execute(_TABLES)
             connection.execute(
                 "INSERT OR IGNORE INTO mirror "
@@ -159,16 +159,13 @@ class Mirror:
             KeysBehind: keys are missing that may still come; nothing was folded.
         """
         connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
         try:
-            if connection.data_version() != self._seen:
-                self._catch_up()
-            folded = self._fold(records, all_keys=all_keys)
-            connection.execute("COMMIT")
+            with writing(connection):
+                if connection.data_version() != self._seen:
+                    self._catch_up()
+                folded = self._fold(records, all_keys=all_keys)
         except BaseException:
             self._seen = -1
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
             raise
         finally:
             self._fresh.clear()
