@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from brokers import Broker, fetched, topic_of
 from storms import recovered, storm
+from witness import acknowledged, check, programs
 
 from events.kafka_log import KafkaLog
 
@@ -137,3 +138,22 @@ async def test_a_network_that_swallows_packets_is_outlasted(
                 cut(way, off=False)
 
             await recovered(history, vanish)
+
+
+@pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.torture)])
+async def test_a_node_that_is_killed_loses_nothing(kafka: str, tmp_path: Path, times: int) -> None:
+    """Killed while it files, a node starts again on the mirror it left, and all of it is there."""
+    address = topic_of(kafka, tmp_path)
+    url = f"{address.url}?mirror={address.mirror}"
+    promised: dict[str, int] = {}
+    for number in range(times):
+        with programs() as start:
+            program = start("filing_process.py", url, f"story-{number}", "100000")
+            await asyncio.to_thread(program.wait_for, 30 + number)
+            program.kill()
+            _, lines, _ = await asyncio.to_thread(program.finish)
+        promised |= acknowledged(lines)
+        for mirror in (address.mirror, str(tmp_path / "other.db")):
+            log = KafkaLog(address._replace(mirror=mirror))
+            assert await check(log, promised) >= len(promised)
+            await log.close()
