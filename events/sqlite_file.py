@@ -39,6 +39,8 @@ def begin_private(path: str) -> None:
 
     One that is there is left as it is, so that a newsroom may share it as it likes.
     """
+    if identity(path) is not None:
+        return
     # Exclusively: to close what SQLite has open would take its locks away.
     with contextlib.suppress(OSError):  # SQLite finds what is in the way and says it better
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
