@@ -95,7 +95,7 @@ class _Ahead:
 
     def due(self, among: Iterable[str]) -> list[tuple[int, int, str, Part]]:
         """Give what is to be decided now, in the order in which it became so."""
-        keys = dict.fromkeys((*among, *self._changed)).keys() - self.passed
+        keys = {*among, *self._changed} - self.passed
         found = []
         for key in keys:
             part = self.get(key)

@@ -24,6 +24,7 @@ from consumers.alerts.parts import (
     Chase,
     Group,
     Owned,
+    Part,
 )
 from consumers.alerts.policy import OVERDUE
 from events.alerts import (
@@ -79,8 +80,10 @@ def decided(find: Find, event: Recorded, decision: AlertDecision) -> Changes:
             if wait is not None:
                 yield {f"wait {wait.of}": timed(replace(wait, reminded=True))}
         return
+    deferred = isinstance(decision, AlertDeferred)
     for ref in alert.derived_from:
-        yield from _settled(find, event, ref, decision)
+        if not (deferred and _waits_in(find(ref), alert.ref)):  # others join what waits there
+            yield from _settled(find, event, ref, decision)
     yield from _gathered(find, event, decision)
 
 
@@ -107,9 +110,6 @@ def _settled(find: Find, event: Recorded, ref: str, decision: AlertDecision) -> 
         return
     ref = behind.ref
     alert = decision.alert
-    gathered = behind.state == "gathered" and behind.deferred == alert.ref
-    if gathered and isinstance(decision, AlertDeferred):
-        return  # it waits there already, and others join it
     yield from out_of_group(find, behind)
     hidden = behind.release != RELEASED or known.release != RELEASED
     behind = replace(behind, deferred=None, due_ms=None)
@@ -158,6 +158,10 @@ def _gathered(find: Find, event: Recorded, decision: AlertDecision) -> Changes:
             if first is not None:  # more than one alert can hold; the rest make another
                 left = replace(left, cause=first, ref=f"alert-{first.version}")
             yield {key: left}
+
+
+def _waits_in(part: Part | None, ref: str) -> bool:
+    return isinstance(part, Behind) and part.state == "gathered" and part.deferred == ref
 
 
 def _first_cause(find: Find, refs: Iterable[str]) -> Cause | None:
