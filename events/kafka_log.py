@@ -16,7 +16,7 @@ from events.kafka_irregular import VoidRecord
 from events.kafka_keys import InBulk, KeyRing
 from events.kafka_node import APPEND_SECONDS, Node, Submission
 from events.kafka_records import KEYS_OF_EVENT, MOST_BYTES, encode, encode_relay
-from events.log import Appended, Clock, Expect, ExpectedVersion, Head, check_batch, repeats
+from events.log import Appended, Clock, Expect, ExpectedVersion, Head, Leaf, check_batch, repeats
 from events.sqlite_log import SqliteLog
 
 __all__ = ["KafkaLog"]
@@ -134,6 +134,12 @@ class KafkaLog:
         await self._opened()
         async for event in self._mirror.read_sealed(after, upto=upto):
             yield event
+
+    async def read_leaves(self, after: int, upto: int) -> AsyncIterator[Sequence[Leaf]]:
+        """See `events.log.Log.read_leaves`."""
+        await self._opened()
+        async for page in self._mirror.read_leaves(after, upto):
+            yield page
 
     async def grown(self, after: int) -> int:
         """See `events.log.Log.grown`."""

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple, Protocol
 from events.envelope import Filed, Prepared, Recorded, Sealed
 from events.errors import IdReused, PartlyRepeated, Refused, WrongVersion
 
-__all__ = ["ERASES", "Appended", "Clock", "Expect", "ExpectedVersion", "Head", "Log"]
+__all__ = ["ERASES", "Appended", "Clock", "Expect", "ExpectedVersion", "Head", "Leaf", "Log"]
 
 ERASES: Final = "redacted"
 """The kind of event whose recording erases contents; it is appended by itself."""
@@ -57,6 +57,15 @@ class Head(NamedTuple):
     recorded_ms: int
 
 
+class Leaf(NamedTuple):
+    """An event as the audit tree has it, with what tells an auditor whether to look closer."""
+
+    position: int
+    story: str
+    kind: str
+    envelope: bytes
+
+
 class Log(Protocol):
     """The port that every adapter keeps; see the module's nine promises."""
 
@@ -89,6 +98,10 @@ class Log(Protocol):
 
     def read_sealed(self, after: int = 0, *, upto: int | None = None) -> AsyncIterator[Sealed]:
         """Give the stored bytes, private parts and nonces included: for audits alone."""
+        ...
+
+    def read_leaves(self, after: int, upto: int) -> AsyncIterator[Sequence[Leaf]]:
+        """Give what the audit tree is made of, page by page: for who keeps up with a busy log."""
         ...
 
     async def grown(self, after: int) -> int:

@@ -26,6 +26,7 @@ from events.log import (
     Expect,
     ExpectedVersion,
     Head,
+    Leaf,
     check_batch,
     check_version,
     repeats,
@@ -110,6 +111,13 @@ class MemoryLog:
         last = len(self._events) if upto is None else min(upto, len(self._events))
         for place in range(after, last):
             yield self._events[place]
+
+    async def read_leaves(self, after: int, upto: int) -> AsyncIterator[Sequence[Leaf]]:
+        """See `events.log.Log.read_leaves`."""
+        yield [
+            Leaf(event.position, event.story, event.kind, event.envelope)
+            for event in self._events[after:upto]
+        ]
 
     async def grown(self, after: int) -> int:
         """See `events.log.Log.grown`."""

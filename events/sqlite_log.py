@@ -14,7 +14,7 @@ import apsw
 from events.codec import decode
 from events.envelope import Entropy, Filed, Recorded, Sealed, prepare_batch
 from events.errors import LogDamaged, LogUnavailable
-from events.log import Appended, Clock, Expect, ExpectedVersion, Head, check_batch
+from events.log import Appended, Clock, Expect, ExpectedVersion, Head, Leaf, check_batch
 from events.memory_log import wall_clock
 from events.sqlite_file import connect, explain
 from events.sqlite_writer import COLUMNS, Pending, Writer, read_tree
@@ -143,6 +143,20 @@ class SqliteLog:
             if not page:
                 return
             after = page[-1].position
+
+    async def read_leaves(self, after: int, upto: int) -> AsyncIterator[Sequence[Leaf]]:
+        """See `events.log.Log.read_leaves`."""
+        query = (
+            "SELECT position, story, kind, envelope FROM events "
+            f"WHERE position > ? AND position <= ? ORDER BY position LIMIT {PAGE}"
+        )
+
+        while after < upto:
+            page = await self._run(partial(_rows, query, (after, upto)))
+            if not page:
+                return
+            yield [Leaf._make(row) for row in page]
+            after = page[-1][0]
 
     async def grown(self, after: int) -> int:
         """See `events.log.Log.grown`."""

@@ -238,8 +238,9 @@ async def test_no_flipped_bit_passes(told: Newsroom, tmp_path: Path, packed: boo
     """Whichever bit of an export flips, it is refused, or the events are all as they were."""
     file = await written(told, tmp_path / "log.jsonl.gz")
     sound = check(str(file))
+    content = gzip.decompress(file.read_bytes())
     if not packed:
-        file.write_bytes(gzip.decompress(file.read_bytes()))
+        file.write_bytes(content)
     whole = file.read_bytes()
     chance = random.Random(7)
     for place in chance.sample(range(len(whole) * 8), 200):
@@ -248,7 +249,9 @@ async def test_no_flipped_bit_passes(told: Newsroom, tmp_path: Path, packed: boo
         file.write_bytes(flipped)
         try:
             assert check(str(file)) == sound
-            assert packed and place // 8 < 10  # noqa: PT018 - the time and system in gzip's header
+            # Times in gzip's header and the bits that fill its last byte say nothing.
+            assert packed
+            assert gzip.decompress(flipped) == content
         except Refusal:
             continue
 

@@ -25,7 +25,6 @@ from events.tree import consistency_proof, inclusion_proof, leaf_hash
 
 __all__ = ["Auditor", "Consistency", "Inclusion", "Noticed"]
 
-PAGE = 4_096  # events between two writes of tiles; 128 KiB of hashes
 LIFTS: Final = frozenset({"embargo-lifted", "embargo-broken"})
 
 
@@ -129,19 +128,13 @@ class Auditor:
                 f"{size} events, as were there before ({self.book.path})",
                 f"{head.size}",
             )
-        leaves: list[bytes] = []
-        erased: list[tuple[int, str]] = []
-        async for event in self.log.read_sealed(size, upto=head.size):
-            leaves.append(leaf_hash(event.envelope))
-            if event.kind in LIFTS:
-                self._lifted = event.position
-            if event.kind == ERASES:
-                erased.append((event.position, event.story))
-            if len(leaves) == PAGE:
-                await asyncio.to_thread(self._write, size, leaves, erased)
-                size += len(leaves)
-                leaves, erased = [], []
-        await asyncio.to_thread(self._write, size, leaves, erased)
+        async for page in self.log.read_leaves(size, head.size):
+            leaves = [leaf_hash(leaf.envelope) for leaf in page]
+            erased = [(leaf.position, leaf.story) for leaf in page if leaf.kind == ERASES]
+            lifts = [leaf.position for leaf in page if leaf.kind in LIFTS]
+            self._lifted = max([self._lifted, *lifts])
+            await asyncio.to_thread(self._write, size, leaves, erased)
+            size += len(leaves)
         if head.size != self._checked:
             await self._hold_against(head)
             self._checked = head.size
