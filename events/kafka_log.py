@@ -55,6 +55,7 @@ class KafkaLog:
         self._keys = KeyRing(entropy, self._node.publish_keys, self._node.do)
         self._submitted: dict[asyncio.AbstractEventLoop, list[Submission]] = {}
         self._closed = False
+        self._opening = time.monotonic()
         self._node.start()
 
     def _folded(self, size: int) -> None:
@@ -226,9 +227,11 @@ class KafkaLog:
             raise self._node.failed
         if self._node.ready.done():
             return
+        left = self._opening + OPEN_SECONDS - time.monotonic()
         ready = asyncio.wrap_future(self._node.ready)
         try:
-            async with asyncio.timeout(OPEN_SECONDS):
+            # Counted from the first who waited: whoever asks again is not kept as long again.
+            async with asyncio.timeout(max(left, 0)):
                 await asyncio.shield(ready)
         except TimeoutError:
             why = f"not open after {OPEN_SECONDS:g} s ({self._node.why})"

@@ -26,6 +26,7 @@ from producers.intake import Filing
 __all__ = ["Publisher", "Receipt", "foreseen", "is_recorded_as", "judge"]
 
 TRIES = 8  # times to send again when the log could not say
+PATIENCE = 10.0  # seconds after which nothing is sent again: a log may take long to say nothing
 TRIES_OVERTAKEN = 100  # times to decide anew when another filer was faster: somebody always wins
 PAUSE = 0.02  # seconds at most before the second try; doubles, with full jitter
 LONGEST_OVERTAKEN = 0.32  # seconds; who waits longer than the others file is overtaken again
@@ -95,6 +96,8 @@ class Publisher:
         if len(filings) > 1 and any(isinstance(each.development, Redacted) for each in filings):
             raise Refused("redact-alone", "kind", "a redaction by itself", "one among others")
         overtaken = unsaid = 0
+        clock = asyncio.get_running_loop().time
+        began = clock()
         while True:
             try:
                 return await self._try(story, filings, by, expected, correlation, again=unsaid > 0)
@@ -106,7 +109,7 @@ class Publisher:
                 pause = min(PAUSE * 2**overtaken, LONGEST_OVERTAKEN)
             except LogUnavailable:
                 unsaid += 1
-                if unsaid == TRIES:
+                if unsaid == TRIES or clock() - began > PATIENCE:
                     raise
                 pause = PAUSE * 2**unsaid
             await self._pause(random.uniform(0, pause))  # noqa: S311 - spreads retries

@@ -24,6 +24,8 @@ from events.kafka_log import KafkaLog
 from events.kafka_records import Keys, encode, key_number
 from events.kafka_topics import log_settings
 from events.log import Expect
+from producers.case import Actor
+from producers.intake import take
 
 
 @asynccontextmanager
@@ -245,6 +247,20 @@ async def test_no_broker_is_said_within_a_bound(
     with pytest.raises(LogUnavailable, match=r"not open after 0\.5 s"):
         await log.append("a", [filed(opening())])
     await log.close()
+
+
+async def test_who_files_is_told_once_that_nobody_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A filing waits for a broker as long as opening takes, not that long for every try."""
+    monkeypatch.setattr("events.kafka_log.OPEN_SECONDS", 2)
+    async with newsroom(f"kafka://127.0.0.1:1/none?mirror={tmp_path}/none.db") as room:
+        async with asyncio.timeout(8):
+            with pytest.raises(LogUnavailable):
+                await room.publisher.file(
+                    take({"story": "a", "kind": "story-opened", "headline": "x", "title": "t"}),
+                    Actor("desk:ada"),
+                )
 
 
 @pytest.mark.parametrize(
