@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import apsw
 
@@ -11,7 +12,7 @@ from dateline.wiring import keys_path
 from events.envelope import instant
 from events.errors import KeysUnavailable
 from events.memory_log import wall_clock
-from producers.keys import GRANTABLE, Keys
+from producers.keys import GRANTABLE, Key, Keys
 
 __all__ = ["create", "first_key", "keys_of", "revoke", "show"]
 
@@ -55,8 +56,10 @@ def create(url: str, name: str, scopes: Sequence[str], *, json: bool) -> int:
 
 def show(url: str, *, json: bool) -> int:
     """List the keys."""
-    with keys_of(url) as keys:
-        found = keys.list()
+    found: list[Key] = []
+    if Path(keys_path(url)).exists():  # to look makes nothing
+        with keys_of(url) as keys:
+            found = keys.list()
     if json:
         printing.show_json(
             [

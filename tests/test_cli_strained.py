@@ -98,3 +98,10 @@ def test_nobody_else_on_the_machine_reads_what_is_private(tmp_path: Path) -> Non
     modes = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.iterdir()}
     assert len(modes) >= 5
     assert not any(modes.values()), modes
+
+
+def test_looking_makes_no_file(tmp_path: Path) -> None:
+    """Who asks about a log that is not there finds the folder as it was."""
+    for words in (("stories",), ("story", "a"), ("keys", "list"), ("doctor",), ("audit", "verify")):
+        dateline(tmp_path, *words)
+    assert not list(tmp_path.iterdir())

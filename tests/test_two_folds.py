@@ -314,7 +314,10 @@ def test_no_part_names_what_is_not_out() -> None:
     story.file("response-awaited", ref="W", response=WAIT, embargo_until=LATER)
     story.file("figure-reported", figures=[FIGURE | {"ref": "F3", "value": 1, "part_of": "F2"}])
     story.file("figure-revised", ref="V", target="F2", value=8, source="person:a")
-    story.file("response-received", ref="A", resolves="P1")
+    remarks = {"ref": "R1", "speaker": "person:a"}
+    story.file("remarks-delivered", remarks=remarks)
+    said = {"speaker": "person:a", "at": "R1"}
+    story.file("response-received", ref="A", resolves="P1", attribution=said)
     between = ["F1", "F2"]
     story.file("conflict-noted", ref="N", conflict={"between": between, "nature": "not-comparable"})
     correct(story, "N", "conflict.between", between, ["F1", "F4"])
@@ -325,7 +328,9 @@ def test_no_part_names_what_is_not_out() -> None:
     for name in ("'F2'", "'P1'", "'SECRET'"):
         assert name in inside
         assert name not in seen, seen
-    assert len(story.state(public=True)["timeline"]) == 5
+    timeline = story.state(public=True)["timeline"]
+    assert [item["attribution"] for item in timeline if item["ref"] == "A"] == [said]
+    assert len(timeline) == 6
 
 
 def test_a_revision_keeps_how_exact_it_is() -> None:
