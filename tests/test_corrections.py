@@ -1,5 +1,6 @@
 """Our errors are put right in the open, and nothing gets in that way that could not be filed."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -255,3 +256,28 @@ def test_acts_of_the_desk_are_not_corrected() -> None:
     refused("ref-known", lambda: correct(story, "H", "reason", "a drill", "no drill"))
     story.file("refiled", target="Q", body="Words.", note="a stop")
     assert story.state()["timeline"][0]["body"] == "Words."
+
+
+def test_the_desk_goes_on_from_what_was_corrected() -> None:
+    """Another correction, a revision and a new part are judged by the story as it was put right."""
+    story = opened()
+    remarks = {"ref": "R1", "speaker": "person:a", "venue": "here"}
+    claims = [{"ref": "C1", "text": "here"}]
+    story.file("remarks-delivered", ref="E2", remarks=remarks, claims=claims)
+    for target, field in (("C1", "text"), ("R1", "venue")):
+        correct(story, target, field, "here", "there")
+        refused("old-matches", partial(correct, story, target, field, "here", "nowhere"))
+        correct(story, target, field, "there", "nowhere")
+    quoted = {"ref": "F1", "measure": "children", "value": 8}
+    story.file("figure-reported", ref="E3", figures=[quoted], attribution={"speaker": "person:a"})
+    correct(story, "E3", "attribution.speaker", "person:a", "person:b")
+    story.file("figure-revised", target="F1", value=9, source="person:b")
+    own = quoted | {"source": "person:b"}
+    of_one, of_two = own | {"part_of": "F1"}, own | {"part_of": "F2", "ref": "F5", "value": 2}
+    story.file("figure-reported", figures=[own | {"ref": "F2"}])
+    story.file("figure-reported", figures=[of_one | {"ref": "F3", "value": 7}])
+    more = partial(story.file, "figure-reported", figures=[of_one | {"ref": "F4", "value": 3}])
+    refused("parts-exceed-whole", more)
+    correct(story, "F3", "part_of", "F1", "F2")
+    more()
+    refused("parts-exceed-whole", lambda: story.file("figure-reported", figures=[of_two]))
