@@ -35,7 +35,7 @@ from consumers.views import Views
 from events.alerts import AlertIssued
 from events.codec import canonical
 from events.envelope import Filed, Recorded
-from events.sqlite_log import SqliteLog
+from events.sqlite.log import SqliteLog
 
 __all__ = ["measure"]
 

@@ -14,7 +14,7 @@ from consumers.audit.book import Book
 from consumers.audit.duty import Duty
 from consumers.audit.signing import Keyring
 from events.memory_log import wall_clock
-from events.sqlite_log import SqliteLog
+from events.sqlite.log import SqliteLog
 from events.tree import Frontier
 from producers.importing import BATCH, IN_FLIGHT
 

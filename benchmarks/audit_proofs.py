@@ -9,7 +9,7 @@ from statistics import median
 
 from benchmarks.measuring import Effort, Finding
 from benchmarks.million import log_of
-from consumers.moments import as_of
+from consumers.stories.moments import as_of
 from dateline.wiring import newsroom
 from events.log import Log
 

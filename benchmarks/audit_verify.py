@@ -18,10 +18,10 @@ from benchmarks.million import log_of
 from consumers.audit import export as exporting
 from consumers.audit import stand_alone
 from consumers.audit.verify import verify
-from dateline.auditing import wanted_export
+from dateline.commands.auditing import wanted_export
 from dateline.wiring import newsroom
 from events.envelope import Sealed, commit
-from events.sqlite_log import SqliteLog
+from events.sqlite.log import SqliteLog
 from events.tree import Frontier
 
 __all__ = ["measure"]

@@ -16,7 +16,7 @@ from benchmarks.measuring import Effort, Finding, Stopwatch, fresh_folder
 from benchmarks.serving import Serving, ours
 from dateline import telemetry
 from events.memory_log import wall_clock
-from events.sqlite_log import SqliteLog
+from events.sqlite.log import SqliteLog
 from producers.case import Actor
 from producers.intake import parse, take
 from producers.publisher import Publisher

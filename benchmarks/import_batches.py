@@ -9,7 +9,7 @@ from benchmarks.measuring import Effort, Finding, Stopwatch, alternate, best, co
 from benchmarks.peer import MANNERS, Manner, Peer
 from benchmarks.sample import filed, rows
 from events.envelope import Filed
-from events.sqlite_log import SqliteLog
+from events.sqlite.log import SqliteLog
 from producers.importing import BATCH, IN_FLIGHT
 
 __all__ = ["measure"]

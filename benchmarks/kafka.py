@@ -23,12 +23,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from benchmarks.measuring import Finding
 from benchmarks.sample import filed, rows
 from events.envelope import Filed, prepare_batch
-from events.kafka_address import Address
-from events.kafka_keys import MOST
-from events.kafka_log import KafkaLog
-from events.kafka_records import KEYS_OF_EVENT, Headers, Keys, encode, key_number
+from events.kafka.address import Address
+from events.kafka.keys import MOST
+from events.kafka.log import KafkaLog
+from events.kafka.records import KEYS_OF_EVENT, Headers, Keys, encode, key_number
 from events.log import Expect
-from events.sqlite_log import SqliteLog
+from events.sqlite.log import SqliteLog
 
 __all__ = ["main"]
 

@@ -31,7 +31,7 @@ from events.developments import (
 )
 from events.envelope import Filed
 from events.filing import Claim, Figure
-from events.sqlite_log import SqliteLog
+from events.sqlite.log import SqliteLog
 
 __all__ = ["LONGEST", "ORDINARY", "log_of"]
 

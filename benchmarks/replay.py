@@ -8,7 +8,7 @@ from benchmarks.limit import Plain
 from benchmarks.measuring import Effort, Finding, Stopwatch, alternate, best, costs, ratio
 from benchmarks.peer import MANNERS, Manner, Peer
 from benchmarks.sample import filed, rows
-from events.sqlite_log import SqliteLog
+from events.sqlite.log import SqliteLog
 
 __all__ = ["measure"]
 

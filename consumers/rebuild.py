@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from consumers.stories import Stories
+from consumers.stories.projection import Stories
 from consumers.subscription import BATCH, Subscription
 from consumers.views import Position, Views
 from events.log import Log

@@ -19,7 +19,7 @@ from consumers.turns import BUSY_SECONDS, in_turn, only_one, patience
 from events.envelope import Recorded
 from events.errors import RebuildUnderWay, ViewsUnavailable
 from events.log import Clock
-from events.sqlite_file import begin_private
+from events.sqlite.file import begin_private
 
 __all__ = ["DAMAGE", "STORAGE", "ParkedEvent", "Position", "Views", "set_aside"]
 

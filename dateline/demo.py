@@ -22,7 +22,7 @@ from standardwebhooks import Webhook
 
 from consumers.audit import export as exporting
 from dateline import printing
-from dateline.auditing import wanted_export
+from dateline.commands.auditing import wanted_export
 from dateline.outcomes import DONE
 from dateline.wiring import newsroom
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from consumers.feed import Feed
+from consumers.feed.live import Feed
 from consumers.views import Position
 from dateline.metrics import Lag, Metrics, Moment, Sent
 from dateline.outbox import Outbox

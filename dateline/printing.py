@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from consumers.differences import Change
+from consumers.stories.differences import Change
 from events.envelope import Recorded
 from events.vocabulary import Erased, Unknown
 
@@ -42,7 +42,7 @@ class _Plain(Console):
     """A console that leaves the end of the program to the program."""
 
     def on_broken_pipe(self) -> None:
-        """Whoever read has had enough: that is for `dateline.run` to end with."""
+        """Whoever read has had enough: that is for `dateline.cli.run` to end with."""
         raise  # noqa: PLE0704 - rich calls this while it handles the error
 
 

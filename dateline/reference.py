@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 import typer.main
 
-from dateline.cli import app
+from dateline.cli.main import app
 from dateline.outcomes import OUTCOMES
 from events import errors
 from events.developments import Development

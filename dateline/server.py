@@ -16,20 +16,20 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from consumers import output_routes as outputs
-from consumers import page_routes as pages
-from consumers import routes as reading
 from consumers.alerts import routes as alerts
 from consumers.audit import routes as audit
 from consumers.audit.duty import Duty, Schedule
 from consumers.audit.export import Export, Parts
 from consumers.delivery import routes as subscribing
 from consumers.delivery.guard import Guard
-from consumers.feed import Feed, Limits
+from consumers.feed.live import Feed, Limits
+from consumers.feed.websub import Patience, WebSub
+from consumers.outputs import routes as outputs
 from consumers.outputs.place import Place
-from consumers.websub import Patience, WebSub
+from consumers.pages import routes as pages
+from consumers.stories import routes as reading
 from dateline.api import docs
-from dateline.auditing import recorded_export
+from dateline.commands.auditing import recorded_export
 from dateline.entrance import Entrance
 from dateline.operations import Operations
 from dateline.outbox import Outbox

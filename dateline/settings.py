@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from consumers.feed import Limits
+from consumers.feed.live import Limits
 from events.filing import Url
 
 __all__ = ["Settings"]

@@ -62,7 +62,7 @@ def main() -> None:
     if sentence is not None:
         sys.stderr.write(f"{sentence}\n")
         raise SystemExit(1)
-    from dateline.run import run  # noqa: PLC0415 - only once the packages are known to be ours
+    from dateline.cli.run import run  # noqa: PLC0415 - only once the packages are known to be ours
 
     _at_ctrl_c(signal.default_int_handler)
     outcome = run(sys.argv[1:])

@@ -19,17 +19,17 @@ from consumers.audit.book import Book
 from consumers.audit.cleaning import Cleaning
 from consumers.audit.signing import Keyring
 from consumers.delivery.reach import Reach, with_reach
-from consumers.moments import as_of
-from consumers.stories import Stories
+from consumers.stories.moments import as_of
+from consumers.stories.projection import Stories
 from consumers.subscription import Subscription
 from consumers.views import DAMAGE, Views, set_aside
 from events.envelope import instant
 from events.errors import NotFound, ViewsUnavailable
-from events.kafka_address import SCHEME, Address, BadAddress
+from events.kafka.address import SCHEME, Address, BadAddress
 from events.log import Clock, Log
 from events.memory_log import MemoryLog, wall_clock
-from events.sqlite_erasure import scrub
-from events.sqlite_log import SqliteLog
+from events.sqlite.erasure import scrub
+from events.sqlite.log import SqliteLog
 from producers.publisher import Publisher
 
 __all__ = [
@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from events.kafka_log import KafkaLog
+    from events.kafka.log import KafkaLog
 
 SQLITE = "sqlite:///"
 NO_ALERTS: Final = b',"alerts":[]'
@@ -131,7 +131,7 @@ class Newsroom:
         """The log, where it is on Kafka and this node has a mirror of it."""
         if not self.log.url.startswith(SCHEME):
             return None
-        from events.kafka_log import KafkaLog  # noqa: PLC0415 - as in `open_log`
+        from events.kafka.log import KafkaLog  # noqa: PLC0415 - as in `open_log`
 
         return self.log if isinstance(self.log, KafkaLog) else None
 
@@ -149,7 +149,7 @@ class Newsroom:
         if self.mirrored is None:
             await work()
             return
-        from events.kafka_duty import on_duty  # noqa: PLC0415 - as in `open_log`
+        from events.kafka.duty import on_duty  # noqa: PLC0415 - as in `open_log`
 
         await on_duty(self.mirrored.address, duty, work)
 
@@ -240,7 +240,7 @@ def open_log(url: str, clock: Clock = wall_clock) -> Log:
         return SqliteLog(path, clock)
     address = kafka_address(url)
     if address is not None:
-        from events.kafka_log import KafkaLog  # noqa: PLC0415 - a tenth of a second to import
+        from events.kafka.log import KafkaLog  # noqa: PLC0415 - a tenth of a second to import
 
         return KafkaLog(address)  # the broker's clock is its own
     if url == "memory:":
@@ -266,7 +266,7 @@ async def expect_there(url: str) -> None:
     address = kafka_address(url)
     if address is None:
         return
-    from events.kafka_topics import exists  # noqa: PLC0415 - as in `open_log`
+    from events.kafka.topics import exists  # noqa: PLC0415 - as in `open_log`
 
     if not await exists(address):
         raise NotFound("log", f"{address.url} (the first filing makes one)")

@@ -154,7 +154,7 @@ class MemoryLog:
         self._grown.set()
 
     def _erase(self, story: str, body: bytes) -> None:
-        """Erase what a redaction says; see `events.sqlite_erasure`."""
+        """Erase what a redaction says; see `events.sqlite.erasure`."""
         stream = self._stories[story]
         for erasure in orjson.loads(body).get("erases", ()):
             event = stream[erasure["version"] - 1]

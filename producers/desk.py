@@ -6,7 +6,7 @@ of twenty as in one of twenty thousand.
 
 What a development does to the parts of others (it ends a wait, revises a figure, sets figures
 apart) it does for as long as it stands: `_led_to` says so once, for every act that may change it.
-Readers see the same from `consumers.story`.
+Readers see the same from `consumers.stories.story`.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -20,7 +20,7 @@ from typing import Final
 
 import pytest
 
-from events.kafka_address import Address
+from events.kafka.address import Address
 
 POM = Path(__file__).parent / "kafka" / "pom.xml"
 JARS = Path(sys.prefix) / "kafka"  # fetched once for a checkout

@@ -12,10 +12,10 @@ from serving import Served, served
 
 from dateline import telemetry
 from dateline.wiring import Newsroom, newsroom
-from events.kafka_log import KafkaLog
+from events.kafka.log import KafkaLog
 from events.log import Log
 from events.memory_log import MemoryLog
-from events.sqlite_log import SqliteLog
+from events.sqlite.log import SqliteLog
 
 settings.register_profile(
     "house",

@@ -10,9 +10,9 @@ import orjson
 import pytest
 from filings import Story, opened
 
-from consumers.output_routes import FORMS, FORMS_OF_ALL
 from consumers.outputs import atom, json_feed
 from consumers.outputs.place import Place
+from consumers.outputs.routes import FORMS, FORMS_OF_ALL
 from consumers.outputs.told import Moved
 
 PLACE: Final = Place("https://news.example", "https://hub.example/")

@@ -3,8 +3,8 @@
 import asyncio
 import sys
 
-from events.kafka_address import Address
-from events.kafka_duty import on_duty
+from events.kafka.address import Address
+from events.kafka.duty import on_duty
 
 
 async def work() -> None:

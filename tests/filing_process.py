@@ -15,7 +15,7 @@ from dateline import telemetry
 from dateline.wiring import newsroom
 from events.errors import DatelineError, Refused, WrongVersion
 from events.log import Expect
-from events.sqlite_log import SqliteLog
+from events.sqlite.log import SqliteLog
 from producers.case import Actor
 from producers.intake import Filing, take
 from producers.publisher import Publisher

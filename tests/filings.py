@@ -7,9 +7,9 @@ import orjson
 import pytest
 import uuid_utils
 
-from consumers.parts import Parts
-from consumers.state import document, sections_of
-from consumers.story import evolve as evolve_story
+from consumers.stories.parts import Parts
+from consumers.stories.state import document, sections_of
+from consumers.stories.story import evolve as evolve_story
 from events.codec import canonical, decode, encode
 from events.envelope import Filed, Recorded
 from events.errors import Refused

@@ -37,7 +37,7 @@ PLANTED = [
     Planted(
         "The same id with the same content is recorded once, for the life of the log",
         "test_log_contract.py::test_an_old_repeat_is_recognised_after_restart",
-        "events/sqlite_writer.py",
+        "events/sqlite/writer.py",
         'self._newest = newest or b""',
         'self._newest = b""',
         "the newest id was forgotten at a restart",
@@ -53,7 +53,7 @@ PLANTED = [
     Planted(
         "Recorded time never goes back",
         "test_log_contract.py::test_recorded_time_never_goes_back",
-        "events/sqlite_writer.py",
+        "events/sqlite/writer.py",
         "now = max(self._clock(), self._recorded_ms)",
         "now = self._clock()",
         "the clock was believed",
@@ -61,7 +61,7 @@ PLANTED = [
     Planted(
         "The audit tree covers every event",
         "test_log_contract.py::test_the_tree_covers_every_event",
-        "events/sqlite_writer.py",
+        "events/sqlite/writer.py",
         "tree.extend(rows.envelopes)",
         "tree.extend(rows.envelopes[:-1])",
         "the last event of a commit was left out",
@@ -85,7 +85,7 @@ PLANTED = [
     Planted(
         "Appends on their way when the log closes are finished",
         "test_log_contract.py::test_closing_finishes_what_was_submitted",
-        "events/sqlite_log.py",
+        "events/sqlite/log.py",
         "        for loop in list(self._submitted):\n            self._hand_over(loop)\n",
         "",
         "what had not been handed over was dropped",
@@ -93,7 +93,7 @@ PLANTED = [
     Planted(
         "A failure that nobody foresaw leaves no append waiting",
         "test_log_trouble.py::test_an_unforeseen_failure_leaves_nobody_waiting",
-        "events/sqlite_writer.py",
+        "events/sqlite/writer.py",
         "except Exception as error:  # noqa: BLE001 - a clock",
         "except KeyError as error:  # noqa: BLE001 - a clock",
         "the writer's thread ended",
@@ -101,7 +101,7 @@ PLANTED = [
     Planted(
         "Any number of stories share a log",
         "test_log_trouble.py::test_more_stories_than_are_remembered",
-        "events/sqlite_writer.py",
+        "events/sqlite/writer.py",
         "        version = self._versions.get(story)\n",
         "        if len(self._versions) >= STORIES_REMEMBERED:\n"
         "            self._versions.clear()\n"
@@ -111,7 +111,7 @@ PLANTED = [
     Planted(
         "A log may be used from several event loops",
         "test_log_trouble.py::test_an_event_loop_that_ends_early_keeps_nobody_waiting",
-        "events/sqlite_log.py",
+        "events/sqlite/log.py",
         "submitted = self._submitted.get(loop)\n",
         "submitted = next(iter(self._submitted.values()), None)\n",
         "all loops shared one list of appends",
@@ -119,7 +119,7 @@ PLANTED = [
     Planted(
         "A log opens whatever others do with it at the moment",
         "test_log_trouble.py::test_a_log_opens_while_another_program_tidies_it",
-        "events/sqlite_writer.py",
+        "events/sqlite/writer.py",
         "patiently(partial(connection.wal_checkpoint, mode=apsw.SQLITE_CHECKPOINT_PASSIVE))",
         "connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)",
         "a lock that SQLite does not wait for was not waited for",
@@ -127,7 +127,7 @@ PLANTED = [
     Planted(
         "A restored log is as good as the first",
         "test_log_trouble.py::test_a_restored_log_is_as_good_as_the_first",
-        "events/sqlite_writer.py",
+        "events/sqlite/writer.py",
         '            patiently(partial(connection.pragma, "journal_mode", "wal"))\n',
         "",
         "the copy's journal mode was kept",
@@ -135,7 +135,7 @@ PLANTED = [
     Planted(
         "A spoilt audit tree is reported",
         "test_log_trouble.py::test_a_spoilt_tree_is_reported",
-        "events/sqlite_writer.py",
+        "events/sqlite/writer.py",
         "if (last or 0) != size:",
         "if (last or 0) > size:",
         "a tree larger than its events was believed",
@@ -207,7 +207,7 @@ PLANTED = [
     Planted(
         "Readers see nothing that is not released",
         "test_story.py::test_a_held_development_takes_its_claims_along",
-        "consumers/released.py",
+        "consumers/stories/released.py",
         "changed[part.ref] = replace(part, public=item.public, status=status)",
         "changed[part.ref] = replace(part, status=status)",
         "the claims of a held development stayed public",
@@ -215,7 +215,7 @@ PLANTED = [
     Planted(
         "An embargoed revision does not give its number away",
         "test_story.py::test_an_embargoed_revision_keeps_its_number",
-        "consumers/standing.py",
+        "consumers/stories/standing.py",
         'isinstance(part, Item | Conflict) and part.release.status == "published"',
         "isinstance(part, Item | Conflict)",
         "a revision showed at once",
@@ -223,7 +223,7 @@ PLANTED = [
     Planted(
         "Withdrawing an answer opens the wait again",
         "test_story.py::test_withdrawing_the_answer_opens_the_wait_again",
-        "consumers/standing.py",
+        "consumers/stories/standing.py",
         "if old != new and isinstance(wait, Response) and wait.by == after.ref:",
         "if old != new and isinstance(wait, Response) and wait.by is None:",
         "the answer was left in place",
@@ -240,7 +240,7 @@ PLANTED = [
     Planted(
         "The view on disk is byte for byte a fresh replay",
         "test_views.py::test_the_view_is_the_replay",
-        "consumers/story_tables.py",
+        "consumers/stories/tables.py",
         "INSERT OR REPLACE INTO story_parts_",
         "INSERT OR IGNORE INTO story_parts_",
         "a part that changed kept its first form",
@@ -320,7 +320,7 @@ PLANTED = [
     Planted(
         "A power cut loses nothing that was acknowledged",
         "test_survives_power_cut.py::test_nothing_acknowledged_is_lost[2]",
-        "events/sqlite_writer.py",
+        "events/sqlite/writer.py",
         'connection.pragma("synchronous", "FULL")',
         'connection.pragma("synchronous", "OFF")',
         "commits were not synced",
@@ -328,7 +328,7 @@ PLANTED = [
     Planted(
         "A full disk is named, reading goes on, and the same ids are taken later",
         "test_survives_full_disk.py::test_a_full_disk_loses_nothing",
-        "events/sqlite_writer.py",
+        "events/sqlite/writer.py",
         "            return [explain(self._url, error)] * len(group)\n",
         "            return [Appended((), ())] * len(group)\n",
         "an append that failed was acknowledged",
@@ -336,7 +336,7 @@ PLANTED = [
     Planted(
         "Nobody is told of success before the commit is on the disk",
         "test_survives_full_disk.py::test_a_full_disk_loses_nothing",
-        "events/sqlite_writer.py",
+        "events/sqlite/writer.py",
         '        connection.execute("COMMIT")\n',
         '        threading.Timer(0.05, connection.execute, ("COMMIT",)).start()\n',
         "appends were acknowledged before the commit",
@@ -344,7 +344,7 @@ PLANTED = [
     Planted(
         "Killed at any moment, the log and its views are whole",
         "test_survives_kill.py::test_killed_at_random_moments[4]",
-        "events/sqlite_writer.py",
+        "events/sqlite/writer.py",
         '        connection.execute("COMMIT")\n',
         '        threading.Timer(0.05, connection.execute, ("COMMIT",)).start()\n',
         "appends were acknowledged before the commit",
@@ -352,7 +352,7 @@ PLANTED = [
     Planted(
         "Of racing processes one wins each version, and no lock reaches anybody",
         "test_survives_race.py::test_four_processes_race_for_one_story[400]",
-        "events/sqlite_writer.py",
+        "events/sqlite/writer.py",
         "if connection.data_version() != self._seen:",
         "if self._seen < 0:",
         "what other processes had appended was not looked at",
@@ -360,7 +360,7 @@ PLANTED = [
     Planted(
         "Any one call to the disk may fail or be the last",
         "test_survives_faults.py::test_a_filing_survives_any_fault_of_the_disk[23]",
-        "events/sqlite_writer.py",
+        "events/sqlite/writer.py",
         "            return [explain(self._url, error)] * len(group)\n",
         "            raise\n",
         "an error of the disk ended the writer",
@@ -368,7 +368,7 @@ PLANTED = [
     Planted(
         "After a failed sync nothing is acknowledged before the file was opened anew",
         "test_survives_faults.py::test_after_a_failed_sync_the_file_is_opened_anew",
-        "events/sqlite_writer.py",
+        "events/sqlite/writer.py",
         "if isinstance(error, apsw.BusyError | apsw.FullError | None):",
         "if connection:",
         "the connection was used again as if nothing had been",
@@ -416,7 +416,7 @@ PLANTED = [
     Planted(
         "A bad event takes no other with it",
         "test_parked.py::test_a_poisoned_first_batch_parks_one_event",
-        "consumers/stories.py",
+        "consumers/stories/projection.py",
         "        tables.make(self._views.connection, generation)\n",
         "        if generation != self._made:\n"
         "            tables.make(self._views.connection, generation)\n"
@@ -610,7 +610,7 @@ PLANTED = [
     Planted(
         "A restored log is what was copied",
         "test_log_trouble.py::test_nothing_of_an_old_log_gets_into_a_restored_one[-wal]",
-        "events/sqlite_backup.py",
+        "events/sqlite/backup.py",
         'beside = (f"{target}-wal", f"{target}-shm", f"{target}-journal")',
         "beside = ()",
         "a write-ahead log that was left behind became part of it",
@@ -618,7 +618,7 @@ PLANTED = [
     Planted(
         "A restore overwrites nothing",
         "test_log_trouble.py::test_a_restore_overwrites_no_log_made_meanwhile",
-        "events/sqlite_backup.py",
+        "events/sqlite/backup.py",
         "os.link(part, target)",
         "os.rename(part, target)",
         "a log made meanwhile was replaced",
@@ -658,7 +658,7 @@ PLANTED = [
     Planted(
         "Readers are given no name of what is not out",
         "test_two_folds.py::test_readers_are_given_no_name_of_what_is_not_out",
-        "consumers/state.py",
+        "consumers/stories/state.py",
         "hidden = {ref for ref in named if not in_sight(parts.get, ref)}",
         "hidden: set[str] = set()",
         "figures named parts that were held",
@@ -674,7 +674,7 @@ PLANTED = [
     Planted(
         "A subscriber that comes back misses nothing",
         "test_feed.py::test_who_comes_back_is_told_what_was_missed",
-        "consumers/feed.py",
+        "consumers/feed/live.py",
         "number, position = await self._catch_up(start.position, wanted, tell)",
         "number, position = self.ring.end, start.position",
         "who came back went on live and was told nothing of what it missed",
@@ -682,7 +682,7 @@ PLANTED = [
     Planted(
         "A cursor that was never given is reset",
         "test_feed.py::test_a_cursor_that_was_never_given_is_reset",
-        "consumers/feed.py",
+        "consumers/feed/live.py",
         "known = found[1] in ours and position <= self.position",
         "known = True",
         "a foreign cursor was taken for one of ours",
@@ -690,7 +690,7 @@ PLANTED = [
     Planted(
         "What was taken back is not told again",
         "test_feed.py::test_what_is_taken_back_of_a_whole_is_not_told_again",
-        "consumers/bulletin.py",
+        "consumers/feed/bulletin.py",
         "            elif after is not before:\n                self.add(generation, [after])\n",
         "            elif after is not before:\n                pass\n",
         "a later subscriber was told withdrawn words",
@@ -698,7 +698,7 @@ PLANTED = [
     Planted(
         "A story comes whole when it comes into sight",
         "test_feed.py::test_a_released_story_comes_whole",
-        "consumers/stories.py",
+        "consumers/stories/projection.py",
         "if comes_into_sight(known, parts) and event.version > 1:",
         "if False and event.version > 1:",
         "what was filed under the story's embargo was never told",
@@ -706,7 +706,7 @@ PLANTED = [
     Planted(
         "Who does not read is cut",
         "test_feed.py::test_who_does_not_read_is_cut",
-        "consumers/feed.py",
+        "consumers/feed/live.py",
         "if one.waits_since(late)]",
         "if late < 0]",
         "a reader that took nothing was kept",
@@ -714,7 +714,7 @@ PLANTED = [
     Planted(
         "No word of what is not released gets out",
         "test_survives_leaks.py::test_no_word_gets_out[12]",
-        "consumers/moments.py",
+        "consumers/stories/moments.py",
         "        parts = await _still_public(log, story, upto, known, parts)\n",
         "        pass\n",
         "a look back gave readers what had been withdrawn since",
@@ -746,7 +746,7 @@ PLANTED = [
     Planted(
         "A state that was shown before is not shown for ever",
         "test_views.py::test_a_wait_runs_late_in_a_state_that_was_shown_before",
-        "consumers/stories.py",
+        "consumers/stories/projection.py",
         "and datetime.fromisoformat(now) <= shown.until",
         "and shown.until",
         "a wait that ran late showed as in time",
@@ -754,7 +754,7 @@ PLANTED = [
     Planted(
         "A small append overtakes nothing",
         "test_filing_together.py::test_a_small_append_overtakes_nothing",
-        "events/sqlite_writer.py",
+        "events/sqlite/writer.py",
         "if self._outstanding or connection is None or not",
         "if connection is None or not",
         "a lone append was committed before a larger one that was sent earlier",
@@ -810,7 +810,7 @@ PLANTED = [
     Planted(
         "Private parts are given to nobody without a record of it",
         "test_custody.py::test_reads_of_private_material_are_on_record",
-        "dateline/auditing.py",
+        "dateline/commands/auditing.py",
         '    if parts == "private":\n',
         '    if parts == "privat":\n',
         "an export of private parts left no trace",
@@ -858,7 +858,7 @@ PLANTED = [
     Planted(
         "A backup becomes no other log",
         "test_log_trouble.py::test_a_backup_takes_no_name_with_something_left_beside_it",
-        "events/sqlite_backup.py",
+        "events/sqlite/backup.py",
         "    return [file for file in (target, *beside) if Path(file).exists()]\n",
         "    return [file for file in (target,) if beside and Path(file).exists()]\n",
         "what an old log left behind became part of a copy",
@@ -914,7 +914,7 @@ PLANTED = [
     Planted(
         "Every node of a log on Kafka has the same events at the same positions",
         "test_kafka_log.py::test_every_node_has_the_same_log",
-        "events/kafka_mirror.py",
+        "events/kafka/mirror.py",
         "self._versions[parcel.story] = version\n",
         "self._versions.setdefault(parcel.story, version)\n",
         "a story's version stood still within a commit",
@@ -922,7 +922,7 @@ PLANTED = [
     Planted(
         "A record is folded once, whoever shares the mirror",
         "test_kafka_log.py::test_two_processes_share_a_mirror",
-        "events/kafka_mirror.py",
+        "events/kafka/mirror.py",
         "if record.offset < self._at.next_offset:",
         "if record.offset < 0:",
         "what another process had folded was folded again",
@@ -930,7 +930,7 @@ PLANTED = [
     Planted(
         "Garbage on the topic stops nothing",
         "test_kafka_log.py::test_garbage_is_void_and_nothing_stops",
-        "events/kafka_mirror.py",
+        "events/kafka/mirror.py",
         "except Garbage as error:",
         "except KeyError as error:",
         "a record that could not be read ended the mirror",
@@ -938,7 +938,7 @@ PLANTED = [
     Planted(
         "A topic that cannot hold a log is refused",
         "test_kafka_log.py::test_a_topic_that_cannot_hold_a_log_is_refused",
-        "events/kafka_topics.py",
+        "events/kafka/topics.py",
         "if found.get(setting) != value and not enough:",
         "if setting not in found:",
         "the settings of a topic were believed",
@@ -946,7 +946,7 @@ PLANTED = [
     Planted(
         "A topic made anew is not taken for the old one",
         "test_kafka_log.py::test_a_topic_made_anew_is_not_taken_for_the_old",
-        "events/kafka_mirror.py",
+        "events/kafka/mirror.py",
         "return bool(last == _hash(value))",
         "return True",
         "the last record was not held against the topic",
@@ -954,7 +954,7 @@ PLANTED = [
     Planted(
         "Nobody waits for ever for a broker",
         "test_kafka_log.py::test_no_broker_is_said_within_a_bound",
-        "events/kafka_log.py",
+        "events/kafka/log.py",
         "asyncio.timeout(max(left, 0))",
         "asyncio.timeout(None)",
         "opening was waited for without a limit",
@@ -962,7 +962,7 @@ PLANTED = [
     Planted(
         "What is said in an event is not on the broker's disks",
         "test_kafka_log.py::test_contents_are_unreadable_on_the_topic",
-        "events/kafka_records.py",
+        "events/kafka/records.py",
         "return AESGCM(keys.keys[at]).encrypt(number[4:], nonce + content, envelope)",
         "return nonce + content + bytes(16)",
         "contents were sent in clear",
@@ -970,7 +970,7 @@ PLANTED = [
     Planted(
         "An erasure reaches every node and every key",
         "test_kafka_log.py::test_an_erased_event_is_erased_on_every_node",
-        "events/kafka_keystore.py",
+        "events/kafka/keystore.py",
         'self._connection.execute("INSERT OR IGNORE INTO erasing VALUES (?)", (number,))',
         "pass",
         "the broker was not told which keys were erased",
@@ -978,7 +978,7 @@ PLANTED = [
     Planted(
         "A log that is copied to Kafka keeps every place",
         "test_relay.py::test_a_log_with_events_of_its_own_is_no_copy",
-        "events/kafka_arbitration.py",
+        "events/kafka/arbitration.py",
         "if found[:2] != (position, version + 1):",
         "if found[1] != version + 1:",
         "an event was taken at a place that was another's",
@@ -986,7 +986,7 @@ PLANTED = [
     Planted(
         "Of many nodes one at a time is on duty",
         "test_kafka_nodes.py::test_one_node_at_a_time_is_on_duty",
-        "events/kafka_duty.py",
+        "events/kafka/duty.py",
         "        if list(assigned) and self._task is None:\n",
         "        if self._task is None:\n",
         "who was assigned nothing went to work",
@@ -994,7 +994,7 @@ PLANTED = [
     Planted(
         "A node with another root is noticed",
         "test_kafka_nodes.py::test_a_node_with_another_root_is_noticed",
-        "events/kafka_irregular.py",
+        "events/kafka/irregular.py",
         "if ours is not None and ours != theirs:",
         "if ours is None:",
         "what other nodes believe was not looked at",
@@ -1002,7 +1002,7 @@ PLANTED = [
     Planted(
         "A follower can be stopped at any moment",
         "test_log_trouble.py::test_a_follower_can_be_stopped_at_any_moment",
-        "events/sqlite_log.py",
+        "events/sqlite/log.py",
         "                    async with asyncio.timeout(LOOK_AGAIN):\n"
         "                        await grown.wait()\n",
         "                    await asyncio.wait_for(grown.wait(), LOOK_AGAIN)\n",
@@ -1083,7 +1083,7 @@ PLANTED = [
     Planted(
         "A hub is held to the guard",
         "test_websub.py::test_a_hub_is_held_to_the_guard",
-        "consumers/websub.py",
+        "consumers/feed/websub.py",
         "async with self._guard.session(within) as session,",
         "async with aiohttp.ClientSession() as session,",
         "the hub was called wherever it was",
@@ -1219,7 +1219,7 @@ PLANTED = [
     Planted(
         "A view that is exchanged is missed by nobody",
         "test_rebuild.py::test_a_list_is_whole_while_a_view_is_exchanged",
-        "consumers/stories.py",
+        "consumers/stories/projection.py",
         "connection.execute(_PLACE, (self.name,)).get or (1, 0)",
         "(self._made, 0)",
         "readers looked for tables that had been removed meanwhile",
@@ -1227,7 +1227,7 @@ PLANTED = [
     Planted(
         "A correction names nothing that is not out",
         "test_two_folds.py::test_a_correction_names_nothing_that_is_not_out",
-        "consumers/named.py",
+        "consumers/stories/named.py",
         "            return list(_refs_in(part.field, part.old, part.new))",
         "            return []",
         "a correction told readers of a figure under embargo",
@@ -1235,7 +1235,7 @@ PLANTED = [
     Planted(
         "What is released late is news when it is released",
         "test_outputs.py::test_what_is_released_late_is_news_when_it_is_released",
-        "consumers/released.py",
+        "consumers/stories/released.py",
         "if public and seen == []:",
         "if False:",
         "what was under embargo came out below what everybody had read",
@@ -1243,7 +1243,7 @@ PLANTED = [
     Planted(
         "Whoever asks by time misses nothing",
         "test_outputs.py::test_whoever_asks_by_time_misses_nothing",
-        "consumers/output_routes.py",
+        "consumers/outputs/routes.py",
         "moved += [Moved(*last)] if last is not None else []",
         "pass",
         "a story that went out of sight stayed with who asked by time",
@@ -1291,7 +1291,7 @@ PLANTED = [
     Planted(
         "A line without an end takes no memory",
         "test_cli_strained.py::test_a_line_without_an_end_takes_no_memory",
-        "dateline/commands.py",
+        "dateline/commands/stories.py",
         "while line := lines.readline(FILING_BYTES + 1):",
         "while line := lines.readline():",
         "a line was read to its end before it was found to be too long",
@@ -1299,7 +1299,7 @@ PLANTED = [
     Planted(
         "Nothing is acknowledged into a file that was moved away",
         "test_log_trouble.py::test_a_log_that_was_taken_away_takes_nothing",
-        "events/sqlite_writer.py",
+        "events/sqlite/writer.py",
         "if identity(self._path) != self._file:",
         "if False:",
         "events went into a file that nobody would open again",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 import aiohttp
 import orjson
 
-from consumers.feed import Limits
+from consumers.feed.live import Limits
 from dateline.outbox import Outbox
 from dateline.server import Outside, Server, listening, url_of
 from dateline.wiring import Newsroom

@@ -13,9 +13,9 @@ from filings import note
 from consumers.audit.verify import verify
 from events.envelope import Recorded
 from events.errors import LogUnavailable, WrongVersion
-from events.kafka_address import Address
-from events.kafka_log import KafkaLog
-from events.kafka_node import APPEND_SECONDS
+from events.kafka.address import Address
+from events.kafka.log import KafkaLog
+from events.kafka.node import APPEND_SECONDS
 from events.log import Expect, ExpectedVersion, Log, follow
 
 STORIES = 5

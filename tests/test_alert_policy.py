@@ -7,7 +7,7 @@ import pytest
 from consumers.alerts.policy import check, load
 from consumers.alerts.quiet import Hours
 from consumers.alerts.throttle import Throttle
-from dateline.run import run
+from dateline.cli.run import run
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "alerts.toml"
 ROUTE = '[[route]]\nname = "a"\nlevel = "urgent"\n'

@@ -15,8 +15,8 @@ from consumers.alerts.match import Facts
 from consumers.alerts.parts import part_of, text_of
 from consumers.alerts.policy import ALERTING, Policy
 from consumers.alerts.watch import fold
-from consumers.parts import Heading, Item, Parts
-from consumers.story import evolve as evolve_story
+from consumers.stories.parts import Heading, Item, Parts
+from consumers.stories.story import evolve as evolve_story
 from events.alerts import LEVELS, AlertDecision, AlertIssued
 from events.codec import encode
 from events.developments import News

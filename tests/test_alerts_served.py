@@ -8,7 +8,7 @@ import pytest
 from serving import served
 
 from consumers.alerts.policy import load
-from dateline.run import run
+from dateline.cli.run import run
 from dateline.wiring import Newsroom
 
 POLICY = """

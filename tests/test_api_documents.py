@@ -19,13 +19,13 @@ from serving import Served, served
 from consumers.delivery.message import drill, notice
 from consumers.delivery.signing import headers as signed_headers
 from consumers.delivery.signing import new_secret
-from consumers.feed import Limits
+from consumers.feed.live import Limits
 from dateline.api.asyncapi import asyncapi
 from dateline.api.openapi import openapi
 from dateline.outbox import outbox
 from dateline.wiring import newsroom
-from events.kafka_records import Keys as KafkaKeys
-from events.kafka_records import encode
+from events.kafka.records import Keys as KafkaKeys
+from events.kafka.records import encode
 from events.log import Expect
 from events.vocabulary import KINDS
 

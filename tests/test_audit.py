@@ -13,7 +13,7 @@ from filings import filed, note, opening
 from consumers.audit.verify import verify
 from events.errors import LogDamaged
 from events.filing import Private
-from events.sqlite_log import SqliteLog
+from events.sqlite.log import SqliteLog
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ async def test_every_bit_of_an_event_counts(sound: Path, tmp_path: Path) -> None
 
 async def test_a_backup_is_the_log(sound: Path, tmp_path: Path) -> None:
     """A copy made while the log is open verifies to the same root, and never replaces a file."""
-    from dateline.run import run  # noqa: PLC0415 - the tests of copies go through the CLI
+    from dateline.cli.run import run  # noqa: PLC0415 - the tests of copies go through the CLI
 
     url, copy = f"sqlite:///{sound}", tmp_path / "copy.db"
     steps: list[Callable[[], int]] = [

@@ -17,8 +17,8 @@ from consumers.audit.stand_alone import Refusal, check
 from consumers.delivery.deliveries import Deliveries, Planned
 from consumers.delivery.ledger import Ledger
 from consumers.delivery.reach import Reach
-from dateline import custody
-from dateline.auditing import wanted_export
+from dateline.commands import custody
+from dateline.commands.auditing import wanted_export
 from dateline.wiring import Newsroom, deliveries_path, newsroom
 from events.checkpoint import Checkpoint, VerifierKey, new_signer, open_note
 from events.custody import RECORD

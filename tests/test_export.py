@@ -17,7 +17,7 @@ from filings import ADA, filed, note, opening
 from consumers.audit import export as exporting
 from consumers.audit.signing import Keyring
 from consumers.audit.stand_alone import Refusal, check
-from dateline.auditing import wanted_export
+from dateline.commands.auditing import wanted_export
 from dateline.wiring import Newsroom, newsroom
 from events.checkpoint import Checkpoint
 from events.envelope import Filed

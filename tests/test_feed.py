@@ -8,7 +8,7 @@ import orjson
 import pytest
 from serving import Served, served
 
-from consumers.feed import Limits
+from consumers.feed.live import Limits
 from dateline.wiring import Newsroom
 
 LATER = "2031-01-01T00:00:00Z"

@@ -11,7 +11,7 @@ from filings import ADA, BEN, filed, gathered, note, opening
 from dateline.wiring import Newsroom, newsroom
 from events.envelope import Filed, Recorded
 from events.memory_log import wall_clock
-from events.sqlite_log import SqliteLog
+from events.sqlite.log import SqliteLog
 from producers.intake import Filing, take
 from producers.publisher import Publisher
 

@@ -197,7 +197,7 @@ async def test_order_is_that_of_first_publication() -> None:
 
 def test_compressed_files_are_read(tmp_path: Path) -> None:
     """A gzip file is unpacked whatever its name; a torn one is refused with a sentence."""
-    from dateline.run import run as dateline  # noqa: PLC0415 - the tests of files go through the CLI
+    from dateline.cli.run import run as dateline  # noqa: PLC0415 - the tests of files go through the CLI
 
     packed = tmp_path / "story.jsonl.gz"
     packed.write_bytes(gzip.compress(SAMPLE.read_bytes()))

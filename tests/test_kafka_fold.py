@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.envelope import prepare_batch
-from events.kafka_mirror import Mirror, Taken
-from events.kafka_records import (
+from events.kafka.mirror import Mirror, Taken
+from events.kafka.records import (
     KEYS_OF_EVENT,
     Garbage,
     Keys,

@@ -19,10 +19,10 @@ from dateline.wiring import newsroom
 from events.codec import encode as encode_body
 from events.envelope import Filed, prepare_batch
 from events.errors import LogDamaged, LogUnavailable, NotFound, Refused, WrongVersion
-from events.kafka_address import Address, BadAddress
-from events.kafka_log import KafkaLog
-from events.kafka_records import Keys, encode, key_number
-from events.kafka_topics import log_settings
+from events.kafka.address import Address, BadAddress
+from events.kafka.log import KafkaLog
+from events.kafka.records import Keys, encode, key_number
+from events.kafka.topics import log_settings
 from events.log import Expect
 from producers.case import Actor
 from producers.intake import take
@@ -228,7 +228,7 @@ async def test_a_topic_made_anew_is_not_taken_for_the_old(kafka: str, tmp_path: 
 
 async def test_a_log_of_its_own_is_no_mirror(kafka: str, tmp_path: Path) -> None:
     """A SQLite log is never taken for a mirror and overwritten with a topic."""
-    from events.sqlite_log import SqliteLog  # noqa: PLC0415 - the one test that needs it
+    from events.sqlite.log import SqliteLog  # noqa: PLC0415 - the one test that needs it
 
     address = topic_of(kafka, tmp_path)
     own = SqliteLog(address.mirror)
@@ -242,7 +242,7 @@ async def test_no_broker_is_said_within_a_bound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where nobody answers, that is said, and nobody waits for ever."""
-    monkeypatch.setattr("events.kafka_log.OPEN_SECONDS", 0.5)
+    monkeypatch.setattr("events.kafka.log.OPEN_SECONDS", 0.5)
     log = KafkaLog(topic_of("127.0.0.1:1", tmp_path))
     with pytest.raises(LogUnavailable, match=r"not open after 0\.5 s"):
         await log.append("a", [filed(opening())])
@@ -253,7 +253,7 @@ async def test_who_files_is_told_once_that_nobody_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A filing waits for a broker as long as opening takes, not that long for every try."""
-    monkeypatch.setattr("events.kafka_log.OPEN_SECONDS", 2)
+    monkeypatch.setattr("events.kafka.log.OPEN_SECONDS", 2)
     async with newsroom(f"kafka://127.0.0.1:1/none?mirror={tmp_path}/none.db") as room:
         async with asyncio.timeout(8):
             with pytest.raises(LogUnavailable):

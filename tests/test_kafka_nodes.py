@@ -19,10 +19,10 @@ from dateline.roles import ALL, roles_of
 from dateline.server import Outside
 from dateline.wiring import newsroom
 from events.envelope import prepare_batch
-from events.kafka_address import Address
-from events.kafka_duty import on_duty
-from events.kafka_log import KafkaLog
-from events.kafka_records import Claim, Keys, claiming, encode
+from events.kafka.address import Address
+from events.kafka.duty import on_duty
+from events.kafka.log import KafkaLog
+from events.kafka.records import Claim, Keys, claiming, encode
 
 TAKEOVER_SECONDS = 30
 

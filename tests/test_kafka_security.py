@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from filings import note
 
 from events.errors import LogUnavailable
-from events.kafka_address import Address
-from events.kafka_log import KafkaLog
+from events.kafka.address import Address
+from events.kafka.log import KafkaLog
 
 PASSWORD = "a-secret-of-the-drill"  # noqa: S105 - of a broker that lives for one test
 JAAS = (
@@ -113,7 +113,7 @@ async def test_a_guarded_broker_lets_us_in(
     assert (await log.append("a", [note("1")])).positions == (1,)
     assert log.url == f"kafka://{guarded.address}/guarded"
     await log.close()
-    monkeypatch.setattr("events.kafka_log.OPEN_SECONDS", 2)
+    monkeypatch.setattr("events.kafka.log.OPEN_SECONDS", 2)
     wrong = tmp_path / "wrong"
     wrong.write_text(f"dateline\n{PASSWORD}-not\n", encoding="utf-8")
     empty = tmp_path / "empty"

@@ -25,7 +25,7 @@ from events.errors import (
 )
 from events.log import Expect, Log, follow
 from events.memory_log import MemoryLog
-from events.sqlite_log import SqliteLog
+from events.sqlite.log import SqliteLog
 from events.tree import Frontier
 
 

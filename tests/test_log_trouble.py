@@ -9,10 +9,11 @@ import pytest
 from conftest import Clock
 from filings import filed, gathered, note, opening
 
-from events import sqlite_file, sqlite_writer
 from events.errors import LogDamaged, LogUnavailable, Refused
-from events.sqlite_backup import copy_log, restore_log
-from events.sqlite_log import SqliteLog
+from events.sqlite import file as sqlite_file
+from events.sqlite import writer as sqlite_writer
+from events.sqlite.backup import copy_log, restore_log
+from events.sqlite.log import SqliteLog
 
 
 class StoppedClock(Clock):

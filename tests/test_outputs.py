@@ -32,11 +32,11 @@ from serving import Served, served
 from test_two_folds_agree import told
 from viewing import import_sample
 
-from consumers.output_routes import FORMS
+from consumers.feed.websub import Patience
 from consumers.outputs import atom, json_feed
 from consumers.outputs.place import Place
+from consumers.outputs.routes import FORMS
 from consumers.outputs.told import PAGE
-from consumers.websub import Patience
 from dateline.server import Outside
 from dateline.wiring import Newsroom, newsroom
 from events.errors import Refused

@@ -14,7 +14,7 @@ from serving import Served
 from test_outputs import HOSTILE
 from viewing import import_sample
 
-from consumers.output_routes import FORMS
+from consumers.outputs.routes import FORMS
 from dateline.wiring import Newsroom
 
 LATER = "2031-01-01T00:00:00Z"

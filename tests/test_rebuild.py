@@ -10,7 +10,7 @@ from conftest import STORY, Clock
 from filings import filed, opening
 from viewing import fresh_contents, import_sample
 
-from consumers.bulletin import Wanted
+from consumers.feed.bulletin import Wanted
 from consumers.rebuild import rebuild
 from dateline.wiring import Newsroom, newsroom
 from events.errors import RebuildUnderWay

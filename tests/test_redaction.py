@@ -18,8 +18,8 @@ from consumers.alerts.policy import load
 from consumers.audit import export as exporting
 from consumers.audit.stand_alone import Refusal, check
 from consumers.rebuild import rebuild
-from dateline.auditing import wanted_export
-from dateline.run import run
+from dateline.cli.run import run
+from dateline.commands.auditing import wanted_export
 from dateline.wiring import Newsroom, newsroom
 from events import codec
 from events.errors import LogDamaged, Refused

@@ -11,9 +11,9 @@ from filings import gathered, note
 
 from consumers.relay import relay
 from events.errors import LogDamaged
-from events.kafka_address import Address
-from events.kafka_log import KafkaLog
-from events.sqlite_log import SqliteLog
+from events.kafka.address import Address
+from events.kafka.log import KafkaLog
+from events.sqlite.log import SqliteLog
 
 
 @asynccontextmanager

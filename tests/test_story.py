@@ -7,9 +7,9 @@ from filings import ADA, BEN, opened
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.parts import Parts
-from consumers.state import part_of, row_of
-from consumers.story import evolve, fold
+from consumers.stories.parts import Parts
+from consumers.stories.state import part_of, row_of
+from consumers.stories.story import evolve, fold
 from events.errors import Refused
 from events.vocabulary import Erased, Unknown
 

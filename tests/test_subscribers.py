@@ -18,7 +18,7 @@ import pytest
 from browsing import browser
 from serving import Served
 
-from consumers import feed
+from consumers.feed import live as feed
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 FILED = 12

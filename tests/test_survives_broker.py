@@ -10,7 +10,7 @@ from brokers import Broker, fetched, topic_of
 from storms import recovered, storm
 from witness import acknowledged, check, programs
 
-from events.kafka_log import KafkaLog
+from events.kafka.log import KafkaLog
 
 BETWEEN_SECONDS = 0.5  # of quiet between two disturbances, in which appends are under way
 

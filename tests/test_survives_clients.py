@@ -11,7 +11,7 @@ import pytest
 from conftest import Clock
 from serving import Served, served
 
-from consumers.feed import Limits
+from consumers.feed.live import Limits
 from dateline import receipt
 from dateline.wiring import newsroom
 

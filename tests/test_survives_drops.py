@@ -8,7 +8,7 @@ import pytest
 from conftest import Clock
 from serving import Served, served
 
-from consumers.feed import Limits
+from consumers.feed.live import Limits
 from dateline.wiring import newsroom
 
 REQUEST = "GET /v1/feed?since=0 HTTP/1.1\r\nHost: localhost\r\n{}Connection: close\r\n\r\n"

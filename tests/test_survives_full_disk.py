@@ -9,7 +9,7 @@ from witness import check
 
 from events.envelope import Filed
 from events.errors import LogFull, LogUnavailable
-from events.sqlite_log import SqliteLog
+from events.sqlite.log import SqliteLog
 
 
 def batch() -> list[Filed]:

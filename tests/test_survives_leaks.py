@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from serving import Served, Subscriber, served
 
-from consumers.output_routes import FORMS
+from consumers.outputs.routes import FORMS
 from dateline.wiring import Newsroom
 
 LATER = "2031-01-01T00:00:00Z"

@@ -18,7 +18,7 @@ from dateline.wiring import Newsroom, newsroom
 from events.envelope import Sealed
 from events.errors import DatelineError, LogDamaged
 from events.filing import Private
-from events.sqlite_log import SqliteLog
+from events.sqlite.log import SqliteLog
 from events.tree import Frontier
 
 EVENTS = 40

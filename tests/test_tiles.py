@@ -14,7 +14,7 @@ from consumers.audit.auditor import Auditor
 from consumers.audit.book import Book
 from consumers.audit.signing import Keyring
 from consumers.audit.tiles import Tiles
-from events.sqlite_log import SqliteLog
+from events.sqlite.log import SqliteLog
 from events.tree import (
     consistency_proof,
     inclusion_proof,

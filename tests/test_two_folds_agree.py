@@ -10,7 +10,7 @@ from filings import ADA, BEN, Story, opened
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.stories import Stories
+from consumers.stories.projection import Stories
 from consumers.views import Views
 from events.errors import Refused
 from producers.desk import Answer, Claimed, Counted, Standing

@@ -13,7 +13,7 @@ from conftest import STORY, Clock
 from filings import filed, gathered, note, opening
 from viewing import fresh_contents, import_sample
 
-from consumers.stories import Stories
+from consumers.stories.projection import Stories
 from consumers.subscription import Subscription
 from consumers.views import Position, Views
 from dateline.wiring import Newsroom, newsroom, views_path

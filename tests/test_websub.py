@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from serving import served
 
 from consumers.delivery.guard import Guard
-from consumers.output_routes import FORMS, FORMS_OF_ALL
-from consumers.websub import Patience
+from consumers.feed.websub import Patience
+from consumers.outputs.routes import FORMS, FORMS_OF_ALL
 from dateline import telemetry
 from dateline.server import Outside
 from dateline.settings import Settings

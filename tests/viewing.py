@@ -2,7 +2,7 @@
 
 from conftest import SAMPLE, Clock
 
-from consumers.stories import Stories
+from consumers.stories.projection import Stories
 from consumers.subscription import Subscription
 from consumers.views import Views
 from dateline.wiring import Newsroom

@@ -12,7 +12,7 @@ from pathlib import Path
 from conftest import Clock
 
 from consumers.audit.verify import verify
-from consumers.stories import Stories
+from consumers.stories.projection import Stories
 from consumers.subscription import Subscription
 from consumers.views import Views
 from dateline.wiring import newsroom

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from consumers.alerts.match import Facts, Routing
 from consumers.alerts.policy import ALERTING, Policy
-from consumers.parts import Heading, Item
-from consumers.story import fold
+from consumers.stories.parts import Heading, Item
+from consumers.stories.story import fold
 from events.alerts import AlertDecision
 from events.developments import News
 from events.envelope import Recorded

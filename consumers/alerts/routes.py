@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from consumers.alerts.explain import explain
 from consumers.alerts.policy import Policy
-from consumers.stories import Stories
+from consumers.stories.projection import Stories
 from consumers.subscription import Subscription
 from events.errors import NotFound, Refused, Unauthorised
 from events.log import Log

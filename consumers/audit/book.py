@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import apsw
 
-from events.sqlite_file import patience, patiently
+from events.sqlite.file import patience, patiently
 
 __all__ = ["Backup", "Book", "Failed", "Proved", "Redaction", "Signed"]
 

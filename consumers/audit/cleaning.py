@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import structlog
 
 from consumers.audit.auditor import Auditor
-from consumers.stories import Stories
+from consumers.stories.projection import Stories
 from consumers.subscription import Subscription
 from consumers.views import Views
 from events.envelope import Recorded

@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from consumers.bulletin import Wanted
 from consumers.delivery.reach import Reach, Sent
-from consumers.differences import Change, differences
-from consumers.stories import Stories
+from consumers.feed.bulletin import Wanted
+from consumers.stories.differences import Change, differences
+from consumers.stories.projection import Stories
 from consumers.views import Position, Views
 from events.alerts import AlertDecision
 from events.envelope import Recorded, instant

@@ -14,7 +14,7 @@ from consumers.delivery.deliveries import Attempt, Deliveries
 from consumers.delivery.endpoints import Endpoints
 from consumers.delivery.registrar import Registrar, described, handshake_of
 from consumers.delivery.wishes import wishes_of
-from consumers.page_routes import POLICY
+from consumers.pages.routes import POLICY
 from events.envelope import instant
 from events.errors import NotFound, Refused
 from events.log import Clock

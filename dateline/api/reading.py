@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from consumers.output_routes import FORMS, FORMS_OF_ALL
+from consumers.outputs.routes import FORMS, FORMS_OF_ALL
 from dateline.api.shapes import (
     CURSOR,
     MOMENT,

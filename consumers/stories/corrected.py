@@ -1,0 +1,240 @@
+"""How corrections, refilings and redactions show in a story, and what they leave behind."""
+
+from dataclasses import fields, replace
+from typing import Any, Final
+
+from consumers.stories.parts import (
+    Changes,
+    Claim,
+    Conflict,
+    Correction,
+    Figure,
+    Find,
+    Heading,
+    Item,
+    Occasion,
+    Part,
+    Response,
+)
+from consumers.stories.standing import SAID, counted_in, counted_out, last_revision, led_to
+from events import filing
+from events.corrections import content_of, corrected, locate
+from events.developments import (
+    FigureRevised,
+    Letter,
+    News,
+    Post,
+    Remarks,
+    ResponseDeclined,
+    ResponseReceived,
+    StoryOpened,
+)
+from events.developments import Response as Awaited
+from events.editorial import ConflictNoted, Corrected, Redacted, Refiled
+from events.envelope import Recorded
+from events.filing import Fact
+
+__all__ = ["correct", "redact", "refile"]
+
+Correctable = Item | Conflict | Claim | Figure | Response | Occasion
+
+_OCCASIONS: Final[dict[str, type[Fact]]] = {"remarks": Remarks, "letter": Letter, "post": Post}
+# Kinds of which an item shows more than what all news has.
+_NEWS: Final[dict[str, type[News]]] = {
+    "story-opened": StoryOpened,
+    "figure-revised": FigureRevised,
+    "response-received": ResponseReceived,
+    "response-declined": ResponseDeclined,
+}
+_ERASED = "outlet"  # stands in for words that were redacted; every field of words can hold it
+
+
+def correct(find: Find, event: Recorded, correction: Corrected) -> Changes:
+    """Put the field right, and label the development that the error stood in."""
+    located, inner = locate(correction.target, correction.field)
+    ref, path = _place(find, located, inner)
+    part = find(ref)
+    owner = find(getattr(part, "development", ref))
+    said = correction.model_dump(mode="json", include={"old", "new"})
+    revised = ref != located and isinstance(find(located), Figure)
+    shown: dict[str, Any] = {
+        "ref": correction.ref or f"d{event.version}",
+        "target": ref if revised else correction.target,  # the figure may be held by now
+        "field": path if revised else correction.field,
+        "old": said.get("old"),
+        "new": said.get("new"),
+        "note": correction.note,
+    }
+    after = part
+    if isinstance(part, Correctable):
+        try:
+            fact = corrected(_fact_of(find, part), path, correction.new)
+            shown["new"] = content_of(fact, path)
+        except (KeyError, ValueError):  # nothing of it is shown, or an older desk let it pass
+            pass
+        else:
+            after = _with(find, part, path, fact)
+            yield from _titled(find, part, fact)
+    if isinstance(owner, Item | Conflict):
+        labelled = after if owner is part else owner
+        assert isinstance(labelled, Item | Conflict)  # noqa: S101 - the owner is one
+        corrections = [*labelled.corrections, shown]
+        labelled = replace(labelled, corrected=True, corrections=corrections)
+        yield {ref: after} | {owner.ref: labelled} if after else {owner.ref: labelled}
+    made = Correction(
+        **shown,
+        recorded_at=event.recorded_at,
+        development=owner.ref if isinstance(owner, Item | Conflict) else ref,
+        position=event.position,
+        public=isinstance(owner, Item | Conflict) and owner.public,
+    )
+    yield {made.ref: made}
+    yield from _followed(find, part, event.recorded_at)
+
+
+def _place(find: Find, ref: str, path: str) -> tuple[str, str]:
+    """Give the part that shows what a correction is about, and the field in it."""
+    part = find(ref)
+    first, _, rest = path.partition(".")
+    if isinstance(part, Item) and rest:
+        if first in _OCCASIONS and part.occasion:
+            return part.occasion, rest
+        if first == "response" and part.response:
+            return part.response, rest
+    if isinstance(part, Figure) and path in SAID:
+        revision = last_revision(find, part)
+        if revision is not None:  # the number that stands there is the revision's
+            return revision.ref, path
+    return ref, path
+
+
+def _followed(find: Find, before: Part | None, at: str) -> Changes:
+    """What else changes with a part that was put right."""
+    after = find(before.key) if before else None
+    match before, after:
+        case Item() | Conflict(), Item() | Conflict():
+            yield from led_to(find, before, after, at)
+        case Figure(), Figure() if before.part_of != after.part_of:
+            if after.status != "withdrawn":
+                yield counted_out(find, before.ref, before.part_of)
+                yield counted_in(find, after.ref, after.part_of)
+
+
+def _titled(find: Find, part: Correctable, fact: Fact) -> Changes:
+    heading = find("")
+    if (
+        isinstance(fact, StoryOpened)
+        and isinstance(heading, Heading)
+        and part.key == heading.opening
+    ):
+        yield {"": replace(heading, title=fact.title)}
+
+
+def refile(find: Find, refiled: Refiled) -> Changes:
+    """Exchange the words; nothing is labelled."""
+    item = find(refiled.target)
+    if isinstance(item, Item):
+        headline, body = refiled.headline or item.headline, refiled.body or item.body
+        yield {item.ref: replace(item, headline=headline, body=body)}
+    if isinstance(item, Conflict):
+        yield {item.ref: replace(item, headline=refiled.headline or item.headline)}
+
+
+def redact(find: Find, redaction: Redacted) -> Changes:
+    """Take the fields out of the story; what was erased is not shown again."""
+    for field in redaction.fields:
+        ref, path = _place(find, *locate(redaction.target, field))
+        part = find(ref)
+        if isinstance(part, Correctable):
+            yield {ref: _erased(part, path)}
+            yield from _corrections_erased(find, part, (ref, path))
+
+
+def _corrections_erased(find: Find, part: Correctable, place: tuple[str, str]) -> Changes:
+    """What was corrected from and to goes with what was erased."""
+    owner = find(getattr(part, "development", part.key))
+    if not isinstance(owner, Item | Conflict):
+        return
+    left = []
+    for shown in owner.corrections:
+        if _place(find, *locate(shown["target"], shown["field"])) == place:
+            shown = shown | {"old": None, "new": None}  # noqa: PLW2901 - as it is shown from now on
+            correction = find(shown["ref"])
+            if isinstance(correction, Correction):
+                yield {correction.ref: replace(correction, old=None, new=None)}
+        left.append(shown)
+    if left != owner.corrections:
+        yield {owner.key: replace(owner, corrections=left)}
+
+
+def _erased(part: Correctable, path: str) -> Correctable:
+    if isinstance(part, Occasion):
+        path = f"content.{path}"
+    first, _, rest = path.partition(".")
+    if first not in {field.name for field in fields(part)}:
+        return part
+    left: Any = None
+    if rest:
+        left = {name: value for name, value in (getattr(part, first) or {}).items() if name != rest}
+    return replace(part, **{first: left})
+
+
+def _fact_of(find: Find, part: Correctable) -> Fact:
+    """Give the fact that a part shows, so that a new value is checked and read as one filed."""
+    content: dict[str, Any]
+    kind: type[Fact]
+    match part:
+        case Claim() | Figure():
+            kind = filing.Claim if isinstance(part, Claim) else filing.Figure
+            content = _shown(part, kind)
+        case Response():
+            kind, content = Awaited, _shown(part, Awaited)
+        case Occasion():
+            kind, content = _OCCASIONS[part.what], {"ref": part.ref, **part.content}
+        case Conflict():
+            conflict = {"between": part.between, "nature": part.nature}
+            kind, content = ConflictNoted, {"headline": part.headline, "conflict": conflict}
+        case Item():
+            kind = _NEWS.get(part.kind, News)
+            heading = find("")
+            content = _shown(part, kind) | (part.revises or {})
+            content |= {"claims": [], "figures": []}
+            if kind is StoryOpened and isinstance(heading, Heading):
+                content["title"] = heading.title
+    for name, field in kind.model_fields.items():
+        if field.is_required() and content.get(field.alias or name) is None:
+            content[field.alias or name] = _ERASED
+    return kind.model_validate(
+        {name: value for name, value in content.items() if value is not None}
+    )
+
+
+def _shown(part: Correctable, kind: type[Fact]) -> dict[str, Any]:
+    names = {field.name for field in fields(part)} & kind.model_fields.keys()
+    return {name: getattr(part, name) for name in names}
+
+
+def _with(find: Find, part: Correctable, path: str, fact: Fact) -> Correctable:
+    """Give a part with one field as the fact has it; what the part does not show is left out."""
+    content = fact.model_dump(mode="json", by_alias=True, exclude_none=True)
+    name = path.partition(".")[0]
+    match part:
+        case Occasion():
+            del content["ref"]
+            return replace(part, content=content)
+        case Conflict():
+            conflict = content["conflict"]
+            headline = content.get("headline") if name == "headline" else part.headline
+            return replace(
+                part, headline=headline, between=conflict["between"], nature=conflict["nature"]
+            )
+        case Item(revises=dict(revises)) if name in revises:
+            return replace(part, revises=revises | {name: content.get(name)})
+        case Response() if name == "asked_at":
+            asked_at, item = content.get(name), find(part.development)
+            filed = (item.filed_at or item.recorded_at) if isinstance(item, Item) else part.since
+            return replace(part, asked_at=asked_at, since=asked_at or filed)
+    if name not in {field.name for field in fields(part)}:
+        return part
+    value: Any = content.get(name)
+    return replace(part, **{name: value})

@@ -1,0 +1,143 @@
+"""Reading over HTTP: stories, their history, and the live feed."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from consumers.answers import json, slug_of
+from consumers.feed.bulletin import Wanted
+from consumers.feed.live import PAGE, Feed, turn_away
+from consumers.stories.moments import as_of, at, moment
+from consumers.stories.projection import Stories
+from events.errors import NotFound, Refused
+from events.log import Log
+from events.vocabulary import KINDS
+
+__all__ = ["Desk", "live", "routes"]
+
+Insider = Callable[[Request], bool]
+"""Says whether a request's key may see what is not released."""
+
+
+Who = Callable[[Request], str]
+"""Names who asks by its key or address, so that connections can be counted."""
+
+
+class Desk(Protocol):
+    """What the routes read from."""
+
+    log: Log
+
+    @property
+    def stories(self) -> Stories:
+        """The projection of stories."""
+        ...
+
+    async def state(self, story: str, *, public: bool = False) -> bytes:
+        """Give a story's state as JSON; NotFound when this reader has none."""
+        ...
+
+    def now(self) -> Any:  # noqa: ANN401 - datetime; a protocol needs no import of it
+        """Give the time."""
+        ...
+
+
+def routes(room: Desk, insider: Insider) -> list[Route]:
+    """Give the routes of the consuming side.
+
+    Args:
+        room: the log and what is made of it.
+        insider: tells who may see what is not released.
+    """
+
+    async def stories(request: Request) -> Response:
+        found = room.stories.summaries(public=not insider(request))
+        return json(request, orjson.dumps([summary._asdict() for summary in found]))
+
+    async def story(request: Request) -> Response:
+        slug, public = slug_of(request), not insider(request)
+        asked = request.query_params
+        if "as_of" not in asked and "occurred_by" not in asked:
+            return json(request, await room.state(slug, public=public))
+        when = moment(asked["as_of"], room.now()) if "as_of" in asked else None
+        limit = (
+            moment(asked["occurred_by"], room.now(), "occurred_by")
+            if "occurred_by" in asked
+            else None
+        )
+        if isinstance(limit, int):
+            raise Refused("moment", "occurred_by", "a time", str(limit))
+        size = (await room.log.head()).size
+        upto = size if when is None else await at(room.log, when)
+        state = await as_of(room.log, slug, upto, occurred_by=limit, public=public)
+        if state is None:
+            raise NotFound("story", slug)
+        return json(request, state)
+
+    async def history(request: Request) -> Response:
+        slug = slug_of(request)
+        await room.state(slug, public=True)  # or there is no such story
+        after = _number(request, "after", 0)
+        limit = _number(request, "limit", PAGE, most=PAGE)
+        size = (await room.log.head()).size
+        page = room.stories.updates(after, size, limit, Wanted(slug))
+        events = b",".join(update.event for update in page)
+        following = b"null" if len(page) < limit else b"%d" % page[-1].position
+        return json(request, b'{"developments":[%b],"next":%b}' % (events, following))
+
+    return [
+        Route("/v1/stories", stories),
+        Route("/v1/stories/{story}", story),
+        Route("/v1/stories/{story}/developments", history, methods=["GET"]),
+    ]
+
+
+def live(room: Desk, feed: Feed, who: Who) -> ASGIApp:
+    """Give the live feed as an ASGI application.
+
+    It stands outside of Starlette, whose layers cost more for each update than sending it.
+    """
+
+    async def listen(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        if request.method != "GET":
+            raise HTTPException(405, headers={"allow": "GET"})
+        asked = request.query_params
+        wanted = Wanted(
+            asked.get("story"),
+            _known_kind(asked.get("kind")),
+            _number(request, "max_urgency", None, most=9),
+        )
+        since = None
+        if "since" in asked:
+            since = await at(room.log, moment(asked["since"], room.now(), "since"))
+        cursor = request.headers.get("last-event-id") or asked.get("last_event_id")
+        start = await feed.start(cursor, since)
+        name = who(request)
+        if feed.has_room(name):
+            await feed.serve(name, start, wanted, receive, send)
+        else:
+            await turn_away(send, browser="sec-fetch-mode" in request.headers)
+
+    return listen
+
+
+def _known_kind(kind: str | None) -> str | None:
+    if kind is not None and kind not in KINDS:
+        raise Refused("filter", "kind", "a kind of the vocabulary", repr(kind))
+    return kind
+
+
+def _number(request: Request, name: str, default: Any, *, most: int = 10**15) -> Any:  # noqa: ANN401 - int, or the default
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 16 and int(text) <= most):  # noqa: PLR2004 - as many digits as `most` has at most
+        raise Refused("number", name, f"a number up to {most}", repr(text)[:40])
+    return int(text)

@@ -1,0 +1,231 @@
+"""The story so far: a pure fold over its developments.
+
+`evolve` reads the parts of a story that an event is about and gives those that it makes or
+changes; all others stay as they are. The same function serves a story in memory (as it stood at
+any moment) and the view on disk (`consumers.stories.projection`), which is why both always agree.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import assert_never
+
+from consumers.stories.corrected import correct, redact, refile
+from consumers.stories.parts import (
+    Alert,
+    Changes,
+    Claim,
+    Figure,
+    Find,
+    Heading,
+    Item,
+    Part,
+    Parts,
+    Silence,
+)
+from consumers.stories.released import release
+from consumers.stories.reported import noted, reported
+from events.alerts import (
+    AlertCorrected,
+    AlertDecision,
+    AlertDeferred,
+    AlertIssued,
+    AlertRetracted,
+    AlertSuppressed,
+    SilenceAdded,
+    SilenceRemoved,
+)
+from events.custody import PrivateRead, SigningKeyChanged
+from events.developments import (
+    News,
+    StoryOpened,
+)
+from events.editorial import (
+    ConflictNoted,
+    Corrected,
+    EmbargoBroken,
+    EmbargoLifted,
+    Held,
+    HoldReleased,
+    LegalHoldLifted,
+    LegalHoldPlaced,
+    ParkedRetried,
+    ParkedSkipped,
+    Published,
+    Redacted,
+    Refiled,
+    StoryClosed,
+    StoryReopened,
+    VerificationChanged,
+    Withdrawn,
+)
+from events.envelope import Recorded, instant
+from events.vocabulary import Erased, KnownKind, Unknown
+
+__all__ = ["evolve", "fold"]
+
+_STATES = {
+    AlertIssued: "issued",
+    AlertSuppressed: "suppressed",
+    AlertDeferred: "deferred",
+    AlertCorrected: "corrected",
+    AlertRetracted: "retracted",
+}
+
+
+def fold(events: Iterable[Recorded]) -> Parts:
+    """Give the parts of one story from its events, in order."""
+    parts: Parts = {}
+    for event in events:
+        parts.update(evolve(parts, event))
+    return parts
+
+
+def evolve(parts: Mapping[str, Part], event: Recorded) -> Parts:
+    """Give the parts that an event makes or changes.
+
+    An event that nobody here understands, or whose body was erased, moves only the heading. Acts
+    on what is not there change nothing.
+    """
+    development = event.development
+    before = parts.get("")
+    heading = before if isinstance(before, Heading) else _unopened(event.story)
+    changed: Parts = {}
+
+    def find(key: str) -> Part | None:
+        return changed.get(key) or parts.get(key)
+
+    if not isinstance(development, Unknown | Erased):
+        for change in _evolve(find, event, development):
+            changed |= change
+    return changed | {"": _moved(heading, event, parts, changed)}
+
+
+def _evolve(find: Find, event: Recorded, development: KnownKind) -> Changes:
+    match development:
+        case News():
+            yield from reported(find, event, development)
+        case ConflictNoted():
+            yield from noted(find, event, development)
+        case VerificationChanged(of=ref, after=after):
+            part = find(ref)
+            if isinstance(part, Claim | Figure) and part.status != "withdrawn":
+                yield {ref: replace(part, status=after)}
+        case Corrected():
+            yield from correct(find, event, development)
+        case Refiled():
+            yield from refile(find, development)
+        case Redacted():
+            yield from redact(find, development)
+        case (
+            Held() | HoldReleased() | Withdrawn() | Published() | EmbargoLifted() | EmbargoBroken()
+        ):
+            yield from release(find, event, development)
+        case AlertDecision():
+            yield _alerted(find, event, development)
+        case SilenceAdded():
+            yield _silenced(event, development)
+        case SilenceRemoved(silence=ref):
+            silence = find(ref)
+            if isinstance(silence, Silence):
+                yield {ref: replace(silence, removed=True)}
+        case (
+            StoryClosed()
+            | StoryReopened()
+            | LegalHoldPlaced()
+            | LegalHoldLifted()
+            | ParkedRetried()
+            | ParkedSkipped()
+            | PrivateRead()
+            | SigningKeyChanged()
+        ):
+            return
+        case _:
+            assert_never(development)
+
+
+def _unopened(story: str) -> Heading:
+    return Heading(
+        story,
+        title="",
+        status="open",
+        opening=None,
+        version=0,
+        position=0,
+        recorded_at="",
+        public=False,
+        public_version=0,
+        public_position=0,
+        public_recorded_at=None,
+        public_title=None,
+    )
+
+
+def _moved(
+    heading: Heading, event: Recorded, parts: Mapping[str, Part], changed: Mapping[str, Part]
+) -> Heading:
+    """The heading after an event: where the story is now, and where it is for the public."""
+    own = changed.get("")
+    heading = own if isinstance(own, Heading) else heading
+    at = event.recorded_at
+    heading = replace(heading, version=event.version, position=event.position, recorded_at=at)
+    match event.development:
+        case StoryOpened(title=title):
+            ref = event.development.ref or f"d{event.version}"
+            heading = replace(heading, title=title, opening=ref)
+        case StoryClosed():
+            heading = replace(heading, status="closed")
+        case StoryReopened():
+            heading = replace(heading, status="open")
+    opening = changed.get(heading.opening or "") or parts.get(heading.opening or "")
+    public = isinstance(opening, Item) and opening.public
+    seen = isinstance(event.development, StoryClosed | StoryReopened) or any(
+        part.public or (key in parts and parts[key].public) for key, part in changed.items() if key
+    )
+    if not public or not (seen or not heading.public):
+        return replace(heading, public=public)
+    return replace(
+        heading,
+        first_seen=heading.first_seen or [event.position, at],
+        public=True,
+        public_version=event.version,
+        public_position=event.position,
+        public_recorded_at=at,
+        public_title=heading.title,
+    )
+
+
+def _alerted(find: Find, event: Recorded, decision: AlertDecision) -> Parts:
+    """A decision makes an alert; an update or cancellation also changes those it refers to."""
+    alert = decision.alert
+    state = _STATES[type(decision)]
+    made: Parts = {
+        alert.ref: Alert(
+            alert.ref,
+            alert.level,
+            state,
+            list(alert.derived_from),
+            alert.reason,
+            0,
+            0,
+            event.position,
+        )
+    }
+    for ref in alert.references:
+        earlier = find(ref)
+        if isinstance(earlier, Alert) and isinstance(decision, AlertCorrected | AlertRetracted):
+            made[ref] = replace(earlier, state=state)
+    return made
+
+
+def _silenced(event: Recorded, act: SilenceAdded) -> Parts:
+    silence = act.silence
+    made = Silence(
+        silence.ref,
+        str(event.provenance["filed_by"]),
+        instant(int(silence.until.timestamp() * 1000)),
+        list(silence.levels),
+        list(silence.kinds),
+        act.reason,
+        event.position,
+    )
+    return {made.ref: made}

@@ -1,0 +1,1 @@
+"""What each command does, once the newsroom is open: call, then show."""

@@ -1,0 +1,265 @@
+"""What each command of the auditor does, once the newsroom is open: call, then show."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
+
+from consumers.audit import export as exporting
+from consumers.audit import replay as replaying
+from consumers.audit import report as reporting
+from consumers.audit import stand_alone
+from consumers.audit.replay import Replay
+from consumers.delivery.reach import Reach
+from consumers.stories.differences import Change
+from consumers.stories.moments import at, moment
+from dateline import printing
+from dateline.commands.custody import record_read
+from dateline.outcomes import DONE
+from dateline.wiring import Newsroom, deliveries_path
+from events.checkpoint import checkpoint_in, open_note, verifier_key
+from events.envelope import instant
+from events.errors import LogDamaged, NotFound
+
+__all__ = [
+    "checkpoint",
+    "consistency",
+    "cosigned",
+    "export",
+    "prove",
+    "recorded_export",
+    "replay",
+    "report",
+    "verify",
+    "verify_export",
+    "voids",
+    "wanted_export",
+]
+
+
+async def verify(room: Newsroom, key: str | None, kept: str | None, *, json: bool) -> int:
+    """Prove the whole log, and that it goes on from what is known of it."""
+    earlier = {}
+    if kept is not None:
+        trusted = [verifier_key(key)] if key is not None else await room.auditor.keys()
+        head = checkpoint_in(open_note(_text(kept), trusted))
+        earlier = {head.size: head.root}
+    with printing.progress("verify") as told:
+        proved = await room.auditor.verify(told, kept=earlier)
+    if json:
+        printing.show_json({"log": room.log.url, **proved._asdict()})
+    else:
+        many = "1 story" if proved.stories == 1 else f"{proved.stories} stories"
+        printing.line(
+            f"{proved.events} events in {many} are as they were recorded; root {proved.root}"
+        )
+    return DONE
+
+
+def _text(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        raise NotFound("file", file) from None
+
+
+async def voids(room: Newsroom, *, json: bool) -> int:
+    """List the last records that got no place; a log in a file has none."""
+    found = [] if room.mirrored is None else await room.mirrored.voids()
+    if json:
+        printing.show_json([void._asdict() for void in found])
+        return DONE
+    for void in found:
+        when = instant(void.appended_ms)
+        printing.line(f"offset {void.offset}  {when}  {void.story or '-'}  {void.reason}")
+    if not found:
+        printing.line("no record is void")
+    return DONE
+
+
+def verify_export(file: str, key: str | None, kept: str | None, *, json: bool) -> int:
+    """Verify an export, with the program that is shipped with it and no log.
+
+    Raises:
+        LogDamaged: it is not what the log signed; names the first position at fault.
+    """
+    text = None if kept is None else _text(kept)
+    if not Path(file).is_file():
+        raise NotFound("export", file)
+    try:
+        found = stand_alone.check(file, key, text)
+    except stand_alone.Refusal as refused:
+        raise LogDamaged(file, refused.position, refused.expected, refused.found) from None
+    if json:
+        printing.show_json({"file": file, **found._asdict()})
+    else:
+        printing.line(
+            f"{found.events} events of {found.origin} are as they were signed, {found.shown} shown "
+            f"and {found.erased} erased; root {found.root}; signed with {found.key}"
+        )
+    return DONE
+
+
+async def checkpoint(room: Newsroom, *, key: bool, json: bool) -> int:
+    """Show a signed checkpoint of the log, or the key that it is checked with."""
+    signed = await room.auditor.checkpoint()
+    public = str(room.auditor.keyring.public)
+    if json:
+        facts = {"size": signed.size, "root": signed.root.hex(), "signed_ms": signed.signed_ms}
+        printing.show_json({**facts, "key": public, "checkpoint": signed.note})
+    else:
+        printing.exactly(f"{public}\n" if key else signed.note)
+    return DONE
+
+
+async def cosigned(room: Newsroom, file: str, witness: str, *, json: bool) -> int:
+    """Keep a checkpoint that a witness cosigned."""
+    signed = await room.auditor.cosigned(_text(file), verifier_key(witness))
+    if json:
+        printing.show_json({"size": signed.size, "checkpoint": signed.note})
+    else:
+        printing.line(f"the checkpoint of {signed.size} events is published with {witness}")
+    return DONE
+
+
+async def prove(room: Newsroom, position: int, *, json: bool) -> int:
+    """Show that an event is in the log."""
+    found = await room.auditor.inclusion(position)
+    if json:
+        printing.show_json(found.shown)
+    else:
+        printing.exactly(found.tlog_proof)
+    return DONE
+
+
+async def consistency(room: Newsroom, before: int, after: int | None, *, json: bool) -> int:
+    """Show that the log of one size begins with that of a smaller one."""
+    found = (await room.auditor.consistency(before, after)).shown
+    if json:
+        printing.show_json(found)
+        return DONE
+    for name, value in found.items():
+        for each in value if isinstance(value, list) else [value]:
+            printing.line(f"{name}: {each}")
+    return DONE
+
+
+async def export(
+    room: Newsroom, file: str, story: str | None, parts: str, by: str, *, json: bool
+) -> int:
+    """Write the log or a story to a file, with the program that verifies it beside it."""
+    wanted = await recorded_export(room, story, parts, by)
+    with printing.progress("export") as told:
+        beside = await exporting.write(room.auditor, wanted, file, told)
+    if json:
+        facts = {"file": file, "verifier": beside, "size": wanted.signed.size}
+        printing.show_json({**facts, "key": str(room.auditor.keyring.public)})
+    else:
+        printing.line(f"{file}: {wanted.signed.size} events; python3 {beside} {file} verifies it")
+    return DONE
+
+
+async def recorded_export(
+    room: Newsroom, story: str | None, parts: str, by: str
+) -> exporting.Export:
+    """Put an export together; that somebody is given private parts is recorded before they are."""
+    if parts == "private":
+        what = "export of the log" if story is None else f"export of story {story}"
+        await record_read(room, by, what, story)
+    return await wanted_export(room, story, parts)
+
+
+async def wanted_export(room: Newsroom, story: str | None, parts: str) -> exporting.Export:
+    """Put together what is to be exported: the log as it is now, and what of it is shown."""
+    signed = await room.auditor.checkpoint()
+    hidden: Callable[[int], bool] = _nothing
+    if parts == "public":
+        await room.subscription.catch_up(signed.size)
+        seen = room.stories.seen_by_readers()
+        hidden = lambda position: position not in seen  # noqa: E731 - a test by what was found
+    changes = await room.auditor.rotations()
+    return exporting.Export(signed, story, cast("Any", parts), hidden, changes)
+
+
+def _nothing(_position: int) -> bool:
+    return False
+
+
+async def replay(
+    room: Newsroom, until: str, since: str | None, story: str | None, *, json: bool
+) -> int:
+    """Show a moment again: JSON has one story a line."""
+    upto = await at(room.log, moment(until, room.now(), "until"))
+    earlier = None if since is None else await at(room.log, moment(since, room.now(), "since"))
+    stories = [story] if story is not None else await replaying.stories_until(room.log, upto)
+    reach = Reach(deliveries_path(room.log.url))
+    for each in stories:
+        found = await replaying.replay(room.log, each, upto, reach)
+        before = None
+        if earlier is not None:
+            with suppress(NotFound):
+                before = await replaying.replay(room.log, each, earlier, reach)
+        changes = replaying.changed(before, found) if earlier is not None else None
+        if json:
+            shown = {
+                **found._asdict(),
+                "acts": [act._asdict() for act in found.acts],
+                "sent": [sent._asdict() for sent in found.sent],
+            }
+            if changes is not None:
+                told = {who: [one._asdict() for one in many] for who, many in changes.items()}
+                shown["changed"] = told
+            printing.show_json(shown)
+        else:
+            _show_replay(found, changes)
+    return DONE
+
+
+def _show_replay(found: Replay, changes: dict[str, list[Change]] | None) -> None:
+    printing.line(f"{found.story} at position {found.until}, {found.recorded_at}", "bold")
+    printing.line("what readers saw", "bold")
+    if found.readers is None:
+        printing.line("nothing")
+    else:
+        printing.show_state(found.readers)
+    printing.line(f"they had been told {len(found.told)} updates")
+    printing.line("what the desk knew", "bold")
+    printing.show_state(found.desk)
+    for sent in found.sent:
+        printing.line(f"alerted    {sent.alert} to {sent.channel} {sent.address}: {sent.state}")
+    printing.line("who did what", "bold")
+    for act in found.acts:
+        about = f" of {act.about}" if act.about else ""
+        request = f"  in request {act.correlation}" if act.correlation else ""
+        printing.line(
+            f"{act.position:>7}  {act.recorded_at}  {act.filed_by}: {act.kind} {act.ref}"
+            f"{about}{request}"
+        )
+    for who, many in (changes or {}).items():
+        printing.line(f"what changed for {who}", "bold")
+        printing.show_changes(many)
+
+
+async def report(room: Newsroom, story: str, ref: str, html: str | None, *, json: bool) -> int:
+    """Tell the life of one development, for a program, on a page or on the terminal."""
+    reach = Reach(deliveries_path(room.log.url))
+    found = await reporting.report(room.auditor, story, ref, reach)
+    if html is not None:
+        await asyncio.to_thread(Path(html).write_text, reporting.html(found), encoding="utf-8")
+        printing.line(f"{html}: {len(found.steps)} steps in the life of {ref}")
+        return DONE
+    if json:
+        printing.show_json(found.shown())
+        return DONE
+    printing.line(f"{ref} of {story}: {found.headline or ''}", "bold")
+    for step in found.steps:
+        act = step.act
+        printing.line(
+            f"{act.position:>7}  {act.recorded_at}  {step.what} by {act.filed_by}"
+            f"  {act.ref} {step.says}"
+        )
+    for sent in found.sent:
+        printing.line(f"alerted    {sent.alert} to {sent.channel} {sent.address}: {sent.state}")
+    printing.line(f"proved by checkpoint {found.size}, root {found.root}", "dim")
+    return DONE

@@ -1,0 +1,186 @@
+"""What each command of subscribing does, once the outbox is open: call, then show."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+import uuid_utils
+
+from consumers.delivery.deliveries import Attempt, Planned
+from consumers.delivery.message import DRILL
+from consumers.delivery.registrar import described, handshake_of
+from consumers.delivery.routes import attempt_shown
+from consumers.delivery.wishes import wishes_of
+from consumers.stories.moments import moment
+from dateline import printing
+from dateline.outbox import Outbox
+from dateline.outcomes import DONE, REFUSED
+from events.envelope import instant
+from events.errors import NotFound, Refused
+
+__all__ = ["add", "attempts", "disable", "drill", "listed", "recover", "resend", "rotate"]
+
+DRILL_SECONDS = 40.0  # that a drill is waited for: the slowest channel has thirty
+OPEN = frozenset({"pending", "in flight"})
+LOOK = 0.05  # seconds between looks at what became of it
+
+
+async def add(  # noqa: PLR0917 - the options of the command
+    outbox: Outbox,
+    address: str,
+    wishes: str,
+    handshake: str,
+    owner: str | None,
+    name: str | None,
+    *,
+    json: bool,
+) -> int:
+    """Take in a target and show its secret, this once."""
+    made = await outbox.registrar.add(
+        address, wishes_of(wishes), handshake_of(handshake), owner=owner, name=name
+    )
+    if json:
+        printing.show_json(made._asdict())
+    else:
+        printing.line(made.target)
+        if made.secret:
+            printing.line(made.secret)
+            printing.complain(
+                "dateline: the secret is shown this once; deliveries are signed by it"
+            )
+    return DONE
+
+
+async def listed(outbox: Outbox, *, json: bool) -> int:
+    """List targets."""
+    found = [described(each) for each in await outbox.endpoints.all()]
+    if json:
+        printing.show_json(found)
+        return DONE
+    for each in found:
+        why = f" ({each['reason']})" if each["reason"] else ""
+        failing = f", failing since {each['failing_since']}" if each["failing_since"] else ""
+        printing.line(f"{each['target']:<24} {each['address']:<40} {each['state']}{why}{failing}")
+    if not found:
+        printing.line("no targets yet; `dateline webhooks add URL` takes one in")
+    return DONE
+
+
+async def attempts(outbox: Outbox, of: str | None, *, json: bool) -> int:
+    """List deliveries with their tries."""
+    delivery = of if of is not None and of.startswith("msg_") else None
+    found = await outbox.deliveries.attempts(None if delivery else of, delivery)
+    if json:
+        printing.show_json([attempt_shown(each) for each in found])
+        return DONE
+    for each in found:
+        printing.line(_line(each))
+    if not found:
+        printing.line("no deliveries yet")
+    return DONE
+
+
+def _line(attempt: Attempt) -> str:
+    what = f"{attempt.webhook_id}  {attempt.story or '—'} {attempt.alert}  {attempt.state}"
+    if attempt.began_ms is None:
+        return f"{what}  {attempt.reason}"
+    came = attempt.error or (f"http-{attempt.status}" if attempt.status else "done")
+    took = "under way" if attempt.milliseconds is None else f"{came}, {attempt.milliseconds} ms"
+    where = f", {attempt.address}" if attempt.address else ""
+    return f"{what}  try {attempt.number} {instant(attempt.began_ms)} {took}{where}"
+
+
+async def resend(outbox: Outbox, delivery: str, *, json: bool) -> int:
+    """Queue a delivery once more."""
+    if not await outbox.deliveries.resend(delivery, outbox.clock()):
+        raise NotFound("delivery at rest", delivery)
+    if json:
+        printing.show_json({"delivery": delivery, "state": "pending"})
+    else:
+        printing.line(f"{delivery} will be sent again by the server")
+    return DONE
+
+
+async def recover(outbox: Outbox, target: str, since: str, *, json: bool) -> int:
+    """Enable a target and queue what it missed."""
+    from_when = moment(since, outbox.now(), "since")
+    if isinstance(from_when, int):
+        raise Refused("moment", "since", "a time", since)
+    await outbox.endpoints.enable(target)
+    since_ms = int(from_when.timestamp() * 1000)
+    found = await outbox.deliveries.recover(target, since_ms, outbox.clock())
+    if json:
+        printing.show_json({"target": target, "recovered": found})
+    else:
+        printing.line(f"{target}: {found} deliveries will be sent by the server")
+    return DONE
+
+
+async def disable(outbox: Outbox, target: str, reason: str, *, json: bool) -> int:
+    """Disable a target."""
+    await outbox.endpoints.disable(target, reason)
+    if json:
+        printing.show_json({"target": target, "state": "disabled"})
+    else:
+        printing.line(f"{target} is disabled")
+    return DONE
+
+
+async def rotate(outbox: Outbox, target: str, *, json: bool) -> int:
+    """Give a webhook a new secret."""
+    secret = await outbox.endpoints.rotate(target)
+    if json:
+        printing.show_json({"target": target, "secret": secret})
+    else:
+        printing.line(secret)
+        printing.complain("dateline: the secret before signs beside this one for 24 hours")
+    return DONE
+
+
+async def drill(outbox: Outbox, targets: Sequence[str], *, json: bool) -> int:
+    """Send a drill and wait for what becomes of it, sent by the server if there is one."""
+    known = {each.id: each for each in await outbox.endpoints.all() if each.state == "active"}
+    for target in targets:
+        if target not in known:
+            raise NotFound("active target", target)
+    now, event = outbox.clock(), f"drill-{uuid_utils.uuid7()}"
+    chosen = list(targets or known)
+    planned = Planned(
+        event,
+        "",
+        position=0,
+        story="",
+        alert=DRILL,
+        kind=DRILL,
+        level=DRILL,
+        fast=True,
+        state="pending",
+        reason="a drill",
+        due_ms=now,
+    )
+    await outbox.deliveries.add([planned._replace(target=each) for each in chosen], now)
+    sending = asyncio.ensure_future(outbox.sender.run())
+    try:
+        states = await _ended(outbox, event)
+    finally:
+        sending.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sending
+    if json:
+        printing.show_json({"drill": event, "targets": states})
+    else:
+        for target, state in states.items():
+            printing.line(f"{target:<24} {state}")
+        if not states:
+            printing.line("no targets yet; `dateline webhooks add URL` takes one in")
+    return DONE if set(states.values()) <= {"delivered"} else REFUSED
+
+
+async def _ended(outbox: Outbox, event: str) -> dict[str, str]:
+    """Wait until nothing of a drill is on its way, or its time is up; what failed once counts."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRILL_SECONDS):
+            # Another process may be the one that sends, of which no event here tells.
+            while OPEN & set((await outbox.deliveries.of_event(event)).values()):  # noqa: ASYNC110
+                await asyncio.sleep(LOOK)
+    return await outbox.deliveries.of_event(event)

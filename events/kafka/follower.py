@@ -1,0 +1,217 @@
+"""Both topics of a log read in order into this node's mirror, from where it is, for ever."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Container, Sequence
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from events.errors import LogDamaged, LogError
+from events.kafka.address import Address
+from events.kafka.arbitration import Places, Void
+from events.kafka.mirror import KeysBehind, Mirror, Taken
+from events.kafka.topics import prepared
+
+__all__ = ["Follower", "Lag", "Outcome"]
+
+FOLD_RECORDS = 1_000  # records of one commit of the mirror
+FETCH_BYTES = 8 * 1024 * 1024  # fetched ahead of the mirror: bounds memory, and busies the broker
+WAIT_MS = 500  # that the broker may hold a fetch until there is something to fetch
+STOP_SECONDS = 2.0  # that a consumer has to let go
+
+Outcome = tuple[bytes, Places | Void | LogError]
+"""What became of an attempt to append."""
+
+
+class Lag(NamedTuple):
+    """How a mirror stands to its topic.
+
+    `records` and `seconds` is what it is behind; `voids` are records without a place, and
+    `disagreements` those that were sent by a node with another root.
+    """
+
+    records: int
+    seconds: float
+    voids: int
+    disagreements: int
+
+
+class Follower:
+    """Reads and folds; runs in the event loop of its node.
+
+    Args:
+        address: the log.
+        mirror: what it folds into.
+        waiting: attempts that somebody waits for.
+        folded: called after each commit with what became of attempts, and the size of the log.
+        caught_up: called whenever the mirror is at the end of the topic.
+        make: make topics that are not there.
+        stamped: whether the broker stamps records with its time.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        mirror: Mirror,
+        *,
+        waiting: Container[bytes],
+        folded: Callable[[Sequence[Outcome], int], None],
+        caught_up: Callable[[], None],
+        make: bool,
+        stamped: bool,
+    ) -> None:
+        self._address = address
+        self._mirror = mirror
+        self._waiting = waiting
+        self._folded = folded
+        self._caught_up = caught_up
+        self._make = make
+        self._stamped = stamped
+        self._record = TopicPartition(address.topic, 0)
+        self._key = TopicPartition(address.keys_topic, 0)
+        self._keys_read = asyncio.Event()
+        self._keys_at = 0
+        self._end = 0
+        self._behind_since: float | None = None
+
+    async def run(self) -> None:
+        """Read until something goes wrong.
+
+        Raises:
+            NotFound, Refused: the topics are not there, or not as they must be.
+            LogDamaged: the topic is not the one that the mirror is of.
+            LogUnavailable, KafkaError: the broker is out of reach.
+        """
+        await prepared(self._address, make=self._make, stamped=self._stamped)
+        async with self._consumer(self._key) as keys, self._consumer(self._record) as records:
+            reading = asyncio.create_task(self._follow_keys(keys))
+            folding = asyncio.create_task(self._follow(records, keys))
+            try:
+                done, _ = await asyncio.wait(
+                    (reading, folding), return_when=asyncio.FIRST_COMPLETED
+                )
+                done.pop().result()
+            except OffsetOutOfRangeError as error:
+                raise self._damaged("the records that follow the mirror", str(error)) from error
+            finally:
+                for task in (reading, folding):
+                    task.cancel()
+                await asyncio.gather(reading, folding, return_exceptions=True)
+
+    @contextlib.asynccontextmanager
+    async def _consumer(self, partition: TopicPartition) -> AsyncIterator[AIOKafkaConsumer]:
+        consumer = AIOKafkaConsumer(
+            **self._address.client(),
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",  # the checkpoint says where, and nobody else
+            max_partition_fetch_bytes=FETCH_BYTES,
+            fetch_max_bytes=FETCH_BYTES,
+            fetch_max_wait_ms=WAIT_MS,
+        )
+        consumer.assign([partition])
+        try:
+            await consumer.start()
+            yield consumer
+        finally:
+            with contextlib.suppress(KafkaError, TimeoutError, OSError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    await consumer.stop()
+
+    async def _follow(self, records: AIOKafkaConsumer, keys: AIOKafkaConsumer) -> None:
+        partition, last = self._record, self._mirror.checkpoint().next_offset - 1
+        beginning = (await records.beginning_offsets([partition]))[partition]
+        self._end = (await records.end_offsets([partition]))[partition]
+        if beginning > 0 or self._end <= last:
+            raise self._damaged(
+                f"the records from 0 to {max(last, 0)} on the topic",
+                f"those from {beginning} to {self._end - 1}; if the topic was made anew, move the "
+                f"mirror {self._address.mirror} away",
+            )
+        records.seek(partition, max(last, 0))
+        while True:
+            taken = await records.getmany(partition, timeout_ms=WAIT_MS, max_records=FOLD_RECORDS)
+            batch = [
+                Taken(found.offset, found.timestamp, found.headers, found.value)
+                for found in taken.get(partition, ())
+            ]
+            if batch and batch[0].offset == last:
+                self._check_last(batch.pop(0))
+                last = -1
+            if batch:
+                await self._fold(batch, keys)
+            await self._note(records)
+
+    def _check_last(self, record: Taken) -> None:
+        if not self._mirror.recognises(record.value):
+            raise self._damaged(
+                f"the topic that {self._address.mirror} is the mirror of",
+                f"another record at offset {record.offset}; if the topic was made anew, "
+                "move the mirror away",
+            )
+
+    async def _note(self, records: AIOKafkaConsumer) -> None:
+        """See how far behind the mirror is, and open the log once it has caught up."""
+        # Offsets have gaps: what counts is where reading goes on, not what was read.
+        position = await records.position(self._record)
+        self._end = max(self._end, records.highwater(self._record) or 0)
+        if position >= self._end:
+            self._behind_since = None
+            self._caught_up()
+        elif self._behind_since is None:
+            self._behind_since = time.monotonic()
+
+    async def _fold(self, batch: list[Taken], keys: AIOKafkaConsumer) -> None:
+        try:
+            folded = self._mirror.fold(batch)
+        except KeysBehind:
+            await self._read_keys_to_their_end(keys)
+            folded = self._mirror.fold(batch, all_keys=True)
+        outcomes: list[Outcome] = []
+        for record, each in zip(batch, folded, strict=True):
+            if each is not None:
+                outcomes.append((each.attempt, each.outcome))
+            elif self._waiting:
+                attempt = dict(record.headers).get("ce_id", b"")
+                if attempt in self._waiting:
+                    outcomes.append((attempt, self._mirror.outcome(record.offset)))
+        self._folded(outcomes, self._mirror.size)
+
+    async def _follow_keys(self, keys: AIOKafkaConsumer) -> None:
+        partition = self._key
+        self._keys_at = self._mirror.checkpoint().next_key
+        beginning = (await keys.beginning_offsets([partition]))[partition]
+        self._keys_at = max(self._keys_at, beginning)
+        keys.seek(partition, self._keys_at)
+        while True:
+            taken = await keys.getmany(partition, timeout_ms=WAIT_MS, max_records=FOLD_RECORDS)
+            own = self._mirror.keys.is_own
+            found = [
+                (each.key or b"", each.value)
+                for each in taken.get(partition, ())
+                if each.value is None or not own(each.key)
+            ]
+            position = await keys.position(partition)
+            if position != self._keys_at:
+                self._mirror.fold_keys(found, position)
+            self._keys_at = position
+            self._keys_read.set()
+
+    async def _read_keys_to_their_end(self, keys: AIOKafkaConsumer) -> None:
+        end = (await keys.end_offsets([self._key]))[self._key]
+        while self._keys_at < end:
+            self._keys_read.clear()
+            await self._keys_read.wait()
+
+    def _damaged(self, expected: str, found: str) -> LogDamaged:
+        return LogDamaged(self._address.url, 0, expected, found)
+
+    def lag(self) -> Lag:
+        """Say how far behind the mirror is."""
+        behind = max(0, self._end - self._mirror.checkpoint().next_offset)
+        since = self._behind_since
+        seconds = time.monotonic() - since if since is not None and behind else 0.0
+        return Lag(behind, seconds, *self._mirror.irregular.counts())

@@ -1,0 +1,110 @@
+"""Keys for contents, two for each event, on the broker before anything is encrypted with them.
+
+They are published ahead and in bulk, so that an append costs one record and no event is ever on
+the topic without its key. What is left over when a process ends is never used.
+"""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import Future
+
+from events.envelope import Entropy
+from events.kafka.keystore import KEY_BYTES
+from events.kafka.records import Keys, key_number
+
+__all__ = ["InBulk", "KeyRing"]
+
+FIRST = 128  # keys of a process that files once and ends
+BULK = 16 * 1024  # unguessable bytes fetched at a time
+MOST = 8_192  # keys published at a time by one that goes on
+
+Publish = Callable[[Sequence[tuple[bytes, bytes]]], Awaitable[None]]
+"""Puts keys with their numbers on the broker, and comes back when they are there."""
+Do = Callable[[Coroutine[None, None, None]], "Future[None]"]
+"""Does work in the event loop that publishes."""
+
+
+class InBulk:
+    """Unguessable bytes fetched many at a time.
+
+    Each fetch lets other threads of the program have their turn, which costs an append more than
+    the bytes do. No byte is given twice.
+
+    Args:
+        entropy: where they come from.
+    """
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._lock = threading.Lock()
+        self._bytes = b""
+        self._at = 0
+
+    def __call__(self, size: int) -> bytes:
+        """Give so many bytes."""
+        with self._lock:
+            start, end = self._at, self._at + size
+            if end > len(self._bytes):
+                self._bytes = self._entropy(max(size, BULK))
+                start, end = 0, size
+            self._at = end
+            return self._bytes[start:end]
+
+
+class KeyRing:
+    """Hands out keys that were never used; may be asked from several event loops.
+
+    Args:
+        entropy: source of keys and of the prefixes of their numbers.
+        publish: called to put keys on the broker.
+        do: has that done where the broker is spoken to.
+    """
+
+    def __init__(self, entropy: Entropy, publish: Publish, do: Do) -> None:
+        self._entropy = entropy
+        self._publish = publish
+        self._do = do
+        self._lock = threading.Lock()
+        self._first = b""
+        self._keys: list[bytes] = []
+        self._used = 0
+        self._next = FIRST
+        self._coming: Future[None] | None = None
+
+    async def take(self, count: int) -> Keys:
+        """Give so many keys that follow each other.
+
+        Raises:
+            LogUnavailable: they cannot be published.
+        """
+        while True:
+            with self._lock:
+                found = self._cut(count)
+                low = len(self._keys) - self._used < self._next // 4
+                if (found is None or low) and (self._coming is None or self._coming.done()):
+                    self._coming = self._do(self._more(0 if found else count))
+                coming = self._coming
+            if found is not None:
+                return found
+            if coming is not None:
+                # Shielded: others wait for the same keys.
+                await asyncio.shield(asyncio.wrap_future(coming))
+
+    def _cut(self, count: int) -> Keys | None:
+        start, end = self._used, self._used + count
+        if end > len(self._keys):
+            return None
+        self._used = end
+        return Keys(key_number(self._first, start), self._keys[start:end])
+
+    async def _more(self, least: int) -> None:
+        """Publish a new ring; what is left of the old one is not used."""
+        count = max(least, self._next)
+        self._next = min(2 * self._next, MOST)
+        first = self._entropy(8) + bytes(8)
+        material = self._entropy(KEY_BYTES * count)
+        keys = [material[at : at + KEY_BYTES] for at in range(0, len(material), KEY_BYTES)]
+        await self._publish([(key_number(first, step), key) for step, key in enumerate(keys)])
+        with self._lock:
+            self._first, self._keys, self._used = first, keys, 0

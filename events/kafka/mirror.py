@@ -1,0 +1,362 @@
+"""The mirror: a Kafka topic folded, in the order of its offsets, into a SQLite log of this node.
+
+Every node folds by the one rule of `kafka_arbitration`, so all have the same events at the same
+positions, byte for byte, and the same root. What a commit folds and how far it came are in one
+transaction, so that a record is folded once, also where several processes share a mirror. The
+mirror can always be made again from the topic; it is not synced at every commit.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import apsw
+
+from events.codec import decode as decode_body
+from events.editorial import Redacted
+from events.envelope import Sealed, seal
+from events.errors import LogDamaged
+from events.kafka.arbitration import Places, Standing, Void, Why, arbitrate
+from events.kafka.irregular import Irregular
+from events.kafka.keystore import KeyStore, writing
+from events.kafka.records import (
+    KEYS_OF_EVENT,
+    Claim,
+    Garbage,
+    Offer,
+    decode,
+    opened,
+)
+from events.log import ERASES
+from events.sqlite.erasure import erase
+from events.sqlite.file import connect, patiently
+from events.sqlite.writer import COLUMNS, read_tree
+from events.tree import Frontier
+
+__all__ = ["Checkpoint", "Folded", "KeysBehind", "Mirror", "Taken"]
+
+WAL_PAGES = 4_000  # pages of 4 KiB in the write-ahead log before it is moved into the database
+STORIES_REMEMBERED = 50_000  # versions kept in memory, so that a known story costs no look-up
+ROOT_EVERY = 64  # events between two sizes at which nodes compare their roots
+
+_TABLES: Final = (Path(__file__).parents[1] / "sql" / "mirror.sql").read_text()
+_INSERT: Final = f"INSERT INTO events ({COLUMNS}) VALUES ({', '.join('?' * len(Sealed._fields))})"
+
+
+class Taken(NamedTuple):
+    """A record as it was read from the topic; `appended_ms` is the topic's LogAppendTime."""
+
+    offset: int
+    appended_ms: int
+    headers: Sequence[tuple[str, bytes]]
+    value: bytes | None
+
+
+class Folded(NamedTuple):
+    """What became of a record; `attempt` is empty where it names none."""
+
+    attempt: bytes
+    outcome: Places | Void
+
+
+class Checkpoint(NamedTuple):
+    """How far a mirror is: the next offset of either topic, and the size of the log."""
+
+    next_offset: int
+    next_key: int
+    events: int
+
+
+class KeysBehind(Exception):
+    """A record's keys are not known yet."""
+
+
+class Mirror:
+    """Folds records into the file; all calls come from one thread.
+
+    `claim` is the newest root that nodes compare. While it is `soiled`, what was erased may still
+    stand in the write-ahead log.
+
+    Args:
+        path: the file; made when it is not there.
+        url: the log's URL, for messages.
+        topic: name of the topic that it mirrors.
+
+    Raises:
+        apsw.Error: the file cannot be opened.
+        LogDamaged: it is something else, or the mirror of another topic.
+    """
+
+    def __init__(self, path: str, url: str, topic: str) -> None:
+        self._url = url
+        self._path = path
+        self._seen = -1  # SQLite's data version after our last commit; -1 before a look
+        self._tree = Frontier()
+        self._recorded_ms = 0
+        self._newest = b""
+        self._at = Checkpoint(0, 0, 0)
+        self._versions: dict[str, int] = {}
+        self._fresh: dict[bytes, int] = {}  # ids that the commit under way adds
+        self._wal_pages = 0
+        self.claim: Claim | None = None
+        self.soiled = True  # until a look says otherwise, something erased may be left beside it
+        self._connection = connect(path)
+        try:
+            self._prepare(topic)
+            self.keys = KeyStore(self._connection)
+            self.irregular = Irregular(self._connection)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _prepare(self, topic: str) -> None:
+        connection = self._connection
+        patiently(partial(connection.pragma, "journal_mode", "wal"))
+        connection.pragma("synchronous", "NORMAL")
+        connection.pragma("secure_delete", value=True)
+        connection.wal_autocheckpoint(0)
+        connection.set_wal_hook(self._wal_grew)
+        with writing(connection):
+            connection.execute(_TABLES)
+            connection.execute(
+                "INSERT OR IGNORE INTO mirror "
+                "SELECT 1, ?, 0, x'', 0, 0 WHERE NOT EXISTS (SELECT 1 FROM events)",
+                (topic,),
+            )
+        found = connection.execute("SELECT topic FROM mirror").get
+        if found != topic:
+            raise LogDamaged(
+                self._url,
+                0,
+                f"the mirror of topic {topic} in {self._path}",
+                f"that of {found}" if found else "a log of its own",
+            )
+
+    def checkpoint(self) -> Checkpoint:
+        """Say how far the mirror is."""
+        row = self._connection.execute("SELECT next_offset, next_key, events FROM mirror").get
+        return Checkpoint._make(row)
+
+    def recognises(self, value: bytes | None) -> bool:
+        """Whether a record, read again at the offset before the next, is the one folded last."""
+        last = self._connection.execute("SELECT last_record FROM mirror").get
+        return bool(last == _hash(value))
+
+    def fold_keys(self, keys: Sequence[tuple[bytes, bytes | None]], next_key: int) -> None:
+        """Take what the topic of keys brings; what an erased key opened is erased with it."""
+        self.soiled |= self.keys.fold(keys, next_key)
+
+    def fold(self, records: Sequence[Taken], *, all_keys: bool = False) -> list[Folded | None]:
+        """Fold records in one commit; None stands where another process was faster.
+
+        Args:
+            records: in the order of their offsets.
+            all_keys: every key there is has been read; what is missing was erased.
+
+        Raises:
+            KeysBehind: keys are missing that may still come; nothing was folded.
+        """
+        connection = self._connection
+        try:
+            with writing(connection):
+                if connection.data_version() != self._seen:
+                    self._catch_up()
+                folded = self._fold(records, all_keys=all_keys)
+        except BaseException:
+            self._seen = -1
+            raise
+        finally:
+            self._fresh.clear()
+        self._seen = connection.data_version()
+        if self._wal_pages >= WAL_PAGES:
+            self._tidy(apsw.SQLITE_CHECKPOINT_PASSIVE)
+        return folded
+
+    @property
+    def size(self) -> int:
+        """The size of the log after the last fold."""
+        return self._tree.size
+
+    def _fold(self, records: Sequence[Taken], *, all_keys: bool) -> list[Folded | None]:
+        rows: list[tuple[object, ...]] = []
+        accepted: list[tuple[int, int, int, bytes]] = []
+        envelopes: list[bytes] = []
+        folded: list[Folded | None] = []
+        claims: list[tuple[int, int, bytes]] = []
+        connection, last = self._connection, None
+        for record in records:
+            if record.offset < self._at.next_offset:
+                folded.append(None)
+                continue
+            last = record
+            attempt, offer, outcome = self._judge(record, self._tree.size + len(envelopes))
+            folded.append(Folded(attempt, outcome))
+            if offer is not None and offer.claim is not None:
+                claims.append((record.offset, *offer.claim))
+            if isinstance(outcome, Void):
+                story = offer.story if offer else None
+                self.irregular.note(record.offset, record.appended_ms, story, outcome)
+                continue
+            assert offer is not None, "what has places was read"  # noqa: S101 - for the types
+            accepted.append(
+                (record.offset, outcome.positions[0], len(offer.parcels), offer.first_key)
+            )
+            contents = self._contents(offer, all_keys=all_keys)
+            for parcel, content, position, version, recorded_ms in zip(
+                offer.parcels, contents, *outcome, strict=True
+            ):
+                event = parcel.prepared
+                envelope = seal(event, position, version, recorded_ms)
+                envelopes.append(envelope)
+                rows.append(
+                    (
+                        *(position, parcel.story, version, event.id, event.kind, event.schema),
+                        *(recorded_ms, envelope),
+                        *content,
+                    )
+                )
+                self._fresh[event.id] = position
+                self._versions[parcel.story] = version
+                self._newest = max(self._newest, event.id)
+            self._recorded_ms = outcome.recorded_ms[-1]
+        if last is not None:
+            connection.executemany(_INSERT, rows)
+            connection.executemany("INSERT INTO accepted VALUES (?, ?, ?, ?)", accepted)
+            for row in map(Sealed._make, rows):
+                if row.kind == ERASES:
+                    self._redact(row)
+            self._grow(envelopes)
+            self.irregular.compare(claims, self.claim)
+            self._move(last)
+        return folded
+
+    def _judge(self, record: Taken, size: int) -> tuple[bytes, Offer | None, Places | Void]:
+        try:
+            offer = decode(record.headers, record.value)
+        except Garbage as error:
+            return b"", None, Void(Why.GARBAGE, str(error))
+        standing = Standing(size, self._recorded_ms, self._version, self._knows)
+        return offer.attempt, offer, arbitrate(offer, standing, record.appended_ms)
+
+    def _contents(self, offer: Offer, *, all_keys: bool) -> Iterator[tuple[bytes | None, ...]]:
+        first, count = offer.first_key, KEYS_OF_EVENT * len(offer.parcels)
+        found = self.keys.find(first, count)
+        if len(found) < count and not all_keys:
+            raise KeysBehind
+        for step, parcel in enumerate(offer.parcels):
+            yield opened(parcel, first, step, found)
+
+    def _redact(self, event: Sealed) -> None:
+        """Erase what a redaction says, and its keys; one that cannot be read erases nothing."""
+        redaction = decode_body(event.kind, event.schema, event.body)
+        if not isinstance(redaction, Redacted) or event.body is None:
+            return
+        erase(self._connection, event.story, event.body)
+        for erasure in redaction.erases or ():
+            position = self._connection.execute(
+                "SELECT position FROM events WHERE story = ? AND version = ?",
+                (event.story, erasure.version),
+            ).get
+            if position is not None:
+                body, private = erasure.remains is not None, bool(erasure.private)
+                self.keys.condemn(position, body=body, private=private)
+        self.soiled = True
+
+    def scrub(self) -> None:
+        """Empty the write-ahead log after an erasure; stays `soiled` while somebody reads it."""
+        self.soiled = not self._tidy(apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+    def _grow(self, envelopes: list[bytes]) -> None:
+        """Add leaves to the tree, and note its root at the sizes that nodes compare."""
+        done = 0
+        while done < len(envelopes):
+            step = ROOT_EVERY - self._tree.size % ROOT_EVERY
+            self._tree.extend(envelopes[done : done + step])
+            done += step
+            if self._tree.size % ROOT_EVERY == 0:
+                self.claim = Claim(self._tree.size, self._tree.root)
+                self._connection.execute("INSERT INTO roots VALUES (?, ?)", self.claim)
+
+    def _move(self, last: Taken) -> None:
+        self._at = Checkpoint(last.offset + 1, self._at.next_key, self._tree.size)
+        self._connection.execute(
+            "UPDATE tree SET size = ?, hashes = ?, recorded_ms = ?",
+            (self._tree.size, self._tree.hashes, self._recorded_ms),
+        )
+        self._connection.execute(
+            "UPDATE mirror SET next_offset = ?, last_record = ?, events = ?",
+            (last.offset + 1, _hash(last.value), self._tree.size),
+        )
+
+    def _version(self, story: str) -> int:
+        version = self._versions.get(story)
+        if version is None:
+            if len(self._versions) >= STORIES_REMEMBERED and not self._fresh:
+                self._versions.clear()
+            query = "SELECT max(version) FROM events WHERE story = ?"
+            version = self._versions[story] = self._connection.execute(query, (story,)).get or 0
+        return version
+
+    def _knows(self, event_id: bytes) -> bool:
+        if event_id > self._newest:  # ids are in time order: past the newest of all they are new
+            return False
+        if event_id in self._fresh:
+            return True
+        row = self._connection.execute("SELECT 1 FROM events WHERE id = ?", (event_id,)).get
+        return row is not None
+
+    def outcome(self, offset: int) -> Places | Void:
+        """Say what became of a record that another process folded into the same mirror."""
+        connection = self._connection
+        row = connection.execute("SELECT why, reason, found FROM void WHERE offset = ?", (offset,))
+        void = row.get
+        if void is not None:
+            return Void(Why(void[0]), void[1], void[2])
+        position, events = connection.execute(
+            "SELECT position, events FROM accepted WHERE offset = ?", (offset,)
+        ).get
+        placed = connection.execute(
+            "SELECT position, version, recorded_ms FROM events "
+            "WHERE position BETWEEN ? AND ? ORDER BY position",
+            (position, position + events - 1),
+        ).fetchall()
+        return Places(*zip(*placed, strict=True))
+
+    def _catch_up(self) -> None:
+        """Another connection wrote since our last commit, or the file was just opened."""
+        self._versions.clear()
+        connection = self._connection
+        self._tree, self._recorded_ms = read_tree(self._url, connection)
+        self._newest = connection.execute("SELECT max(id) FROM events").get or b""
+        row = connection.execute("SELECT * FROM roots ORDER BY size DESC LIMIT 1").get
+        self.claim = row and Claim._make(row)
+        self._at = self.checkpoint()
+        if self._at.events != self._tree.size:
+            raise LogDamaged(
+                self._url,
+                self._at.events + 1,
+                f"a mirror of {self._at.events} events in {self._path}",
+                f"{self._tree.size}, not all of them from the topic",
+            )
+
+    def _wal_grew(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _tidy(self, mode: int) -> bool:
+        self._wal_pages = 0
+        try:
+            left, _ = self._connection.wal_checkpoint(mode=mode)
+        except apsw.BusyError:  # somebody reads; it is tried again
+            return False
+        return left == 0
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+
+def _hash(value: bytes | None) -> bytes:
+    return sha256(value or b"").digest()

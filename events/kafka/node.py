@@ -1,0 +1,311 @@
+"""One node of a Kafka log: sends what is appended, folds what arrives, tells who waits for it.
+
+It has a thread and an event loop of its own, so that a log may be used from any loop, and a busy
+one does not keep the mirror waiting. Whoever appends learns from the mirror what became of it.
+"""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
+from typing import Any, Final, NamedTuple, TypeVar
+
+import apsw
+import structlog
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
+from events.errors import LogDamaged, LogError, LogUnavailable, NotFound, Refused
+from events.kafka.address import Address
+from events.kafka.arbitration import Places, Void
+from events.kafka.follower import Follower, Lag, Outcome
+from events.kafka.irregular import VoidRecord
+from events.kafka.mirror import Mirror
+from events.kafka.producer import Producer
+from events.kafka.records import claiming
+from events.log import Clock
+from events.sqlite.file import explain
+
+__all__ = ["Node", "Submission"]
+
+APPEND_SECONDS = 15.0  # within which an append is known to have taken place, or is told unknown
+ERASE_SECONDS = 0.5  # between two looks for keys that the broker is to erase
+SWEEP_SECONDS = 0.25  # between two looks for appends that are past it
+MOST_WAITING = 20_000  # appends under way in one process; more are turned away
+AGAIN_SECONDS = (0.1, 2.0)  # pause before reading is begun anew, at first and at most
+
+_T = TypeVar("_T")
+_FATAL: Final = (LogDamaged, NotFound, Refused)
+
+telemetry = structlog.get_logger()
+
+
+class Submission(NamedTuple):
+    """One append on its way; `attempt` is what its record is known by."""
+
+    attempt: bytes
+    headers: list[tuple[str, bytes]]
+    value: bytes
+    future: "asyncio.Future[Places | Void]"
+    deadline: float
+
+
+class Node:
+    """Runs in its own thread from `start` to `close`.
+
+    Args:
+        address: the log.
+        clock: stamps records in place of the broker, in tests.
+        make: make topics that are not there.
+        folded: called in the thread after each commit of the mirror with the size of the log.
+
+    Raises:
+        LogUnavailable, LogDamaged: the mirror cannot be used.
+    """
+
+    def __init__(
+        self, address: Address, clock: Clock | None, *, make: bool, folded: Callable[[int], None]
+    ) -> None:
+        self._address = address
+        self._clock = clock
+        self._told = folded
+        self._waiting: dict[bytes, Submission] = {}
+        self._queue: deque[Submission] = deque()
+        self._queued = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._why = "no broker answered"
+        self._producer = Producer(address)
+        self.ready: Future[None] = Future()
+        self.failed: LogError | NotFound | Refused | None = None
+        try:
+            self._mirror = Mirror(address.mirror, address.url, address.topic)
+        except apsw.Error as error:
+            raise explain(f"sqlite:///{address.mirror}", error, reading=True) from error
+        self._follower = Follower(
+            address,
+            self._mirror,
+            waiting=self._waiting,
+            folded=self._folded,
+            caught_up=self._caught_up,
+            make=make,
+            stamped=clock is None,
+        )
+        # Not uvloop's: its TLS connections do not end with their loop.
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="dateline-kafka", daemon=True)
+
+    @property
+    def why(self) -> str:
+        """What stood in the way last."""
+        return self._why
+
+    def start(self) -> None:
+        """Begin to mirror."""
+        self._thread.start()
+
+    def submit(self, submissions: list[Submission]) -> None:
+        """Hand over appends; each future is resolved in its own loop. From any thread."""
+        self._loop.call_soon_threadsafe(self._accept, submissions)
+
+    def do(self, work: Coroutine[Any, Any, _T]) -> "Future[_T]":
+        """Do work in the node's loop. From any thread."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def close(self) -> None:
+        """Finish what was accepted, then let go of everything. From any thread."""
+        self._loop.call_soon_threadsafe(self._closing.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._work())
+        finally:
+            self._mirror.close()
+            self._loop.close()
+
+    async def _work(self) -> None:
+        tasks = [
+            asyncio.create_task(work)
+            for work in (self._produce(), self._sweep(), self._read(), self._erase_keys())
+        ]
+        await self._closing.wait()
+        await self._idle.wait()  # each append under way has its deadline
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._producer.close()
+
+    # Sending.
+
+    def _accept(self, submissions: list[Submission]) -> None:
+        for each in submissions:
+            if len(self._waiting) >= MOST_WAITING:
+                self._tell([(each, self._unavailable(f"{MOST_WAITING} appends are waiting"))])
+                continue
+            self._waiting[each.attempt] = each
+            self._queue.append(each)
+            self._idle.clear()
+        self._queued.set()
+
+    async def _produce(self) -> None:
+        while True:
+            await self._queued.wait()
+            self._queued.clear()
+            while self._queue:
+                each = self._queue.popleft()
+                if each.attempt not in self._waiting:  # its deadline has passed
+                    continue
+                await self._send(each)
+
+    async def _send(self, each: Submission) -> None:
+        stamp = self._clock() if self._clock else None
+        try:
+            sent = await self._producer.send(
+                self._address.topic,
+                each.value,
+                headers=claiming(each.headers, self._mirror.claim),
+                stamp=stamp,
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again until its deadline
+            self._why = f"{type(error).__name__} while sending"
+            self._producer.discard()
+            self._queue.appendleft(each)
+            await asyncio.sleep(AGAIN_SECONDS[0])
+            return
+        sent.add_done_callback(lambda done: self._sent(each, done))
+
+    def _sent(self, each: Submission, done: "asyncio.Future[Any]") -> None:
+        """Take note of a failure; what became of the record is for the mirror to say."""
+        if done.cancelled() or done.exception() is None:
+            return
+        error = done.exception()
+        self._why = f"{type(error).__name__} from the broker"
+        if isinstance(error, MessageSizeTooLargeError):
+            self._resolve([(each.attempt, self._unavailable(self._why))])
+        else:
+            self._producer.discard()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            now = time.monotonic()
+            late = [each for each in self._waiting.values() if each.deadline <= now]
+            if late:
+                self._producer.discard()
+                error = self._unavailable(
+                    f"no answer from the broker within {APPEND_SECONDS:g} s ({self._why})"
+                )
+                self._resolve([(each.attempt, error) for each in late])
+
+    def _unavailable(self, why: str) -> LogUnavailable:
+        return LogUnavailable(self._address.url, why)
+
+    def _resolve(self, outcomes: Sequence[Outcome]) -> None:
+        found = [(self._waiting.pop(attempt, None), outcome) for attempt, outcome in outcomes]
+        self._tell([(each, outcome) for each, outcome in found if each is not None])
+        if not self._waiting:
+            self._idle.set()
+
+    def _tell(self, told: Sequence[tuple[Submission, Places | Void | LogError]]) -> None:
+        """Wake each event loop once for all of its appends."""
+        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Any, Any]]] = {}
+        for each, outcome in told:
+            by_loop.setdefault(each.future.get_loop(), []).append((each.future, outcome))
+        for loop, some in by_loop.items():
+            with contextlib.suppress(RuntimeError):  # the loop closed without waiting
+                loop.call_soon_threadsafe(_settle, some)
+
+    # Reading.
+
+    async def _read(self) -> None:
+        pause, longest = AGAIN_SECONDS
+        while True:
+            try:
+                await self._follower.run()
+            except _FATAL as error:
+                self._fail(error)
+                return
+            except Exception as error:  # noqa: BLE001 - whatever it is, reading is begun anew
+                self._why = f"{type(error).__name__} while reading"
+                if isinstance(error, LogUnavailable):
+                    self._why = error.why
+                if self.ready.done():  # before that, whoever opens the log is told
+                    telemetry.warning("reading again", log=self._address.url, error=self._why)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, longest)
+
+    def _fail(self, error: LogError | NotFound | Refused) -> None:
+        """There is no going on: tell everybody who waits, now and later."""
+        self.failed = error
+        if not self.ready.done():
+            self.ready.set_exception(error)
+        stopped = error if isinstance(error, LogError) else self._unavailable(str(error))
+        self._resolve([(attempt, stopped) for attempt in self._waiting])
+
+    def _folded(self, outcomes: Sequence[Outcome], size: int) -> None:
+        self._told(size)
+        self._resolve(outcomes)
+
+    def _caught_up(self) -> None:
+        if not self.ready.done():
+            self.ready.set_result(None)
+
+    # Work that others ask for, in the node's loop.
+
+    async def publish_keys(self, keys: Sequence[tuple[bytes, bytes]]) -> None:
+        """Put keys on the broker, and remember them here."""
+        try:
+            async with asyncio.timeout(APPEND_SECONDS):
+                await self._producer.send_keys(self._address.keys_topic, keys)
+        except (KafkaError, TimeoutError, OSError) as error:
+            self._producer.discard()
+            why = f"keys were not published ({type(error).__name__})"
+            raise LogUnavailable(self._address.url, why) from error
+        self._mirror.keys.add(keys)
+
+    async def _erase_keys(self) -> None:
+        """Have the broker erase what redactions erased here; it is told until it has done so."""
+        while True:
+            try:
+                if self._mirror.soiled:
+                    self._mirror.scrub()
+                numbers = self._mirror.keys.condemned() if self.ready.done() else []
+                topic = self._address.keys_topic
+                async with asyncio.timeout(APPEND_SECONDS):
+                    sent = [await self._producer.send(topic, None, key=each) for each in numbers]
+                    await asyncio.gather(*sent)
+            except (KafkaError, TimeoutError, OSError, LogUnavailable, apsw.Error) as error:
+                telemetry.warning("keys are still to be erased", error=type(error).__name__)
+            await asyncio.sleep(ERASE_SECONDS)
+
+    async def erased(self) -> None:
+        """Wait until no key is left to be erased, nor a page to be emptied."""
+        try:
+            async with asyncio.timeout(APPEND_SECONDS):
+                while self._mirror.soiled or self._mirror.keys.condemned():  # noqa: ASYNC110 - it changes in the file, by any process
+                    await asyncio.sleep(ERASE_SECONDS / 10)
+        except TimeoutError:
+            raise self._unavailable("keys are still to be erased") from None
+
+    async def voids(self) -> list[VoidRecord]:
+        """Give the last records that got no place."""
+        return self._mirror.irregular.voids()
+
+    async def lag(self) -> Lag:
+        """Say how far behind the mirror is."""
+        return self._follower.lag()
+
+
+def _settle(told: list[tuple["asyncio.Future[Any]", Places | Void | LogError]]) -> None:
+    for future, outcome in told:
+        if future.done():
+            continue
+        if isinstance(outcome, LogError):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)

@@ -1,0 +1,146 @@
+"""The two topics of a log, made as they must be, or refused where they are otherwise."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
+
+from events.errors import LogUnavailable, NotFound, Refused
+from events.kafka.address import Address
+from events.kafka.records import MOST_BYTES
+
+__all__ = ["exists", "log_settings", "prepared"]
+
+REPLICAS = 3  # copies of a topic, where there are that many brokers
+IN_SYNC = 2  # of them have a record before it is acknowledged
+FRAMING = 64 * 1024  # bytes that Kafka adds around the largest record
+LEADER_SECONDS = 10.0  # that a new topic has to get a leader
+LOOK_AGAIN = 0.05  # seconds between two looks for it
+
+_FOR_EVER: Final = {"retention.ms": "-1", "retention.bytes": "-1"}
+_KEYS: Final = {
+    **_FOR_EVER,
+    "cleanup.policy": "compact",
+    # Erased keys leave the disks within about a day; that they were erased is kept for ever.
+    "delete.retention.ms": str(2**63 - 1),
+    "max.compaction.lag.ms": str(24 * 3600 * 1000),
+    "segment.ms": str(3600 * 1000),
+    "min.cleanable.dirty.ratio": "0.01",
+}
+# The rest may be chosen otherwise by whoever runs the broker.
+_KEYS_CHECKED: Final = ("cleanup.policy", "retention.ms", "retention.bytes")
+
+
+def log_settings(*, stamped: bool) -> dict[str, str]:
+    """Give the settings that a topic of events must have.
+
+    Args:
+        stamped: whether the broker stamps records with its time, as it must outside of tests.
+    """
+    return {
+        **_FOR_EVER,
+        "cleanup.policy": "delete",
+        "message.timestamp.type": "LogAppendTime" if stamped else "CreateTime",
+        "max.message.bytes": str(MOST_BYTES + FRAMING),
+    }
+
+
+@asynccontextmanager
+async def administration(address: Address) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Connect to the broker to look after topics.
+
+    Raises:
+        LogUnavailable: there is none, or it does not let us in.
+    """
+    admin = AIOKafkaAdminClient(**address.client())
+    try:
+        await admin.start()
+        yield admin
+    except (KafkaError, TimeoutError, OSError) as error:
+        why = f"{type(error).__name__} while asking for its topics"
+        raise LogUnavailable(address.url, why, reading=True) from error
+    finally:
+        await admin.close()
+
+
+async def exists(address: Address) -> bool:
+    """Whether the log's topic is there."""
+    async with administration(address) as admin:
+        return address.topic in await admin.list_topics()
+
+
+async def prepared(address: Address, *, make: bool, stamped: bool) -> None:
+    """Have both topics as they must be.
+
+    Args:
+        address: the log.
+        make: make what is not there.
+        stamped: see `log_settings`.
+
+    Raises:
+        NotFound: the log is not there.
+        Refused: a topic has other settings than a log needs.
+        LogUnavailable: the broker cannot be asked.
+    """
+    wanted = {address.topic: log_settings(stamped=stamped), address.keys_topic: _KEYS}
+    async with administration(address) as admin:
+        there = set(await admin.list_topics())
+        if not make and address.topic not in there:
+            raise NotFound("log", f"{address.url} (the first filing makes one)")
+        if wanted.keys() - there:
+            await _make(admin, {name: wanted[name] for name in wanted.keys() - there})
+        await _check_partitions(admin, address, list(wanted))
+        await _check_settings(admin, address.topic, wanted[address.topic])
+        keys = {name: _KEYS[name] for name in _KEYS_CHECKED}
+        await _check_settings(admin, address.keys_topic, keys)
+
+
+async def _make(admin: AIOKafkaAdminClient, wanted: Mapping[str, dict[str, str]]) -> None:
+    brokers = len((await admin.describe_cluster())["brokers"])
+    replicas = REPLICAS if brokers >= REPLICAS else 1
+    in_sync = {"min.insync.replicas": str(IN_SYNC if replicas == REPLICAS else 1)}
+    made = await admin.create_topics(
+        [
+            NewTopic(name, 1, replicas, topic_configs=settings | in_sync)
+            for name, settings in wanted.items()
+        ]
+    )
+    for name, code, *said in made.topic_errors:
+        already = 36
+        if code not in {0, already}:
+            raise Refused("topic", name, "to make it", str(said[0] if said else code))
+
+
+async def _check_partitions(admin: AIOKafkaAdminClient, address: Address, names: list[str]) -> None:
+    """Wait until each topic has a leader, and see that it has one partition."""
+    deadline = asyncio.get_running_loop().time() + LEADER_SECONDS
+    while True:
+        topics = {topic["topic"]: topic for topic in await admin.describe_topics(names)}
+        partitions = [topics[name]["partitions"] for name in names if name in topics]
+        led = [all(part["leader"] >= 0 for part in each) and each for each in partitions]
+        if len(led) == len(names) and all(led):
+            break
+        if asyncio.get_running_loop().time() > deadline:
+            raise LogUnavailable(address.url, "its topics have no leader", reading=True)
+        await asyncio.sleep(LOOK_AGAIN)
+    for name, each in zip(names, partitions, strict=True):
+        if len(each) != 1:
+            raise Refused("topic", f"{name} partitions", "1, as there is one order", str(len(each)))
+
+
+async def _check_settings(admin: AIOKafkaAdminClient, name: str, wanted: Mapping[str, str]) -> None:
+    resource = ConfigResource(ConfigResourceType.TOPIC, name)
+    found: dict[str, Any] = {}
+    for response in await admin.describe_configs([resource]):
+        for code, said, _type, _name, entries in response.resources:
+            if code:
+                raise Refused("topic", name, "to see its settings", str(said or code))
+            found |= {entry[0]: entry[1] for entry in entries}
+    for setting, value in wanted.items():
+        enough = setting == "max.message.bytes" and int(found.get(setting) or 0) >= int(value)
+        if found.get(setting) != value and not enough:
+            raise Refused("topic", f"{name} {setting}", value, str(found.get(setting)))
