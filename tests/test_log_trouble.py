@@ -243,3 +243,15 @@ async def test_a_log_that_was_taken_away_takes_nothing(tmp_path: Path, instead: 
     (tmp_path / "moved.db").rename(tmp_path / "news.db")
     assert (await log.append("a", [note("2")])).versions == (2,)
     await log.close()
+
+
+async def test_reading_a_log_that_was_taken_away_makes_none(tmp_path: Path) -> None:
+    """Who reads a log whose file is gone is told so, and no empty log takes its place."""
+    log = SqliteLog(tmp_path / "news.db")
+    await log.append("a", [note("1")])
+    for file in tmp_path.glob("news.db*"):
+        file.unlink()
+    with pytest.raises(LogUnavailable, match="cannot be opened"):
+        await log.head()
+    assert not (tmp_path / "news.db").exists()
+    await log.close()

@@ -46,15 +46,22 @@ def begin_private(path: str) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
-def connect(path: str) -> apsw.Connection:
-    """Open a log's file, making its tables when it is new.
+def connect(path: str, *, make: bool = True) -> apsw.Connection:
+    """Open a log's file.
+
+    Args:
+        path: the file.
+        make: make it and its tables when it is new; a log that is at work makes none of a file
+            that was taken away from it.
 
     Raises:
         apsw.Error: the file cannot be opened; see `explain`.
         LogDamaged: it is something else than a log.
     """
-    begin_private(path)
-    connection = apsw.Connection(path)
+    if make:
+        begin_private(path)
+    made = apsw.SQLITE_OPEN_CREATE if make else 0
+    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE | made)
     try:
         connection.set_busy_handler(patience)
         if connection.pragma("application_id") != APPLICATION_ID:

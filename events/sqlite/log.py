@@ -264,7 +264,7 @@ class SqliteLog:
             try:
                 connection = self._readers.get_nowait()
             except queue.Empty:
-                connection = connect(self._path)
+                connection = connect(self._path, make=False)
                 connection.pragma("query_only", value=True)
             try:
                 return work(connection)
