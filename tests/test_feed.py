@@ -202,6 +202,10 @@ async def test_who_does_not_read_is_cut(room: Newsroom) -> None:
             for _ in range(100):
                 await desk.file("a-drill", "development-reported", label="note", body=body)
             await reading
+            # Before it is cut it may not read: it would be a reader then like any other.
+            async with asyncio.timeout(30):
+                while b"dateline_feed_clients 1.0" not in (await desk.get("/metrics"))[1]:
+                    pass
             taken = 0
             with contextlib.suppress(ConnectionError):
                 while chunk := await loop.sock_recv(slow, 65536):
