@@ -403,9 +403,9 @@ async def test_nothing_but_failure_for_five_days_disables(
             clock.move(int(hours * HOUR))
             had = len(receiver.got)
             await issue(room, ref=f"A{number}")
-            await until(lambda had=had: at_least(receiver, had + 1))  # type: ignore[misc]
+            await until(lambda had=had: at_least(receiver, had + 1))  # type: ignore[misc]  # - bound now
             await owners.wait(told)
-            await until(lambda ended=ended: is_so(out, target, disabled=ended))  # type: ignore[misc]
+            await until(lambda ended=ended: is_so(out, target, disabled=ended))  # type: ignore[misc]  # - bound now
         assert len(owners.got) == 1
         assert target in owners.got[0].event["data"]["headline"]
 

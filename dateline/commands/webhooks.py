@@ -181,6 +181,6 @@ async def _ended(outbox: Outbox, event: str) -> dict[str, str]:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DRILL_SECONDS):
             # Another process may be the one that sends, of which no event here tells.
-            while OPEN & set((await outbox.deliveries.of_event(event)).values()):  # noqa: ASYNC110
+            while OPEN & set((await outbox.deliveries.of_event(event)).values()):  # noqa: ASYNC110 - see above
                 await asyncio.sleep(LOOK)
     return await outbox.deliveries.of_event(event)
