@@ -1,8 +1,10 @@
 """What a filing is made of: who says so, when it happened, what is claimed, what was counted."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import (
@@ -126,6 +128,7 @@ Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
 _PARTIAL = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
 
 
+@lru_cache(maxsize=1_024)  # the events of a day share few of these
 def _partial_date(text: str) -> str:
     """Accept YYYY, YYYY-MM and YYYY-MM-DD that exist in the calendar (ISO 8601 reduced form)."""
     found = _PARTIAL.fullmatch(text)
@@ -137,6 +140,7 @@ def _partial_date(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=1_024)
 def _moment(text: str) -> str:
     """Accept a partial date, or a time with its zone (RFC 3339)."""
     if "T" not in text:
@@ -149,6 +153,11 @@ def _moment(text: str) -> str:
 
 PartialDate = Annotated[str, AfterValidator(_partial_date)]
 Moment = Annotated[str, StringConstraints(max_length=40), AfterValidator(_moment)]
+
+FORMS: Final[frozenset[Callable[..., Any]]] = frozenset(
+    {_whole_duration, _utc, _partial_date, _moment}
+)
+"""What looks at the form of a text or time after its type is known, and gives it back in UTC."""
 
 
 def _amount(value: Any) -> Any:  # noqa: ANN401 - raw input of any JSON type arrives here

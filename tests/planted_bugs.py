@@ -1304,4 +1304,20 @@ PLANTED = [
         "if False:",
         "events went into a file that nobody would open again",
     ),
+    Planted(
+        "What is read back is what was filed",
+        "test_recall.py::test_what_is_read_back_is_what_was_filed",
+        "events/recall.py",
+        'return {"type": "str"}',
+        'return {"type": "str", "strip_whitespace": True}',
+        "spaces at the ends of texts were lost when they were read",
+    ),
+    Planted(
+        "What others wrote is held against the whole model",
+        "test_kafka_log.py::test_what_others_wrote_is_held_against_the_whole_model",
+        "events/kafka/log.py",
+        "SqliteLog(address.mirror, reading=decode)",
+        "SqliteLog(address.mirror)",
+        "what stood on a topic was read as if it were ours",
+    ),
 ]

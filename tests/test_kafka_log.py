@@ -24,6 +24,7 @@ from events.kafka.log import KafkaLog
 from events.kafka.records import Keys, encode, key_number
 from events.kafka.topics import log_settings
 from events.log import Expect
+from events.vocabulary import Unknown
 from producers.case import Actor
 from producers.intake import take
 
@@ -157,6 +158,28 @@ async def test_every_codec_is_read(kafka: str, tmp_path: Path, codec: str) -> No
         assert await log.grown(0) == 1
         (event,) = await gathered(log.read())
     assert event.development.headline.startswith("compressed")
+
+
+async def test_what_others_wrote_is_held_against_the_whole_model(
+    kafka: str, tmp_path: Path
+) -> None:
+    """A body that another program put on the topic is read in full: no control character passes."""
+    address = topic_of(kafka, tmp_path)
+    keys = Keys(bytes(16), [bytes(range(32)), bytes(32)])
+    (event,) = prepare_batch("a", [note("x")], bytes)
+    body = event.body.replace(b'"headline":"x"', b'"headline":"\\u001b[2J"')
+    event = event._replace(contents=(body, *event.contents[1:]))
+    headers, value = encode(str(uuid_utils.uuid7()), "a", 0, [event], keys)
+    async with opened(address) as log:
+        await log.head()
+        async with foreign(address) as producer:
+            for step, key in enumerate(keys.keys):
+                number = key_number(keys.first, step)
+                await producer.send_and_wait(address.keys_topic, key, key=number)
+            await producer.send_and_wait(address.topic, value, headers=headers)
+        assert await log.grown(0) == 1
+        (found,) = await gathered(log.read())
+    assert isinstance(found.development, Unknown)
 
 
 async def test_a_taken_version_is_void_for_auditors(kafka: str, tmp_path: Path) -> None:

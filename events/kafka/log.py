@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 import uuid_utils
 
+from events.codec import decode
 from events.envelope import Entropy, Filed, Prepared, Recorded, Sealed, prepare_batch
 from events.errors import LogDamaged, LogUnavailable, Refused, WrongVersion
 from events.kafka.address import Address
@@ -51,7 +52,7 @@ class KafkaLog:
         self.url = address.url
         self._entropy = InBulk(entropy)
         self._node = Node(address, clock, make=make, folded=self._folded)
-        self._mirror = SqliteLog(address.mirror)
+        self._mirror = SqliteLog(address.mirror, reading=decode)  # others write to a topic too
         self._keys = KeyRing(entropy, self._node.publish_keys, self._node.do)
         self._submitted: dict[asyncio.AbstractEventLoop, list[Submission]] = {}
         self._closed = False

@@ -4,20 +4,21 @@ import asyncio
 import contextlib
 import os
 import queue
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import apsw
 
-from events.codec import decode
 from events.envelope import Entropy, Filed, Recorded, Sealed, prepare_batch
 from events.errors import LogDamaged, LogUnavailable
 from events.log import Appended, Clock, Expect, ExpectedVersion, Head, Leaf, check_batch
 from events.memory_log import wall_clock
+from events.recall import recall
 from events.sqlite.file import connect, explain
 from events.sqlite.writer import COLUMNS, Pending, Writer, read_tree
+from events.vocabulary import Happening
 
 __all__ = ["SqliteLog"]
 
@@ -31,7 +32,28 @@ _READ: Final = (
     "SELECT position, story, version, recorded_ms, envelope, kind, schema, coalesce(body, "
     "(SELECT remains.body FROM remains WHERE remains.position = events.position)) FROM events"
 )
+_END: Final = (1 << 63) - 1  # SQLite's last position
 _T = TypeVar("_T")
+
+Reading = Callable[[str, int, bytes | None], Happening]
+"""Makes a development of its kind, schema and body."""
+
+
+class _Wanted(NamedTuple):
+    """Which events a reading is of, and the column whose last value the next page goes on after."""
+
+    query: str
+    goes_on_after: int
+
+
+_OF_ALL: Final = _Wanted(
+    f"{_READ} WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT {PAGE}", 0
+)
+_OF_A_STORY: Final = _Wanted(
+    f"{_READ} WHERE version > ?1 AND position <= min(?2, (SELECT size FROM tree)) AND story = ?3 "
+    f"AND position > ?4 ORDER BY version LIMIT {PAGE}",
+    2,
+)
 
 
 class SqliteLog:
@@ -41,6 +63,7 @@ class SqliteLog:
         path: the file; made when it is not there.
         clock: time of recording.
         entropy: source of nonces.
+        reading: makes developments of bodies; where others than us write, `events.codec.decode`.
 
     Raises:
         LogUnavailable: the file cannot be opened.
@@ -52,7 +75,9 @@ class SqliteLog:
         path: str | os.PathLike[str],
         clock: Clock = wall_clock,
         entropy: Entropy = os.urandom,
+        reading: Reading = recall,
     ) -> None:
+        self._reading = reading
         self._path = os.fspath(path)
         self.url = f"sqlite:///{self._path}"
         self._entropy = entropy
@@ -90,42 +115,34 @@ class SqliteLog:
         if not (lone and self._writer.commit_now(appends[0])):
             self._writer.submit(appends)
 
-    async def read(
+    def read(
         self, after: int = 0, *, upto: int | None = None, story: str | None = None
     ) -> AsyncIterator[Recorded]:
         """See `events.log.Log.read`."""
         if story is not None:
-            async for event in self._read_story(story, 0, after):
-                if upto is not None and event.position > upto:
-                    return
-                yield event
-            return
-        last = upto if upto is not None else (await self.head()).size
-        query = f"{_READ} WHERE position > ? AND position <= ? ORDER BY position LIMIT {PAGE}"
-        while after < last:
-            page = await self._run(partial(_rows, query, (after, last)))
-            for event in _events(page):
-                yield event
-            if not page:
-                return
-            after = page[-1][0]
+            return self._events(_OF_A_STORY, 0, _END if upto is None else upto, story, after)
+        return self._events(_OF_ALL, after, upto)
 
     def read_versions(self, story: str, after: int = 0) -> AsyncIterator[Recorded]:
         """See `events.log.Log.read_versions`."""
-        return self._read_story(story, after, 0)
+        return self._events(_OF_A_STORY, after, _END, story, 0)
 
-    async def _read_story(self, story: str, version: int, after: int) -> AsyncIterator[Recorded]:
-        query = (
-            f"{_READ} WHERE story = ? AND version > ? AND position > ? "
-            f"AND position <= (SELECT size FROM tree) ORDER BY version LIMIT {PAGE}"
-        )
+    async def _events(
+        self, wanted: _Wanted, after: int, upto: int | None, *more: str | int
+    ) -> AsyncIterator[Recorded]:
+        """Give events page by page; made one by one, so that the garbage collector meets few."""
+        if upto is None:
+            upto = (await self.head()).size
+        reading, make = self._reading, tuple.__new__  # the class's own takes twice as long
         while True:
-            page = await self._run(partial(_rows, query, (story, version, after)))
-            for event in _events(page):
-                yield event
+            page = await self._run(partial(_rows, wanted.query, (after, upto, *more)))
+            for position, story, version, recorded_ms, envelope, kind, schema, body in page:
+                development = reading(kind, schema, body)
+                event = (position, story, version, recorded_ms, envelope, development)
+                yield make(Recorded, event)
             if len(page) < PAGE:
                 return
-            version = page[-1][2]
+            after = page[-1][wanted.goes_on_after]
 
     async def read_sealed(
         self, after: int = 0, *, upto: int | None = None
@@ -286,9 +303,3 @@ def _rows(
     query: str, bindings: tuple[int | str, ...], connection: apsw.Connection
 ) -> list[tuple[Any, ...]]:
     return connection.execute(query, bindings).fetchall()
-
-
-def _events(page: Iterable[tuple[Any, ...]]) -> Iterator[Recorded]:
-    """Give rows as events; made one by one, so that the garbage collector meets few of them."""
-    for position, story, version, recorded_ms, envelope, kind, schema, body in page:
-        yield Recorded(position, story, version, recorded_ms, envelope, decode(kind, schema, body))
