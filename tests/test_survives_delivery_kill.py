@@ -11,7 +11,7 @@ import pytest
 from delivering_process import PLACES
 from receiving import Receiver, hook, issue, receiving, sending
 
-from consumers.delivery.deliveries import webhook_id
+from consumers.delivery.signing import webhook_id
 from dateline.wiring import newsroom
 
 ALERTS = 4

@@ -1,6 +1,5 @@
 """Deliveries: one alert for one target each, from the decision to its end."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
@@ -8,6 +7,8 @@ import apsw
 import orjson
 
 from consumers.delivery.ledger import SQL, Ledger
+from consumers.delivery.schedule import LIFE, LONGEST_LIFE
+from consumers.delivery.signing import webhook_id
 
 __all__ = [
     "Attempt",
@@ -19,7 +20,6 @@ __all__ = [
     "Planned",
     "State",
     "Tally",
-    "webhook_id",
 ]
 
 State = Literal[
@@ -39,15 +39,6 @@ WINDOW = 64  # deliveries looked at to find some of different stories
 FEW = 300  # rows that are planned without a thread: some milliseconds
 HELD = 500  # held deliveries decided again together
 MOST_SHOWN = 10_000  # attempts listed at once
-HOUR_MS = 3_600_000
-# Milliseconds after which an alert of a level is not worth sending any more; of all others it is
-# the schedule that ends.
-LIFE: Final[Mapping[str, int]] = {
-    "flash": 24 * HOUR_MS,
-    "bulletin": 48 * HOUR_MS,
-    "drill": 60_000,  # whoever asked has gone by then
-}
-LONGEST_LIFE = 120 * HOUR_MS
 
 
 class Planned(NamedTuple):
@@ -150,11 +141,6 @@ class Held(NamedTuple):
     digested: bool
 
 
-def webhook_id(event: str, target: str) -> str:
-    """Give the id of a delivery: the same for each try, and in every ledger."""
-    return f"msg_{hashlib.sha256(f'{event} {target}'.encode()).hexdigest()[:32]}"
-
-
 class Deliveries:
     """Every delivery, in the ledger.
 
@@ -223,20 +209,25 @@ class Deliveries:
         rows = [_row(each, now_ms) for each in planned]
         await self._ledger.write(lambda c: c.executemany(SQL["plan"], rows))
 
-    async def turn(self, ended: End | None, target: str, most: int, now_ms: int) -> list[Delivery]:
-        """Write down how a try ended, and claim what goes out next: in one commit.
+    async def claim(self, rooms: Mapping[str, int], now_ms: int) -> list[Delivery]:
+        """Claim what goes out next to some targets, up to so many on their way to each."""
+        return await self._ledger.write(
+            lambda c: [each for to, room in rooms.items() for each in _claim(c, to, room, now_ms)]
+        )
+
+    async def turn(self, ended: End, target: str, most: int, now_ms: int) -> Delivery | None:
+        """Write down how a try ended, and claim what goes out in its place: in one commit.
 
         Args:
-            ended: what came of a try, if one ended.
-            target: whose deliveries to claim.
+            ended: what came of a try; the next of its story goes out, or another in its turn.
+            target: whose it was.
             most: how many may be on their way to it then.
             now_ms: the time.
         """
 
-        def work(connection: apsw.Connection) -> list[Delivery]:
-            if ended is not None:
-                _end(connection, ended, now_ms)
-            return _claim(connection, target, most, now_ms) if most else []
+        def work(connection: apsw.Connection) -> Delivery | None:
+            _end(connection, ended, now_ms)
+            return next(iter(_claim(connection, target, most, now_ms, more=1)), None)
 
         return await self._ledger.write(work)
 
@@ -251,8 +242,11 @@ class Deliveries:
 
     async def waiting(self, now_ms: int) -> list[str]:
         """Give the targets that something is due for."""
-        query, asked = SQL["waiting"], {"now": now_ms}
-        return await self._ledger.read(lambda c: [row[0] for row in c.execute(query, asked)])
+        asked = {"now": now_ms}
+        due = await self._ledger.read(
+            lambda c: c.execute(SQL["waiting"], asked).fetchall(), long=True
+        )
+        return [str(row[0]) for row in due]
 
     async def held(self, now_ms: int) -> list[Held]:
         """Give what was held until now."""
@@ -311,7 +305,8 @@ class Deliveries:
         """Give, for each alert of a story, how many got it of how many that are owed it."""
         asked = {"story": story}
         return await self._ledger.read(
-            lambda c: {row[0]: Tally._make(row[1:]) for row in c.execute(SQL["tally"], asked)}
+            lambda c: {row[0]: Tally._make(row[1:]) for row in c.execute(SQL["tally"], asked)},
+            long=True,
         )
 
     async def totals(self) -> tuple[Tally, dict[str, int]]:
@@ -322,20 +317,20 @@ class Deliveries:
             states = {str(row[0]): int(row[1] or 0) for row in connection.execute(SQL["states"])}
             return Tally._make(number or 0 for number in of_all), states
 
-        return await self._ledger.read(work)
+        return await self._ledger.read(work, long=True)
 
     async def attempts(self, target: str | None, webhook_id: str | None) -> list[Attempt]:
         """List deliveries with their tries, newest first."""
         asked = {"target": target, "webhook_id": webhook_id, "most": MOST_SHOWN}
         return await self._ledger.read(
-            lambda c: [Attempt._make(row) for row in c.execute(SQL["attempts"], asked)]
+            lambda c: [Attempt._make(row) for row in c.execute(SQL["attempts"], asked)], long=True
         )
 
     async def of_event(self, event: str) -> dict[str, str]:
         """Give the state of each delivery of an event, by target."""
         query = "SELECT target, state FROM deliveries WHERE event = ? ORDER BY delivery"
         return await self._ledger.read(
-            lambda c: {str(row[0]): str(row[1]) for row in c.execute(query, (event,))}
+            lambda c: {str(row[0]): str(row[1]) for row in c.execute(query, (event,))}, long=True
         )
 
     async def resend(self, webhook_id: str, now_ms: int) -> bool:
@@ -378,22 +373,27 @@ def _end(connection: apsw.Connection, ended: End, now_ms: int) -> None:
         connection.execute(SQL["end-digested"], values)
 
 
-def _claim(connection: apsw.Connection, target: str, most: int, now_ms: int) -> list[Delivery]:
+def _claim(
+    connection: apsw.Connection, target: str, most: int, now_ms: int, *, more: int = WINDOW
+) -> list[Delivery]:
     """Claim what goes out next: of each story one at a time, in the order in which it is due."""
     asked = {"target": target, "now": now_ms, "most": WINDOW}
-    waiting = connection.execute(SQL["due"], asked).fetchall()
-    if not waiting:
-        return []
     busy = {row[0] for row in connection.execute(SQL["in-flight"], asked)}
-    room = most - len(busy)
-    claimed: list[Delivery] = []
-    for row in waiting if room > 0 else ():
-        due = Delivery._make(row)
-        values = {"delivery": due.delivery, "now": now_ms}
-        if due.expires_ms <= now_ms:
-            connection.execute(SQL["expire"], values)
-        elif due.story not in busy and len(claimed) < room:
-            connection.execute(SQL["claim"], values)
-            claimed.append(due._replace(tries=due.tries + 1))
-            busy.add(due.story)
-    return claimed
+    room = min(more, most - len(busy))
+    if room <= 0:
+        return []
+    expired: list[dict[str, int]] = []
+    next_out: list[dict[str, int]] = []
+    for delivery, story, expires_ms in connection.execute(SQL["due"], asked):
+        values = {"delivery": delivery, "now": now_ms}
+        if expires_ms <= now_ms:
+            expired.append(values)
+        elif story not in busy:
+            next_out.append(values)
+            busy.add(story)
+            if len(next_out) == room:
+                break
+    if expired:
+        connection.executemany(SQL["expire"], expired)
+    claimed = (connection.execute(SQL["claim"], values).get for values in next_out)
+    return [Delivery._make(row) for row in claimed]

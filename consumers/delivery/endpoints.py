@@ -305,18 +305,16 @@ class Endpoints:
 
     async def _refresh(self) -> None:
         """Read the targets again, unless nobody changed them."""
+        # Moves when another process commits.
+        if await self._ledger.read(lambda c: c.pragma("data_version")) == self._version:
+            return
 
-        def work(connection: apsw.Connection) -> tuple[int, list[Any], list[Any]] | None:
-            version = connection.pragma("data_version")  # moves when another process commits
-            if version == self._version:
-                return None
+        def work(connection: apsw.Connection) -> tuple[int, list[Any], list[Any]]:
+            version = connection.pragma("data_version")
             rows = connection.execute(f"{_TARGETS} ORDER BY made_ms, target").fetchall()
             return version, rows, connection.execute(f"{_SECRETS} {_NEWEST}").fetchall()
 
-        found = await self._ledger.read(work)
-        if found is None:
-            return
-        version, rows, sealed = found
+        version, rows, sealed = await self._ledger.read(work, long=True)
         signing = self._signing(sealed)
         known = {row[0]: self._endpoint(row, signing.get(row[0], ())) for row in rows}
         if known != self._known:

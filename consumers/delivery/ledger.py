@@ -3,7 +3,8 @@
 Whoever writes hands over a piece of work and awaits its end. All that is handed over while one
 commit is synced to the disk shares the next, so that two hundred deliveries cost one sync. What is
 short is done by the event loop itself and only its sync by the thread: a statement takes
-microseconds, and passing it to a thread that competes with the loop takes ten times that.
+microseconds, and passing it to a thread that competes with the loop takes ten times that. A short
+look that finds the connection free is over before anybody could wait for it.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ __all__ = ["SQL", "Ledger"]
 APPLICATION_ID = 0x44_4C_44_56  # "DLDV", marks the file as a ledger of Dateline
 FORMAT = 1  # `PRAGMA user_version` of the tables in sql/deliveries.sql
 BUSY_MS = 30_000  # how long to wait for another process's commit
-MOST_HERE = 500  # pieces of short work that the event loop does itself: some ten milliseconds
+SHARE = 100  # pieces of work in a commit; while it is synced, those of the one before go on
 CACHE_KIB = 16 * 1024  # of the ledger kept in memory: some ten thousand open deliveries
 WAL_PAGES = 4_000  # of 4 KiB that the write-ahead log grows to before it is worked in
 LOOK_AGAIN = 0.5  # seconds between tries for the right to send, while another process has it
@@ -60,8 +61,7 @@ class Ledger:
     def __init__(self, path: str) -> None:
         self.path = path
         self._waiting: list[_Waiting] = []
-        self._at_work = False
-        self._reads = 0  # under way in the thread, which has the connection meanwhile
+        self._at_work = False  # the thread is, and has the connection meanwhile
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="dateline-ledger")
         try:
             self._connection = self._thread.submit(_open, path).result()
@@ -84,10 +84,20 @@ class Ledger:
             asyncio.get_running_loop().call_soon(self._hand_over)
         return await done
 
-    async def read(self, work: Work[_T]) -> _T:
-        """Do work that only reads."""
-        self._reads += 1
-        reading = asyncio.get_running_loop().run_in_executor(self._thread, work, self._connection)
+    async def read(self, work: Work[_T], *, long: bool = False) -> _T:
+        """Do work that only reads; `long` as in `write`.
+
+        Raises:
+            DeliveriesUnavailable: nothing can be read.
+        """
+        if self._at_work:
+            return await self.write(work, long=long)
+        with contextlib.suppress(apsw.BusyError):  # another process; the thread waits for it
+            if not long:
+                return self._at_once(work)
+        self._at_work = True
+        loop = asyncio.get_running_loop()
+        reading = loop.run_in_executor(self._thread, work, self._connection)
         # Not in a `finally`: who is cancelled leaves the thread at it.
         reading.add_done_callback(self._read)
         try:
@@ -96,12 +106,23 @@ class Ledger:
             raise DeliveriesUnavailable(self.path, str(error)) from error
 
     def _read(self, reading: asyncio.Future[Any]) -> None:
-        self._reads -= 1
         if not reading.cancelled():
             reading.exception()  # told to whoever still waits
+        self._hand_over()
+
+    def _at_once(self, work: Work[_T]) -> _T:
+        self._connection.set_busy_timeout(0)
+        try:
+            return work(self._connection)
+        except apsw.BusyError:
+            raise
+        except apsw.Error as error:
+            raise DeliveriesUnavailable(self.path, str(error)) from error
+        finally:
+            self._connection.set_busy_timeout(BUSY_MS)
 
     def _hand_over(self) -> None:
-        batch, self._waiting = self._waiting, []
+        batch, self._waiting = self._waiting[:SHARE], self._waiting[SHARE:]
         if not batch:
             self._at_work = False
             return
@@ -115,7 +136,7 @@ class Ledger:
 
     def _here(self, batch: list[_Waiting]) -> list[Any] | None:
         """Do a batch up to its commit, in the loop; None where that would keep it, or fails."""
-        if self._reads or len(batch) > MOST_HERE or any(waits.long for waits in batch):
+        if any(waits.long for waits in batch):
             return None
         connection = self._connection
         try:

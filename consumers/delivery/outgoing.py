@@ -76,7 +76,11 @@ async def call(
     """
     try:
         async with session.request(
-            method, _parsed(url), data=body, headers=headers, allow_redirects=False
+            method,
+            _parsed(url),
+            data=None if body is None else aiohttp.BytesPayload(body),
+            headers=headers,
+            allow_redirects=False,
         ) as response:
             address = getattr(response, "address", None)
             read = await _read(response)

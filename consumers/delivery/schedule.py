@@ -1,11 +1,11 @@
 """When a delivery that did not get through is tried again: a table and nothing else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-__all__ = ["FAST", "USUAL", "Chance", "asked_for", "next_try"]
+__all__ = ["FAST", "LIFE", "LONGEST_LIFE", "USUAL", "Chance", "asked_for", "next_try"]
 
 Chance = Callable[[], float]
 """Gives a number from 0 up to but not including 1."""
@@ -31,6 +31,14 @@ SPREAD = 0.2  # of each wait, up or down, so that all that failed together do no
 # Seconds that a receiver may ask to be left alone for (Retry-After, RFC 9110 section 10.2.3).
 MOST_ASKED = 24 * HOUR
 MOST_ASKED_FAST = 300
+# Milliseconds after which an alert of a level is not worth sending any more; of all others it is
+# the schedule that ends.
+LIFE: Final[Mapping[str, int]] = {
+    "flash": 24 * HOUR * 1000,
+    "bulletin": 48 * HOUR * 1000,
+    "drill": 60_000,  # whoever asked has gone by then
+}
+LONGEST_LIFE = 120 * HOUR * 1000
 
 
 def next_try(tries: int, chance: float, *, fast: bool, asked: float = 0) -> float | None:

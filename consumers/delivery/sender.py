@@ -7,8 +7,9 @@ behind it: an endpoint that chokes on one alert still gets the others.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Final, TypeVar
 
 import structlog
 
@@ -27,6 +28,7 @@ __all__ = ["Sender", "Told"]
 
 AT_ONCE = 8  # deliveries on their way to one target, of different stories
 AT_ONCE_IN_ALL = 2_000  # sockets; what is beyond waits for the next look
+ASKED = 300  # targets that are asked about in one commit: some milliseconds
 LOOK = 0.25  # seconds between looks for what has become due, or another process has written
 AGAIN = 1.0  # seconds between tries to write down what came of something
 OURS: Final = "ours-"  # begins the error classes that are no target's fault
@@ -38,6 +40,7 @@ Compose = Callable[[Delivery], Awaitable[Message | None]]
 Told = Callable[[Endpoint, str], Awaitable[None]]
 """Tells the owner of a target something about it."""
 
+_T = TypeVar("_T")
 log = structlog.get_logger()
 
 
@@ -77,8 +80,10 @@ class Sender:
         self._breakers: dict[str, Breaker] = {}
         self._under_way: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._lanes: set[tuple[str, str | None]] = set()  # targets and stories that one is sent of
-        self._asking: dict[str, bool] = {}  # whether to ask the ledger once more, by target
+        # Targets and stories that one is sent of; whether more of it was planned meanwhile.
+        self._lanes: dict[tuple[str, str | None], bool] = {}
+        self._wanting: dict[str, None] = {}  # targets to ask the ledger about, in order
+        self._asking = False
         self.sending = False
 
     async def run(self) -> None:
@@ -106,12 +111,12 @@ class Sender:
         """
         for target in targets if self.sending else ():
             if (target, story) in self._lanes:
-                continue
-            if target in self._asking:
-                self._asking[target] = True
-            elif self._room(target) > self._under_way.get(target, 0):
-                self._asking[target] = False
-                self._go(self._ask(target))
+                self._lanes[target, story] = True
+            else:
+                self._wanting[target] = None
+        if self._wanting and not self._asking:
+            self._asking = True
+            self._go(self._ask())
 
     async def quiet(self) -> None:
         """Wait until nothing is on its way."""
@@ -144,49 +149,59 @@ class Sender:
             # What it had under way stays so in the ledger, and is taken up at the next start.
             log.error("sending failed", error=type(error).__name__)
 
-    async def _ask(self, target: str) -> None:
-        """Claim what is due for a target, again when more came meanwhile, and send it."""
+    async def _ask(self) -> None:
+        """Claim what is due for the targets that want something, and send it."""
         try:
-            while True:
-                for delivery in await self._turn(target, None):
+            while some := list(islice(self._wanting, ASKED)):
+                for target in some:
+                    del self._wanting[target]
+                for delivery in await self._until_written(lambda: self._claim(some)):
                     self._go(self._send_on(delivery))
-                if not self._asking[target]:
-                    return
-                self._asking[target] = False
         finally:
-            del self._asking[target]
+            self._asking = False
 
-    async def _turn(self, target: str, ended: End | None) -> list[Delivery]:
+    async def _claim(self, targets: Sequence[str]) -> list[Delivery]:
+        rooms = {
+            target: room
+            for target in targets
+            if (room := self._room(target)) > self._under_way.get(target, 0)
+        }
+        return await self._deliveries.claim(rooms, self._clock()) if rooms else []
+
+    async def _until_written(self, write: Callable[[], Awaitable[_T]]) -> _T:
         while True:
-            room = self._room(target)
             try:
-                return await self._deliveries.turn(ended, target, room, self._clock())
-            except (
-                DatelineError
-            ) as error:  # the disk is full: what is known is kept until it is not
+                return await write()
+            except DatelineError as error:  # a full disk: what is known is kept until it is not
                 log.warning("ledger not written", error=str(error), again_in=AGAIN)
                 await asyncio.sleep(AGAIN)
 
     async def _send_on(self, delivery: Delivery) -> None:
         """Send one, write down how it ended and claim what is next, until nothing is left."""
-        while True:
-            ended = await self._send(delivery)
-            claimed = await self._turn(delivery.target, ended)
-            if not claimed:
-                return
-            delivery, *more = claimed
-            for other in more:
-                self._go(self._send_on(other))
+        sent: Delivery | None = delivery
+        while sent is not None:
+            lane, more = (sent.target, sent.story), False
+            self._lanes[lane] = False
+            try:
+                ended = await self._send(sent)
+                sent = await self._turn(sent.target, ended)
+            finally:
+                more = self._lanes.pop(lane, False)
+            if more and (sent is None or sent.story != lane[1]):
+                self.begin((lane[0],))
+
+    async def _turn(self, target: str, ended: End) -> Delivery | None:
+        return await self._until_written(
+            lambda: self._deliveries.turn(ended, target, self._room(target), self._clock())
+        )
 
     async def _send(self, delivery: Delivery) -> End:
-        target, lane = delivery.target, (delivery.target, delivery.story)
+        target = delivery.target
         self._under_way[target] = self._under_way.get(target, 0) + 1
-        self._lanes.add(lane)
         began_ms, began = self._clock(), time.monotonic()
         try:
             outcome = await self._try(delivery)
         finally:
-            self._lanes.discard(lane)  # before its end is written: what comes from here on asks
             self._under_way[target] -= 1
             if not self._under_way[target]:
                 del self._under_way[target]

@@ -1,6 +1,7 @@
 """Webhooks signed after Standard Webhooks, and the secrets that they are signed with."""
 
 import base64
+import hashlib
 import os
 import secrets
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from standardwebhooks import Webhook
 
 from events.errors import DeliveriesUnavailable, Refused
 
-__all__ = ["BOTH_VALID_MS", "Vault", "check_secret", "headers", "new_secret"]
+__all__ = ["BOTH_VALID_MS", "Vault", "check_secret", "headers", "new_secret", "webhook_id"]
 
 PREFIX: Final = "whsec_"
 SECRET_BYTES = 32  # Standard Webhooks asks for 24 to 64
@@ -45,6 +46,11 @@ def check_secret(secret: str) -> str:
         wanted = f"{PREFIX} and 24 to 64 bytes in base64"
         raise Refused("secret", "secret", wanted, "something else")
     return secret
+
+
+def webhook_id(event: str, target: str) -> str:
+    """Give the id of a delivery: the same for each try, and in every ledger."""
+    return f"msg_{hashlib.sha256(f'{event} {target}'.encode()).hexdigest()[:32]}"
 
 
 def headers(webhook_id: str, at_ms: int, body: bytes, signed_with: Sequence[str]) -> dict[str, str]:

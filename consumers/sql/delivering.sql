@@ -13,9 +13,7 @@ ON CONFLICT (reaction) DO UPDATE SET checkpoint = excluded.checkpoint, event = e
 WHERE excluded.checkpoint >= checkpoint
 
 -- name: due
-SELECT delivery, webhook_id, event, target, position, story, alert, kind, level, fast, tries, before,
-    made_ms, expires_ms, reason
-FROM deliveries
+SELECT delivery, story, expires_ms FROM deliveries
 WHERE target = :target AND state IN ('pending', 'retry') AND due_ms <= :now
 ORDER BY fast DESC, due_ms, delivery LIMIT :most
 
@@ -25,6 +23,8 @@ SELECT story FROM deliveries WHERE target = :target AND state = 'in flight'
 -- name: claim
 UPDATE deliveries SET state = 'in flight', tries = tries + 1, began_ms = :now
 WHERE delivery = :delivery
+RETURNING delivery, webhook_id, event, target, position, story, alert, kind, level, fast, tries,
+    before, made_ms, expires_ms, reason
 
 -- name: expire
 UPDATE deliveries SET state = 'expired', ended_ms = :now WHERE delivery = :delivery
