@@ -7,7 +7,7 @@ any moment) and the view on disk (`consumers.stories.projection`), which is why 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import assert_never
+from typing import Any, assert_never
 
 from consumers.stories.corrected import correct, redact, refile
 from consumers.stories.parts import (
@@ -167,31 +167,30 @@ def _moved(
     own = changed.get("")
     heading = own if isinstance(own, Heading) else heading
     at = event.recorded_at
-    heading = replace(heading, version=event.version, position=event.position, recorded_at=at)
+    moved: dict[str, Any] = {"version": event.version, "position": event.position}
+    moved["recorded_at"] = at
     match event.development:
         case StoryOpened(title=title):
-            ref = event.development.ref or f"d{event.version}"
-            heading = replace(heading, title=title, opening=ref)
+            moved |= {"title": title, "opening": event.development.ref or f"d{event.version}"}
         case StoryClosed():
-            heading = replace(heading, status="closed")
+            moved["status"] = "closed"
         case StoryReopened():
-            heading = replace(heading, status="open")
-    opening = changed.get(heading.opening or "") or parts.get(heading.opening or "")
-    public = isinstance(opening, Item) and opening.public
+            moved["status"] = "open"
+    ref = moved.get("opening", heading.opening) or ""
+    opening = changed.get(ref) or parts.get(ref)
+    public = moved["public"] = isinstance(opening, Item) and opening.public
     seen = isinstance(event.development, StoryClosed | StoryReopened) or any(
         part.public or (key in parts and parts[key].public) for key, part in changed.items() if key
     )
-    if not public or not (seen or not heading.public):
-        return replace(heading, public=public)
-    return replace(
-        heading,
-        first_seen=heading.first_seen or [event.position, at],
-        public=True,
-        public_version=event.version,
-        public_position=event.position,
-        public_recorded_at=at,
-        public_title=heading.title,
-    )
+    if public and (seen or not heading.public):
+        moved |= {
+            "first_seen": heading.first_seen or [event.position, at],
+            "public_version": event.version,
+            "public_position": event.position,
+            "public_recorded_at": at,
+            "public_title": moved.get("title", heading.title),
+        }
+    return replace(heading, **moved)  # once: every event of every story comes by here
 
 
 def _alerted(find: Find, event: Recorded, decision: AlertDecision) -> Parts:

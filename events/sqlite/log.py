@@ -153,13 +153,14 @@ class SqliteLog:
             f"SELECT {COLUMNS} FROM events "
             f"WHERE position > ? AND position <= ? ORDER BY position LIMIT {PAGE}"
         )
+        make = tuple.__new__  # as for readers; `_make` takes three times as long
         while after < last:
-            page = await self._run(partial(_sealed, query, (after, last)))
-            for event in page:
-                yield event
+            page = await self._run(partial(_rows, query, (after, last)))
+            for row in page:
+                yield make(Sealed, row)
             if not page:
                 return
-            after = page[-1].position
+            after = page[-1][0]
 
     async def read_leaves(self, after: int, upto: int) -> AsyncIterator[Sequence[Leaf]]:
         """See `events.log.Log.read_leaves`."""
@@ -293,10 +294,6 @@ class SqliteLog:
     def _check_open(self) -> None:
         if self._closed:
             raise LogUnavailable(self.url, "it is closed")
-
-
-def _sealed(query: str, bindings: tuple[int, ...], connection: apsw.Connection) -> list[Sealed]:
-    return [Sealed._make(row) for row in connection.execute(query, bindings)]
 
 
 def _rows(
