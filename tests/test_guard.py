@@ -117,7 +117,10 @@ async def test_a_name_that_changes_its_answer_is_refused() -> None:
     guard = Guard()
     assert guard.check("https://hooks.example/") == "https://hooks.example/"
     async with listening() as listener:
-        for answer in (["127.0.0.1"], ["::1"], ["169.254.169.254"], ["10.0.0.1", "127.0.0.1"]):
+        for answer in (
+            *(["127.0.0.1"], ["::1"], ["169.254.169.254"], ["10.0.0.1", "127.0.0.1"]),
+            *(["::ffff:127.0.0.1"], ["fe80::1%lo"], ["0.0.0.0"], ["127.0.0.1", "203.0.113.1"]),  # noqa: S104 - answered, not bound
+        ):
             resolver = Answers(answer)
             url = f"http://hooks.example:{listener.port}/"
             assert await refusal_of(url, guard, resolver) == "not-public"

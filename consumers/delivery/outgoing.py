@@ -75,9 +75,13 @@ async def call(
         Unanswered: nothing came back in time, or nothing could be sent.
     """
     try:
+        where = _parsed(url)
+    except ValueError:
+        raise Unanswered("bad-url", may_have=False) from None
+    try:
         async with session.request(
             method,
-            _parsed(url),
+            where,
             data=None if body is None else aiohttp.BytesPayload(body),
             headers=headers,
             allow_redirects=False,
