@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from consumers.alerts.found import (
     Changes,
@@ -112,24 +112,26 @@ def _settled(find: Find, event: Recorded, ref: str, decision: AlertDecision) -> 
     alert = decision.alert
     yield from out_of_group(find, behind)
     hidden = behind.release != RELEASED or known.release != RELEASED
-    behind = replace(behind, deferred=None, due_ms=None)
+    # Put together and made once: of all that is done for a decision, `replace` takes longest.
+    new: dict[str, Any] = {"deferred": None, "due_ms": None}
     if behind.cause is None:  # of history, as this watch has it; another had begun with it
         first = event.provenance.get("cause") or event.provenance["id"]
         cause = Cause(str(first), event.recorded_ms, event.version)
-        behind = replace(behind, route=alert.route, level=alert.level, cause=cause)
+        new |= {"route": alert.route, "level": alert.level, "cause": cause}
     match decision:
         case AlertIssued(alert=alert):
-            alerts = [*behind.alerts, alert.ref]
-            yield {ref: replace(behind, state="decided", alerts=alerts)}
+            new |= {"state": "decided", "alerts": [*behind.alerts, alert.ref]}
+            yield {ref: replace(behind, **new)}
         case AlertDeferred(alert=alert):
             waits = alert.level == "flash" and behind.second is None
-            until = int(alert.until.timestamp() * 1000) if alert.until and waits else None
-            deferred = replace(behind, state="gathered", deferred=alert.ref, due_ms=until)
-            yield {ref: replace(deferred, state="unseconded") if waits else deferred}
+            if alert.until and waits:
+                new["due_ms"] = int(alert.until.timestamp() * 1000)
+            new |= {"state": "unseconded" if waits else "gathered", "deferred": alert.ref}
+            yield {ref: replace(behind, **new)}
         case _ if behind.alerts:
-            yield {ref: replace(behind, state="decided")}
+            yield {ref: replace(behind, **new, state="decided")}
         case _ if hidden and not behind.release.withdrawn:
-            yield {ref: replace(behind, state="hidden")}
+            yield {ref: replace(behind, **new, state="hidden")}
         case _:
             yield {ref: None, **dict.fromkeys(behind.owns)}
 
