@@ -451,8 +451,8 @@ PLANTED = [
         "What went out does not go out again",
         "test_alert_decisions.py::test_what_went_out_does_not_go_out_again",
         "consumers/alerts/decided.py",
-        'yield {ref: replace(behind, state="decided", alerts=alerts)}',
-        'yield {ref: replace(behind, state="hidden", alerts=alerts)}',
+        'new |= {"state": "decided", "alerts"',
+        'new |= {"state": "hidden", "alerts"',
         "what was released a second time alerted a second time",
     ),
     Planted(
