@@ -24,9 +24,9 @@ from benchmarks.measuring import Finding
 from benchmarks.sample import filed, rows
 from events.envelope import Filed, prepare_batch
 from events.kafka.address import Address
-from events.kafka.keys import MOST
+from events.kafka.keystore import BLOCK, BLOCK_BYTES
 from events.kafka.log import KafkaLog
-from events.kafka.records import KEYS_OF_EVENT, Headers, Keys, encode, key_number
+from events.kafka.records import KEYS_BYTES, Headers, Keys, encode, key_number
 from events.log import Expect
 from events.sqlite.log import SqliteLog
 
@@ -59,16 +59,16 @@ def events_of(count: int, stories: int) -> list[tuple[str, Filed]]:
 
 
 def encoded(events: Sequence[tuple[str, Filed]], first: bytes) -> tuple[list[Record], list[bytes]]:
-    """Give a record for each event, and the keys that their numbers stand for."""
-    material = os.urandom(32 * KEYS_OF_EVENT * len(events))
-    keys = [material[at : at + 32] for at in range(0, len(material), 32)]
+    """Give a record for each event, and the blocks of keys that their numbers stand for."""
+    blocks = [os.urandom(BLOCK_BYTES) for _ in range(0, len(events), BLOCK)]
+    secrets = b"".join(blocks)
     records = []
     for number, (story, event) in enumerate(events):
-        at = KEYS_OF_EVENT * number
-        own = Keys(key_number(first, at), keys[at : at + KEYS_OF_EVENT])
+        at = KEYS_BYTES * number
+        own = Keys(key_number(first, number), secrets[at : at + KEYS_BYTES])
         batch = prepare_batch(story, [event], os.urandom)
-        records.append(encode(str(uuid_utils.uuid7()), story, Expect.ANY, batch, own))
-    return records, keys
+        records.append(encode(str(uuid_utils.uuid7()), Expect.ANY, batch, own))
+    return records, blocks
 
 
 @asynccontextmanager
@@ -285,13 +285,12 @@ async def fill(broker: str, address: Address, count: int) -> None:
         for part in range(0, count, 10_000):
             some = events_of(min(10_000, count - part), STORIES)
             first = os.urandom(8) + bytes(8)
-            records, keys = encoded(some, first)
-            for at in range(0, len(keys), MOST):
-                sent = [
-                    await producer.send(address.keys_topic, key, key=key_number(first, at + step))
-                    for step, key in enumerate(keys[at : at + MOST])
-                ]
-                await asyncio.gather(*sent)
+            records, blocks = encoded(some, first)
+            sent = [
+                await producer.send(address.keys_topic, block, key=key_number(first, BLOCK * step))
+                for step, block in enumerate(blocks)
+            ]
+            await asyncio.gather(*sent)
             sent = [
                 await producer.send(address.topic, value, headers=headers)
                 for headers, value in records

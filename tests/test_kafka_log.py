@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import apsw
 import pytest
@@ -20,8 +20,9 @@ from events.codec import encode as encode_body
 from events.envelope import Filed, prepare_batch
 from events.errors import LogDamaged, LogUnavailable, NotFound, Refused, WrongVersion
 from events.kafka.address import Address, BadAddress
+from events.kafka.keystore import BLOCK_BYTES
 from events.kafka.log import KafkaLog
-from events.kafka.records import Keys, encode, key_number
+from events.kafka.records import ERASED_KEY, KEYS_BYTES, Keys, encode
 from events.kafka.topics import log_settings
 from events.log import Expect
 from events.vocabulary import Unknown
@@ -107,9 +108,9 @@ async def test_two_processes_share_a_mirror(kafka: str, tmp_path: Path) -> None:
 
 def garbage(story: str) -> Sequence[tuple[list[tuple[str, bytes]], bytes | None]]:
     """Records that are no appends, each in another way."""
-    keys = Keys(bytes(16), [bytes(32), bytes(32)])
+    keys = Keys(bytes(16), b"k" * KEYS_BYTES)
     batch = prepare_batch(story, [note("forged")], bytes)
-    headers, value = encode("attempt", story, Expect.ANY, batch, keys)
+    headers, value = encode("attempt", Expect.ANY, batch, keys)
     named = dict(headers)
     return [
         ([], b"hello"),
@@ -120,10 +121,11 @@ def garbage(story: str) -> Sequence[tuple[list[tuple[str, bytes]], bytes | None]
         (headers, value.replace(b'"filed_by":"', b'"filed_by":"\\')),
         (headers, value.replace(b'"kind":"development', b'"kind":"DEVELOPMENT')),
         (headers, value[:16]),
-        (list((named | {"ce_subject": b"another"}).items()), value),
-        (list((named | {"ce_expected": b"soon"}).items()), value),
-        (list((named | {"ce_type": b"dateline.relay.v1"}).items()), value),
-        (headers, value + value[16:]),
+        (headers, value[:16] + b"\x04" + value[17:]),
+        (headers, value + encode("attempt", Expect.ANY, batch, keys)[1][25:]),
+        (list((named | {"ce_type": b"dateline.append.v1"}).items()), value),
+        (list((named | {"ce_type": b"dateline.relay.v2"}).items()), value),
+        (headers, value + value[25:]),
     ]
 
 
@@ -145,15 +147,13 @@ async def test_garbage_is_void_and_nothing_stops(kafka: str, tmp_path: Path) -> 
 async def test_every_codec_is_read(kafka: str, tmp_path: Path, codec: str) -> None:
     """What another producer compressed is read like everything else."""
     address = topic_of(kafka, tmp_path)
-    keys = Keys(bytes(16), [bytes(range(32)), bytes(32)])
+    keys = Keys(bytes(16), bytes(range(KEYS_BYTES)))
     batch = prepare_batch("a", [note("compressed " * 20)], bytes)
-    headers, value = encode(str(uuid_utils.uuid7()), "a", 0, batch, keys)
+    headers, value = encode(str(uuid_utils.uuid7()), 0, batch, keys)
     async with opened(address) as log:
         await log.head()
         async with foreign(address, compression_type=codec) as producer:
-            for step, key in enumerate(keys.keys):
-                number = key_number(keys.first, step)
-                await producer.send_and_wait(address.keys_topic, key, key=number)
+            await producer.send_and_wait(address.keys_topic, block_of(keys), key=keys.first)
             await producer.send_and_wait(address.topic, value, headers=headers)
         assert await log.grown(0) == 1
         (event,) = await gathered(log.read())
@@ -165,17 +165,15 @@ async def test_what_others_wrote_is_held_against_the_whole_model(
 ) -> None:
     """A body that another program put on the topic is read in full: no control character passes."""
     address = topic_of(kafka, tmp_path)
-    keys = Keys(bytes(16), [bytes(range(32)), bytes(32)])
+    keys = Keys(bytes(16), bytes(range(KEYS_BYTES)))
     (event,) = prepare_batch("a", [note("x")], bytes)
     body = event.body.replace(b'"headline":"x"', b'"headline":"\\u001b[2J"')
     event = event._replace(contents=(body, *event.contents[1:]))
-    headers, value = encode(str(uuid_utils.uuid7()), "a", 0, [event], keys)
+    headers, value = encode(str(uuid_utils.uuid7()), 0, [event], keys)
     async with opened(address) as log:
         await log.head()
         async with foreign(address) as producer:
-            for step, key in enumerate(keys.keys):
-                number = key_number(keys.first, step)
-                await producer.send_and_wait(address.keys_topic, key, key=number)
+            await producer.send_and_wait(address.keys_topic, block_of(keys), key=keys.first)
             await producer.send_and_wait(address.topic, value, headers=headers)
         assert await log.grown(0) == 1
         (found,) = await gathered(log.read())
@@ -349,7 +347,8 @@ async def test_an_erased_event_is_erased_on_every_node(kafka: str, tmp_path: Pat
 
         async def unlocked() -> bool:
             """Nobody has a key that the broker still has."""
-            return len([key for key in (await keys_on(address)).values() if key is None]) == 2
+            blocks = (await keys_on(address)).values()
+            return sum(erased_in(block or b"") for block in blocks) == 2
 
         await eventually(unlocked)
         async with opened(late) as third:
@@ -363,12 +362,24 @@ async def test_an_erased_event_is_erased_on_every_node(kafka: str, tmp_path: Pat
         for file in Path(mirror).parent.glob(f"{Path(mirror).name}*"):
             assert b"secret of the drill" not in file.read_bytes(), file
         connection = apsw.Connection(mirror)
-        assert connection.execute("SELECT count(*) FROM keys WHERE key IS NULL").get == 2
+        rows = connection.execute("SELECT block FROM keys").fetchall()
+        assert sum(erased_in(cast("bytes", block)) for (block,) in rows) == 2
         connection.close()
 
 
+def block_of(keys: Keys) -> bytes:
+    """A block that begins with the keys of an event, and would open nothing else."""
+    return keys.secrets + b"?" * (BLOCK_BYTES - len(keys.secrets))
+
+
+def erased_in(block: bytes) -> int:
+    """How many keys of a block are gone."""
+    parts = range(0, len(block), len(ERASED_KEY))
+    return [block[at : at + len(ERASED_KEY)] for at in parts].count(ERASED_KEY)
+
+
 async def keys_on(address: Address) -> dict[bytes, bytes | None]:
-    """What the topic of keys says of each key in the end."""
+    """What the topic of keys says of each block in the end."""
     partition = TopicPartition(address.keys_topic, 0)
     consumer = AIOKafkaConsumer(bootstrap_servers=address.servers)
     consumer.assign([partition])
@@ -407,15 +418,13 @@ async def test_what_others_say_wrongly_is_parked(kafka: str, tmp_path: Path) -> 
 
 async def forged(address: Address, prefix: bytes, kind: bytes, body: bytes) -> None:
     """Append with what is needed to do so properly, but for what is said."""
-    keys = Keys(prefix + bytes(8), [bytes(32), bytes(32)])
+    keys = Keys(prefix + bytes(8), b"k" * KEYS_BYTES)
     (event,) = prepare_batch("a", [note("x")], bytes)
     swapped = event._replace(
         before_position=event.before_position.replace(b"development-reported", kind),
         contents=(body, bytes(32), b"", bytes(32)),
     )
-    headers, value = encode(str(uuid_utils.uuid7()), "a", Expect.ANY, [swapped], keys)
+    headers, value = encode(str(uuid_utils.uuid7()), Expect.ANY, [swapped], keys)
     async with foreign(address, max_request_size=4_000_000) as producer:
-        for step, key in enumerate(keys.keys):
-            number = key_number(keys.first, step)
-            await producer.send_and_wait(address.keys_topic, key, key=number)
+        await producer.send_and_wait(address.keys_topic, block_of(keys), key=keys.first)
         await producer.send_and_wait(address.topic, value, headers=headers)

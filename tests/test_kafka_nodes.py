@@ -22,7 +22,7 @@ from events.envelope import prepare_batch
 from events.kafka.address import Address
 from events.kafka.duty import on_duty
 from events.kafka.log import KafkaLog
-from events.kafka.records import Claim, Keys, claiming, encode
+from events.kafka.records import KEYS_BYTES, Claim, Keys, claiming, encode
 
 TAKEOVER_SECONDS = 30
 
@@ -134,8 +134,8 @@ async def test_a_node_with_another_root_is_noticed(kafka: str, tmp_path: Path) -
     log = KafkaLog(address)
     await log.append("a", [note(str(n)) for n in range(70)])
     assert (await log.lag()).disagreements == 0
-    keys = Keys(bytes(16), [bytes(32), bytes(32)])
-    headers, value = encode("x", "a", 9, prepare_batch("a", [note("x")], bytes), keys)
+    keys = Keys(bytes(16), b"k" * KEYS_BYTES)
+    headers, value = encode("x", 9, prepare_batch("a", [note("x")], bytes), keys)
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     await producer.start()
     for root in (bytes(32), (await log.head()).root):  # of 64 events; of another size

@@ -168,15 +168,13 @@ def _signed() -> dict[str, Any]:
 def _binding() -> dict[str, Any]:
     return {
         "type": "object",
-        "required": ["ce_specversion", "ce_id", "ce_source", "ce_type", "content-type"],
+        "required": ["ce_specversion", "ce_id", "ce_source", "ce_type"],
         "properties": {
             "ce_specversion": {"const": "1.0"},
             "ce_id": {"type": "string"},
             "ce_source": {"const": "/dateline"},
-            "ce_type": {"enum": ["dateline.append.v1", "dateline.relay.v1"]},
-            "ce_subject": SLUG,
-            "ce_expected": {"type": "string"},
-            "content-type": {"const": "application/vnd.dateline.events"},
+            "ce_type": {"enum": ["dateline.append.v2", "dateline.relay.v2"]},
+            "ce_root": {"type": "string", "pattern": "^[1-9][0-9]*:[0-9a-f]{64}$"},
         },
     }
 

@@ -66,7 +66,7 @@ def arbitrate(offer: Offer, standing: Standing, appended_ms: int) -> Places | Vo
         appended_ms: when the broker took the record, in milliseconds since 1970 UTC.
     """
     ids = [parcel.prepared.id for parcel in offer.parcels]
-    if len(set(ids)) < len(ids):
+    if len(ids) > 1 and len(set(ids)) < len(ids):
         return Void(Why.GARBAGE, "expected each id once; found one twice in the record")
     known = sum(map(standing.knows, ids))
     if known == len(ids):

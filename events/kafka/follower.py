@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Container, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -13,6 +13,7 @@ from events.errors import LogDamaged, LogError
 from events.kafka.address import Address
 from events.kafka.arbitration import Places, Void
 from events.kafka.mirror import KeysBehind, Mirror, Taken
+from events.kafka.records import Offer
 from events.kafka.topics import prepared
 
 __all__ = ["Follower", "Lag", "Outcome"]
@@ -45,7 +46,7 @@ class Follower:
     Args:
         address: the log.
         mirror: what it folds into.
-        waiting: attempts that somebody waits for.
+        own: gives what a record asks that was sent from here and is still waited for.
         folded: called after each commit with what became of attempts, and the size of the log.
         caught_up: called whenever the mirror is at the end of the topic.
         make: make topics that are not there.
@@ -57,7 +58,7 @@ class Follower:
         address: Address,
         mirror: Mirror,
         *,
-        waiting: Container[bytes],
+        own: Callable[[Sequence[tuple[str, bytes]], bytes | None], Offer | None],
         folded: Callable[[Sequence[Outcome], int], None],
         caught_up: Callable[[], None],
         make: bool,
@@ -65,7 +66,7 @@ class Follower:
     ) -> None:
         self._address = address
         self._mirror = mirror
-        self._waiting = waiting
+        self._own = own
         self._folded = folded
         self._caught_up = caught_up
         self._make = make
@@ -134,9 +135,10 @@ class Follower:
         records.seek(partition, max(last, 0))
         while True:
             taken = await records.getmany(partition, timeout_ms=WAIT_MS, max_records=FOLD_RECORDS)
+            own = self._own
             batch = [
-                Taken(found.offset, found.timestamp, found.headers, found.value)
-                for found in taken.get(partition, ())
+                Taken(at.offset, at.timestamp, at.headers, at.value, own(at.headers, at.value))
+                for at in taken.get(partition, ())
             ]
             if batch and batch[0].offset == last:
                 self._check_last(batch.pop(0))
@@ -174,10 +176,9 @@ class Follower:
         for record, each in zip(batch, folded, strict=True):
             if each is not None:
                 outcomes.append((each.attempt, each.outcome))
-            elif self._waiting:
-                attempt = dict(record.headers).get("ce_id", b"")
-                if attempt in self._waiting:
-                    outcomes.append((attempt, self._mirror.outcome(record.offset)))
+            elif record.offer is not None:
+                ids = [parcel.prepared.id for parcel in record.offer.parcels]
+                outcomes.append((record.offer.attempt, self._mirror.outcome(record.offset, ids)))
         self._folded(outcomes, self._mirror.size)
 
     async def _follow_keys(self, keys: AIOKafkaConsumer) -> None:
@@ -188,12 +189,7 @@ class Follower:
         keys.seek(partition, self._keys_at)
         while True:
             taken = await keys.getmany(partition, timeout_ms=WAIT_MS, max_records=FOLD_RECORDS)
-            own = self._mirror.keys.is_own
-            found = [
-                (each.key or b"", each.value)
-                for each in taken.get(partition, ())
-                if each.value is None or not own(each.key)
-            ]
+            found = [(each.key or b"", each.value) for each in taken.get(partition, ())]
             position = await keys.position(partition)
             if position != self._keys_at:
                 self._mirror.fold_keys(found, position)

@@ -1,7 +1,7 @@
 """Keys for contents, two for each event, on the broker before anything is encrypted with them.
 
-They are published ahead and in bulk, so that an append costs one record and no event is ever on
-the topic without its key. What is left over when a process ends is never used.
+They are published ahead, in blocks for many events, so that an append costs one record and no event
+is ever on the topic without its key. What is left over when a process ends is never used.
 """
 
 import asyncio
@@ -10,17 +10,16 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
 
 from events.envelope import Entropy
-from events.kafka.keystore import KEY_BYTES
-from events.kafka.records import Keys, key_number
+from events.kafka.keystore import BLOCK, BLOCK_BYTES
+from events.kafka.records import KEYS_BYTES, Keys, key_number
 
 __all__ = ["InBulk", "KeyRing"]
 
-FIRST = 128  # keys of a process that files once and ends
 BULK = 16 * 1024  # unguessable bytes fetched at a time
-MOST = 8_192  # keys published at a time by one that goes on
+MOST = 64  # blocks published at a time by a process that goes on; one that files once needs one
 
 Publish = Callable[[Sequence[tuple[bytes, bytes]]], Awaitable[None]]
-"""Puts keys with their numbers on the broker, and comes back when they are there."""
+"""Puts blocks with their numbers on the broker, and comes back when they are there."""
 Do = Callable[[Coroutine[None, None, None]], "Future[None]"]
 """Does work in the event loop that publishes."""
 
@@ -67,13 +66,13 @@ class KeyRing:
         self._do = do
         self._lock = threading.Lock()
         self._first = b""
-        self._keys: list[bytes] = []
+        self._secrets = b""
         self._used = 0
-        self._next = FIRST
+        self._next = 1
         self._coming: Future[None] | None = None
 
     async def take(self, count: int) -> Keys:
-        """Give so many keys that follow each other.
+        """Give the keys of so many events.
 
         Raises:
             LogUnavailable: they cannot be published.
@@ -81,8 +80,7 @@ class KeyRing:
         while True:
             with self._lock:
                 found = self._cut(count)
-                low = len(self._keys) - self._used < self._next // 4
-                if (found is None or low) and (self._coming is None or self._coming.done()):
+                if (found is None or self._low()) and (self._coming is None or self._coming.done()):
                     self._coming = self._do(self._more(0 if found else count))
                 coming = self._coming
             if found is not None:
@@ -91,20 +89,29 @@ class KeyRing:
                 # Shielded: others wait for the same keys.
                 await asyncio.shield(asyncio.wrap_future(coming))
 
+    def cut(self, count: int) -> Keys | None:
+        """Give the keys of so many events, None unless there are plenty left."""
+        with self._lock:
+            return None if self._low() else self._cut(count)
+
+    def _low(self) -> bool:
+        return len(self._secrets) - self._used < self._next * BLOCK_BYTES // 4
+
     def _cut(self, count: int) -> Keys | None:
-        start, end = self._used, self._used + count
-        if end > len(self._keys):
+        start, end = self._used, self._used + KEYS_BYTES * count
+        if end > len(self._secrets):
             return None
         self._used = end
-        return Keys(key_number(self._first, start), self._keys[start:end])
+        return Keys(key_number(self._first, start // KEYS_BYTES), self._secrets[start:end])
 
     async def _more(self, least: int) -> None:
-        """Publish a new ring; what is left of the old one is not used."""
-        count = max(least, self._next)
+        """Publish a new ring for so many events; what is left of the old one is not used."""
+        blocks = max(-(-least // BLOCK), self._next)
         self._next = min(2 * self._next, MOST)
         first = self._entropy(8) + bytes(8)
-        material = self._entropy(KEY_BYTES * count)
-        keys = [material[at : at + KEY_BYTES] for at in range(0, len(material), KEY_BYTES)]
-        await self._publish([(key_number(first, step), key) for step, key in enumerate(keys)])
+        numbers = [key_number(first, BLOCK * block) for block in range(blocks)]
+        material = [self._entropy(BLOCK_BYTES) for _ in numbers]
+        await self._publish(list(zip(numbers, material, strict=True)))
+        secrets = b"".join(material)
         with self._lock:
-            self._first, self._keys, self._used = first, keys, 0
+            self._first, self._secrets, self._used = first, secrets, 0

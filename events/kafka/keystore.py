@@ -1,17 +1,26 @@
-"""The keys of contents that a mirror knows, and what goes when one of them is erased."""
+"""The keys of contents that a mirror knows, and what goes when one of them is erased.
+
+On their topic and here they stand in blocks for many events, each under the number of its first, so
+that an event costs a part of a record and no more. A key is erased by the block once more, with
+zeros in its place; the topic is compacted, so that the block as it was leaves the broker's disks.
+Two nodes may erase from one block at a time, each putting back what the other erased: whoever reads
+a key that is erased here has the broker erase it again, until the topic says what all of them say.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 import apsw
 
-from events.kafka.records import KEY_NUMBER, KEYS_OF_EVENT, key_number
+from events.kafka.records import ERASED_KEY, KEY_BYTES, KEY_NUMBER, KEYS_BYTES, key_number
 
-__all__ = ["KeyStore", "writing"]
+__all__ = ["BLOCK", "BLOCK_BYTES", "KeyStore", "writing"]
 
-KEY_BYTES = 32  # of AES-256
-MOST_OWN = 30_000  # keys of this node kept at hand, so that its appends need no look-up
-MOST_AT_ONCE = 1_000  # keys that the broker is told of before it answers
+BLOCK = 64  # events whose keys are one record of their topic
+BLOCK_BYTES: Final = KEYS_BYTES * BLOCK
+MOST_AT_HAND = 512  # blocks kept in memory, 2 MiB, so that most events need no look-up
+MOST_AT_ONCE = 100  # blocks that the broker is told of before it answers
 
 
 @contextmanager
@@ -31,7 +40,7 @@ def writing(connection: apsw.Connection) -> Iterator[None]:
 
 
 class KeyStore:
-    """Keys by their numbers, in the file of a mirror.
+    """Keys by the numbers of their blocks, in the file of a mirror.
 
     Args:
         connection: the mirror's, with `secure_delete` on.
@@ -39,98 +48,147 @@ class KeyStore:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self._own: dict[bytes, bytes | None] = {}  # what this node published last
+        self._at_hand: dict[bytes, bytes] = {}
 
-    def add(self, keys: Sequence[tuple[bytes, bytes]]) -> None:
-        """Remember keys of this node, before the topic of keys brings them back."""
-        if len(self._own) > MOST_OWN:
-            self._own.clear()
-        self._own.update(keys)
+    def add(self, blocks: Sequence[tuple[bytes, bytes]]) -> None:
+        """Remember blocks of this node, before their topic brings them back."""
+        for number, block in blocks:
+            self._keep(number, block)
         with writing(self._connection):
-            self._connection.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?)", keys)
+            self._connection.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?)", blocks)
 
-    def is_own(self, number: bytes | None) -> bool:
-        """Whether a key was published from here, so that it is known already."""
-        return number in self._own
+    def forget(self) -> None:
+        """Keep nothing at hand: somebody else may have erased something."""
+        self._at_hand.clear()
 
-    def find(self, first: bytes, count: int) -> dict[bytes, bytes | None]:
-        """Give so many keys by their numbers, None for those that were erased."""
-        if first in self._own:  # published together, so that it has them all or none
-            numbers = [key_number(first, step) for step in range(count)]
-            return {number: self._own.get(number) for number in numbers}
-        return dict(
-            self._connection.execute(
-                "SELECT number, key FROM keys WHERE number BETWEEN ? AND ?",
-                (first, key_number(first, count - 1)),
-            )
-        )
-
-    def fold(self, keys: Sequence[tuple[bytes, bytes | None]], next_key: int) -> bool:
-        """Take keys, and None where one was erased, as the topic brings them.
+    def find(self, first: bytes, count: int, *, all_keys: bool) -> bytes | None:
+        """Give the keys of so many events.
 
         Args:
-            keys: with their numbers; what has no form of a key is passed over.
+            first: the number of the first.
+            count: of events.
+            all_keys: what is not known here is nowhere, and stands as erased; otherwise there is
+                nothing to give where a key is not known yet.
+        """
+        place = int.from_bytes(first[8:]) % BLOCK
+        blocks = []
+        for step in range(-place, count, BLOCK):
+            block = self._block(key_number(first, step))
+            if block is None and not all_keys:
+                return None
+            blocks.append(block or bytes(BLOCK_BYTES))
+        return b"".join(blocks)[KEYS_BYTES * place : KEYS_BYTES * (place + count)]
+
+    def _block(self, number: bytes) -> bytes | None:
+        block = self._at_hand.get(number)
+        if block is None and (block := self._stored(number)) is not None:
+            self._keep(number, block)
+        return block
+
+    def _stored(self, number: bytes) -> bytes | None:
+        query = "SELECT block FROM keys WHERE number = ?"
+        found: bytes | None = self._connection.execute(query, (number,)).get
+        return found
+
+    def _keep(self, number: bytes, block: bytes) -> None:
+        if len(self._at_hand) >= MOST_AT_HAND:
+            self._at_hand.clear()
+        self._at_hand[number] = block
+
+    def fold(self, records: Sequence[tuple[bytes, bytes | None]], next_key: int) -> bool:
+        """Take blocks as their topic brings them, each the first time or with less in it.
+
+        Args:
+            records: numbers and blocks, nothing for one that is erased whole; what has no form of
+                a block is passed over.
             next_key: the offset after them.
 
         Returns:
             Whether contents were erased.
         """
-        erased = False
-        connection = self._connection
+        erased, connection = False, self._connection
         with writing(connection):
-            for number, key in keys:
-                if len(number) != KEY_NUMBER or (key is not None and len(key) != KEY_BYTES):
-                    continue
-                if key is not None:
-                    connection.execute("INSERT OR IGNORE INTO keys VALUES (?, ?)", (number, key))
-                    continue
-                connection.execute(
-                    "INSERT INTO keys VALUES (?, NULL) ON CONFLICT (number) DO UPDATE SET key=NULL",
-                    (number,),
-                )
-                self._own.pop(number, None)
-                connection.execute("DELETE FROM erasing WHERE number = ?", (number,))
-                erased |= self._erase(number)
+            for number, value in records:
+                block = bytes(BLOCK_BYTES) if value is None else value
+                places = int.from_bytes(number[8:]) % BLOCK
+                if len(number) == KEY_NUMBER and len(block) == BLOCK_BYTES and not places:
+                    erased |= self._take(number, block)
             connection.execute("UPDATE mirror SET next_key = max(next_key, ?)", (next_key,))
         return erased
 
-    def _erase(self, number: bytes) -> bool:
+    def _take(self, number: bytes, block: bytes) -> bool:
+        connection = self._connection
+        connection.execute("INSERT OR IGNORE INTO keys VALUES (?, ?)", (number, block))
+        if connection.changes():
+            return False  # nothing could be opened before
+        known = self._stored(number)
+        if known == block:
+            connection.execute("DELETE FROM erasing WHERE number = ?", (number,))
+            return False
+        kept, erased, again = bytearray(block), False, False
+        for part, at in enumerate(range(0, BLOCK_BYTES, KEY_BYTES)):
+            ours, theirs = (each[at : at + KEY_BYTES] for each in (known or b"", block))
+            if ours == ERASED_KEY != theirs:
+                kept[at : at + KEY_BYTES] = ours
+                again = True
+            elif theirs == ERASED_KEY != ours:
+                erased |= self._erase(number, part)
+            else:
+                kept[at : at + KEY_BYTES] = ours  # the first that was published
+        if bytes(kept) != known:
+            self._store(number, bytes(kept))
+        act = "INSERT OR IGNORE INTO erasing VALUES (?)"
+        connection.execute(act if again else "DELETE FROM erasing WHERE number = ?", (number,))
+        return erased
+
+    def _store(self, number: bytes, block: bytes) -> None:
+        self._at_hand.pop(number, None)
+        self._connection.execute("INSERT OR REPLACE INTO keys VALUES (?, ?)", (number, block))
+
+    def _erase(self, number: bytes, part: int) -> bool:
+        """Erase what the key of a part in a block opened, if it is there."""
+        event, private = divmod(part, KEYS_BYTES // KEY_BYTES)
+        own = key_number(number, event)
         row = self._connection.execute(
             "SELECT position, events, first_key FROM accepted "
             "WHERE first_key BETWEEN ? AND ? ORDER BY first_key DESC LIMIT 1",
-            (number[:8] + bytes(8), number),
+            (number[:8] + bytes(8), own),
         ).get
-        step = int.from_bytes(number[8:]) - int.from_bytes(row[2][8:]) if row else 0
-        event, part = divmod(step, KEYS_OF_EVENT)
-        if row is None or event >= row[1]:
+        step = int.from_bytes(own[8:]) - int.from_bytes(row[2][8:]) if row else 0
+        if row is None or step >= row[1]:
             return False  # it was no event's, or its event is still to come
-        what = "private" if part else "body"
-        self._connection.execute(
-            f"UPDATE events SET {what} = NULL, {what}_nonce = NULL WHERE position = ?",
-            (row[0] + event,),
-        )
-        return True
+        what = "private" if private else "body"
+        erased = self._connection.execute(
+            f"UPDATE events SET {what} = NULL, {what}_nonce = NULL "
+            f"WHERE position = ? AND {what} IS NOT NULL RETURNING 1",
+            (row[0] + step,),
+        ).get
+        return erased is not None
 
     def condemn(self, position: int, *, body: bool, private: bool) -> None:
         """Erase keys of an event here, and note that the broker is to erase them too."""
-        row = self._connection.execute(
+        first, first_key = self._connection.execute(
             "SELECT position, first_key FROM accepted "
-            "WHERE position <= ? AND ? < position + events",
-            (position, position),
+            "WHERE position <= ? ORDER BY position DESC LIMIT 1",
+            (position,),
         ).get
-        start = KEYS_OF_EVENT * (position - row[0])
+        own = key_number(first_key, position - first)
+        event = int.from_bytes(own[8:]) % BLOCK
+        number = key_number(own, -event)
+        known = self._stored(number)
+        if known is None:
+            return
+        block = bytearray(known)
         for part, erased in enumerate((body, private)):
-            number = key_number(row[1], start + part)
-            if (
-                erased
-                and self._connection.execute(
-                    "UPDATE keys SET key = NULL WHERE number = ? AND key IS NOT NULL RETURNING 1",
-                    (number,),
-                ).get
-            ):
-                self._connection.execute("INSERT OR IGNORE INTO erasing VALUES (?)", (number,))
+            if erased:
+                at = KEYS_BYTES * event + KEY_BYTES * part
+                block[at : at + KEY_BYTES] = ERASED_KEY
+        if bytes(block) != known:
+            self._store(number, bytes(block))
+            self._connection.execute("INSERT OR IGNORE INTO erasing VALUES (?)", (number,))
 
-    def condemned(self) -> list[bytes]:
-        """Give numbers of keys that the broker is still to be told of, some at a time."""
-        rows = self._connection.execute("SELECT number FROM erasing LIMIT ?", (MOST_AT_ONCE,))
-        return [number for (number,) in rows]
+    def condemned(self) -> list[tuple[bytes, bytes]]:
+        """Give blocks, with their numbers, that the broker is still to be told of."""
+        query = "SELECT number, block FROM keys JOIN erasing USING (number) LIMIT ?"
+        rows = self._connection.execute(query, (MOST_AT_ONCE,))
+        return [(number, block) for number, block in rows]

@@ -16,7 +16,8 @@ from events.kafka.follower import Lag
 from events.kafka.irregular import VoidRecord
 from events.kafka.keys import InBulk, KeyRing
 from events.kafka.node import APPEND_SECONDS, Node, Submission
-from events.kafka.records import KEYS_OF_EVENT, MOST_BYTES, encode, encode_relay
+from events.kafka.records import MOST_BYTES, Headers, Offer, asked, encode, encode_relay
+from events.kafka.records import decode as decode_record
 from events.log import Appended, Clock, Expect, ExpectedVersion, Head, Leaf, check_batch, repeats
 from events.sqlite.log import SqliteLog
 
@@ -68,15 +69,17 @@ class KafkaLog:
         """See `events.log.Log.append`."""
         self._check_open()
         batch = prepare_batch(story, check_batch(events), self._entropy)
-        repeats(story, batch, {})  # refuses an id that comes twice
+        if len(batch) > 1:
+            repeats(story, batch, {})  # refuses an id that comes twice
         await self._opened(reading=False)
-        keys = await self._keys.take(KEYS_OF_EVENT * len(batch))
+        keys = self._keys.cut(len(batch)) or await self._keys.take(len(batch))
         attempt = str(uuid_utils.uuid7())
-        headers, value = encode(attempt, story, expected, batch, keys)
+        headers, value = encode(attempt, expected, batch, keys)
         if len(value) > MOST_BYTES:
             most = f"at most {MOST_BYTES} bytes in one append"
             raise Refused("batch-size", "events", most, str(len(value)))
-        outcome = await self._submit(attempt.encode(), headers, value)
+        offer = asked(attempt, story, expected, batch, keys)
+        outcome = await self._submit(headers, value, offer)
         if isinstance(outcome, Places):
             return Appended(outcome.positions, outcome.versions)
         return await self._void(story, batch, expected, outcome)
@@ -95,9 +98,7 @@ class KafkaLog:
                 return again
         raise LogDamaged(self.url, 0, "an append to be taken", void.reason)
 
-    async def _submit(
-        self, attempt: bytes, headers: list[tuple[str, bytes]], value: bytes
-    ) -> Places | Void:
+    async def _submit(self, headers: Headers, value: bytes, offer: Offer) -> Places | Void:
         self._check_open()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Places | Void] = loop.create_future()
@@ -107,7 +108,7 @@ class KafkaLog:
             submitted = self._submitted[loop] = []
             loop.call_soon(self._hand_over, loop)
         deadline = time.monotonic() + APPEND_SECONDS
-        submitted.append(Submission(attempt, headers, value, future, deadline))
+        submitted.append(Submission(headers, value, offer, future, deadline))
         return await future
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -181,10 +182,9 @@ class KafkaLog:
             LogUnavailable: unknown whether they were taken; safe to send again.
         """
         await self._opened(reading=False)
-        keys = await self._keys.take(KEYS_OF_EVENT * len(events))
-        attempt = str(uuid_utils.uuid7())
-        headers, value = encode_relay(attempt, events, keys)
-        outcome = await self._submit(attempt.encode(), headers, value)
+        keys = await self._keys.take(len(events))
+        headers, value = encode_relay(str(uuid_utils.uuid7()), events, keys)
+        outcome = await self._submit(headers, value, decode_record(headers, value))
         # All ids known: an earlier attempt arrived after all. The roots tell whether it is so.
         if isinstance(outcome, Void) and outcome.why is not Why.REPEATED:
             first = events[0].position

@@ -6,7 +6,7 @@ transaction, so that a record is folded once, also where several processes share
 mirror can always be made again from the topic; it is not synced at every commit.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -16,23 +16,16 @@ import apsw
 
 from events.codec import decode as decode_body
 from events.editorial import Redacted
-from events.envelope import Sealed, seal
+from events.envelope import Sealed
 from events.errors import LogDamaged
+from events.kafka.additions import Additions
 from events.kafka.arbitration import Places, Standing, Void, Why, arbitrate
 from events.kafka.irregular import Irregular
 from events.kafka.keystore import KeyStore, writing
-from events.kafka.records import (
-    KEYS_OF_EVENT,
-    Claim,
-    Garbage,
-    Offer,
-    decode,
-    opened,
-)
-from events.log import ERASES
+from events.kafka.records import Claim, Contents, Garbage, Offer, decode, opened
 from events.sqlite.erasure import erase
 from events.sqlite.file import connect, patiently
-from events.sqlite.writer import COLUMNS, read_tree
+from events.sqlite.writer import read_tree
 from events.tree import Frontier
 
 __all__ = ["Checkpoint", "Folded", "KeysBehind", "Mirror", "Taken"]
@@ -41,17 +34,21 @@ WAL_PAGES = 4_000  # pages of 4 KiB in the write-ahead log before it is moved in
 STORIES_REMEMBERED = 50_000  # versions kept in memory, so that a known story costs no look-up
 ROOT_EVERY = 64  # events between two sizes at which nodes compare their roots
 
+_OF_FORMAT_1: Final = "one of an earlier Dateline; move it away and it is made anew"
 _TABLES: Final = (Path(__file__).parents[1] / "sql" / "mirror.sql").read_text()
-_INSERT: Final = f"INSERT INTO events ({COLUMNS}) VALUES ({', '.join('?' * len(Sealed._fields))})"
 
 
 class Taken(NamedTuple):
-    """A record as it was read from the topic; `appended_ms` is the topic's LogAppendTime."""
+    """A record as it was read from the topic; `appended_ms` is the topic's LogAppendTime.
+
+    `offer` is what it asks, where that is known without reading it.
+    """
 
     offset: int
     appended_ms: int
     headers: Sequence[tuple[str, bytes]]
     value: bytes | None
+    offer: Offer | None = None
 
 
 class Folded(NamedTuple):
@@ -98,7 +95,7 @@ class Mirror:
         self._newest = b""
         self._at = Checkpoint(0, 0, 0)
         self._versions: dict[str, int] = {}
-        self._fresh: dict[bytes, int] = {}  # ids that the commit under way adds
+        self._fresh: set[bytes] = set()  # ids that the commit under way adds
         self._wal_pages = 0
         self.claim: Claim | None = None
         self.soiled = True  # until a look says otherwise, something erased may be left beside it
@@ -118,6 +115,10 @@ class Mirror:
         connection.pragma("secure_delete", value=True)
         connection.wal_autocheckpoint(0)
         connection.set_wal_hook(self._wal_grew)
+        if connection.execute(
+            "SELECT 1 FROM pragma_table_info('accepted') WHERE name='offset'"
+        ).get:
+            raise LogDamaged(self._url, 0, f"a mirror of today in {self._path}", _OF_FORMAT_1)
         with writing(connection):
             connection.execute(_TABLES)
             connection.execute(
@@ -144,9 +145,9 @@ class Mirror:
         last = self._connection.execute("SELECT last_record FROM mirror").get
         return bool(last == _hash(value))
 
-    def fold_keys(self, keys: Sequence[tuple[bytes, bytes | None]], next_key: int) -> None:
+    def fold_keys(self, blocks: Sequence[tuple[bytes, bytes | None]], next_key: int) -> None:
         """Take what the topic of keys brings; what an erased key opened is erased with it."""
-        self.soiled |= self.keys.fold(keys, next_key)
+        self.soiled |= self.keys.fold(blocks, next_key)
 
     def fold(self, records: Sequence[Taken], *, all_keys: bool = False) -> list[Folded | None]:
         """Fold records in one commit; None stands where another process was faster.
@@ -180,18 +181,16 @@ class Mirror:
         return self._tree.size
 
     def _fold(self, records: Sequence[Taken], *, all_keys: bool) -> list[Folded | None]:
-        rows: list[tuple[object, ...]] = []
-        accepted: list[tuple[int, int, int, bytes]] = []
-        envelopes: list[bytes] = []
+        added = Additions(self._tree.size)
         folded: list[Folded | None] = []
         claims: list[tuple[int, int, bytes]] = []
-        connection, last = self._connection, None
+        last = None
         for record in records:
             if record.offset < self._at.next_offset:
                 folded.append(None)
                 continue
             last = record
-            attempt, offer, outcome = self._judge(record, self._tree.size + len(envelopes))
+            attempt, offer, outcome = self._judge(record, added.size)
             folded.append(Folded(attempt, outcome))
             if offer is not None and offer.claim is not None:
                 claims.append((record.offset, *offer.claim))
@@ -200,53 +199,41 @@ class Mirror:
                 self.irregular.note(record.offset, record.appended_ms, story, outcome)
                 continue
             assert offer is not None, "what has places was read"  # noqa: S101 - for the types
-            accepted.append(
-                (record.offset, outcome.positions[0], len(offer.parcels), offer.first_key)
-            )
-            contents = self._contents(offer, all_keys=all_keys)
-            for parcel, content, position, version, recorded_ms in zip(
-                offer.parcels, contents, *outcome, strict=True
-            ):
-                event = parcel.prepared
-                envelope = seal(event, position, version, recorded_ms)
-                envelopes.append(envelope)
-                rows.append(
-                    (
-                        *(position, parcel.story, version, event.id, event.kind, event.schema),
-                        *(recorded_ms, envelope),
-                        *content,
-                    )
-                )
-                self._fresh[event.id] = position
+            added.add(offer, self._contents(offer, all_keys=all_keys), outcome)
+            for parcel, version in zip(offer.parcels, outcome.versions, strict=True):
                 self._versions[parcel.story] = version
-                self._newest = max(self._newest, event.id)
+                self._remember(parcel.prepared.id)
             self._recorded_ms = outcome.recorded_ms[-1]
         if last is not None:
-            connection.executemany(_INSERT, rows)
-            connection.executemany("INSERT INTO accepted VALUES (?, ?, ?, ?)", accepted)
-            for row in map(Sealed._make, rows):
-                if row.kind == ERASES:
-                    self._redact(row)
-            self._grow(envelopes)
+            added.store(self._connection)
+            for event in added.redactions():
+                self._redact(event)
+            self._grow(added.envelopes)
             self.irregular.compare(claims, self.claim)
             self._move(last)
         return folded
 
     def _judge(self, record: Taken, size: int) -> tuple[bytes, Offer | None, Places | Void]:
-        try:
-            offer = decode(record.headers, record.value)
-        except Garbage as error:
-            return b"", None, Void(Why.GARBAGE, str(error))
+        offer = record.offer
+        if offer is None:
+            try:
+                offer = decode(record.headers, record.value)
+            except Garbage as error:
+                return b"", None, Void(Why.GARBAGE, str(error))
         standing = Standing(size, self._recorded_ms, self._version, self._knows)
         return offer.attempt, offer, arbitrate(offer, standing, record.appended_ms)
 
-    def _contents(self, offer: Offer, *, all_keys: bool) -> Iterator[tuple[bytes | None, ...]]:
-        first, count = offer.first_key, KEYS_OF_EVENT * len(offer.parcels)
-        found = self.keys.find(first, count)
-        if len(found) < count and not all_keys:
+    def _contents(self, offer: Offer, *, all_keys: bool) -> Iterable[Contents]:
+        if offer.parcels[0].closed is None:
+            return [parcel.prepared.contents for parcel in offer.parcels]
+        secrets = self.keys.find(offer.first_key, len(offer.parcels), all_keys=all_keys)
+        if secrets is None:
             raise KeysBehind
-        for step, parcel in enumerate(offer.parcels):
-            yield opened(parcel, first, step, found)
+        return opened(offer, secrets)
+
+    def _remember(self, event_id: bytes) -> None:
+        self._fresh.add(event_id)
+        self._newest = max(self._newest, event_id)
 
     def _redact(self, event: Sealed) -> None:
         """Erase what a redaction says, and its keys; one that cannot be read erases nothing."""
@@ -307,26 +294,25 @@ class Mirror:
         row = self._connection.execute("SELECT 1 FROM events WHERE id = ?", (event_id,)).get
         return row is not None
 
-    def outcome(self, offset: int) -> Places | Void:
-        """Say what became of a record that another process folded into the same mirror."""
+    def outcome(self, offset: int, ids: Sequence[bytes]) -> Places | Void:
+        """Say what became of a record that another process folded into the same mirror.
+
+        Args:
+            offset: of the record.
+            ids: of its events.
+        """
         connection = self._connection
         row = connection.execute("SELECT why, reason, found FROM void WHERE offset = ?", (offset,))
         void = row.get
         if void is not None:
             return Void(Why(void[0]), void[1], void[2])
-        position, events = connection.execute(
-            "SELECT position, events FROM accepted WHERE offset = ?", (offset,)
-        ).get
-        placed = connection.execute(
-            "SELECT position, version, recorded_ms FROM events "
-            "WHERE position BETWEEN ? AND ? ORDER BY position",
-            (position, position + events - 1),
-        ).fetchall()
-        return Places(*zip(*placed, strict=True))
+        query = "SELECT position, version, recorded_ms FROM events WHERE id = ?"
+        return Places(*zip(*(connection.execute(query, (each,)).get for each in ids), strict=True))
 
     def _catch_up(self) -> None:
         """Another connection wrote since our last commit, or the file was just opened."""
         self._versions.clear()
+        self.keys.forget()
         connection = self._connection
         self._tree, self._recorded_ms = read_tree(self._url, connection)
         self._newest = connection.execute("SELECT max(id) FROM events").get or b""

@@ -24,13 +24,14 @@ from events.kafka.follower import Follower, Lag, Outcome
 from events.kafka.irregular import VoidRecord
 from events.kafka.mirror import Mirror
 from events.kafka.producer import Producer
-from events.kafka.records import claiming
+from events.kafka.records import Claim, Headers, Offer, claiming
 from events.log import Clock
 from events.sqlite.file import explain
 
 __all__ = ["Node", "Submission"]
 
 APPEND_SECONDS = 15.0  # within which an append is known to have taken place, or is told unknown
+SEND_SECONDS = 5.0  # that a producer has to make room for more before it is discarded
 ERASE_SECONDS = 0.5  # between two looks for keys that the broker is to erase
 SWEEP_SECONDS = 0.25  # between two looks for appends that are past it
 MOST_WAITING = 20_000  # appends under way in one process; more are turned away
@@ -43,11 +44,11 @@ telemetry = structlog.get_logger()
 
 
 class Submission(NamedTuple):
-    """One append on its way; `attempt` is what its record is known by."""
+    """One append on its way: its record, and what reading that would give."""
 
-    attempt: bytes
-    headers: list[tuple[str, bytes]]
+    headers: Headers
     value: bytes
+    offer: Offer
     future: "asyncio.Future[Places | Void]"
     deadline: float
 
@@ -77,6 +78,7 @@ class Node:
         self._closing = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._claimed: Claim | None = None
         self._why = "no broker answered"
         self._producer = Producer(address)
         self.ready: Future[None] = Future()
@@ -88,7 +90,7 @@ class Node:
         self._follower = Follower(
             address,
             self._mirror,
-            waiting=self._waiting,
+            own=self._own,
             folded=self._folded,
             caught_up=self._caught_up,
             make=make,
@@ -147,7 +149,7 @@ class Node:
             if len(self._waiting) >= MOST_WAITING:
                 self._tell([(each, self._unavailable(f"{MOST_WAITING} appends are waiting"))])
                 continue
-            self._waiting[each.attempt] = each
+            self._waiting[each.offer.attempt] = each
             self._queue.append(each)
             self._idle.clear()
         self._queued.set()
@@ -157,38 +159,51 @@ class Node:
             await self._queued.wait()
             self._queued.clear()
             while self._queue:
-                each = self._queue.popleft()
-                if each.attempt not in self._waiting:  # its deadline has passed
-                    continue
-                await self._send(each)
+                await self._send()
 
-    async def _send(self, each: Submission) -> None:
-        stamp = self._clock() if self._clock else None
+    async def _send(self) -> None:
+        """Send what is queued, as far as it goes into one request."""
+        # What is past its deadline is not sent.
+        group = [each for each in self._queue if each.offer.attempt in self._waiting]
+        self._queue.clear()
+        if not group:
+            return
+        stamp, claim = self._clock() if self._clock else None, self._mirror.claim
+        new = claim if self._claimed != claim else None  # what was said is known to every node
+        records = [(claiming(group[0].headers, new), group[0].value)]
+        records += [(each.headers, each.value) for each in group[1:]]
         try:
-            sent = await self._producer.send(
-                self._address.topic,
-                each.value,
-                headers=claiming(each.headers, self._mirror.claim),
-                stamp=stamp,
-            )
+            async with asyncio.timeout(SEND_SECONDS):
+                sent, taken = await self._producer.send_together(
+                    self._address.topic, records, stamp
+                )
         except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again until its deadline
             self._why = f"{type(error).__name__} while sending"
             self._producer.discard()
-            self._queue.appendleft(each)
+            self._queue.extendleft(reversed(group))
             await asyncio.sleep(AGAIN_SECONDS[0])
             return
-        sent.add_done_callback(lambda done: self._sent(each, done))
+        self._claimed = claim
+        self._queue.extendleft(reversed(group[taken:]))
+        sent.add_done_callback(lambda done: self._sent(group[:taken], done))
 
-    def _sent(self, each: Submission, done: "asyncio.Future[Any]") -> None:
-        """Take note of a failure; what became of the record is for the mirror to say."""
+    def _sent(self, group: list[Submission], done: "asyncio.Future[Any]") -> None:
+        """Take note of a failure; what became of the records is for the mirror to say."""
         if done.cancelled() or done.exception() is None:
             return
         error = done.exception()
         self._why = f"{type(error).__name__} from the broker"
         if isinstance(error, MessageSizeTooLargeError):
-            self._resolve([(each.attempt, self._unavailable(self._why))])
+            self._resolve([(each.offer.attempt, self._unavailable(self._why)) for each in group])
         else:
             self._producer.discard()
+
+    def _own(self, headers: Sequence[tuple[str, bytes]], value: bytes | None) -> Offer | None:
+        """Give what a record asks that was sent from here, if somebody waits for it still."""
+        sent = self._waiting.get(headers[0][1]) if headers else None
+        if sent is None or sent.value != value:
+            return None
+        return sent.offer if list(headers[: len(sent.headers)]) == sent.headers else None
 
     async def _sweep(self) -> None:
         while True:
@@ -200,7 +215,7 @@ class Node:
                 error = self._unavailable(
                     f"no answer from the broker within {APPEND_SECONDS:g} s ({self._why})"
                 )
-                self._resolve([(each.attempt, error) for each in late])
+                self._resolve([(each.offer.attempt, error) for each in late])
 
     def _unavailable(self, why: str) -> LogUnavailable:
         return LogUnavailable(self._address.url, why)
@@ -257,16 +272,16 @@ class Node:
 
     # Work that others ask for, in the node's loop.
 
-    async def publish_keys(self, keys: Sequence[tuple[bytes, bytes]]) -> None:
+    async def publish_keys(self, blocks: Sequence[tuple[bytes, bytes]]) -> None:
         """Put keys on the broker, and remember them here."""
         try:
             async with asyncio.timeout(APPEND_SECONDS):
-                await self._producer.send_keys(self._address.keys_topic, keys)
+                await self._producer.send_keys(self._address.keys_topic, blocks)
         except (KafkaError, TimeoutError, OSError) as error:
             self._producer.discard()
             why = f"keys were not published ({type(error).__name__})"
             raise LogUnavailable(self._address.url, why) from error
-        self._mirror.keys.add(keys)
+        self._mirror.keys.add(blocks)
 
     async def _erase_keys(self) -> None:
         """Have the broker erase what redactions erased here; it is told until it has done so."""
@@ -274,11 +289,10 @@ class Node:
             try:
                 if self._mirror.soiled:
                     self._mirror.scrub()
-                numbers = self._mirror.keys.condemned() if self.ready.done() else []
-                topic = self._address.keys_topic
-                async with asyncio.timeout(APPEND_SECONDS):
-                    sent = [await self._producer.send(topic, None, key=each) for each in numbers]
-                    await asyncio.gather(*sent)
+                blocks = self._mirror.keys.condemned() if self.ready.done() else []
+                if blocks:
+                    async with asyncio.timeout(APPEND_SECONDS):
+                        await self._producer.send_keys(self._address.keys_topic, blocks)
             except (KafkaError, TimeoutError, OSError, LogUnavailable, apsw.Error) as error:
                 telemetry.warning("keys are still to be erased", error=type(error).__name__)
             await asyncio.sleep(ERASE_SECONDS)

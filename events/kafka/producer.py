@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from events.kafka.address import Address
-from events.kafka.records import MOST_BYTES
+from events.kafka.records import MOST_BYTES, Headers
 
 __all__ = ["Producer"]
 
@@ -38,45 +38,39 @@ class Producer:
         self._leaving: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Lock()
 
-    async def send(
-        self,
-        topic: str,
-        value: bytes | None,
-        *,
-        key: bytes | None = None,
-        headers: Sequence[tuple[str, bytes]] = (),
-        stamp: int | None = None,
-    ) -> "asyncio.Future[Any]":
-        """Give a record to the producer; what comes back is resolved when the broker has it.
+    async def send_together(
+        self, topic: str, records: Sequence[tuple[Headers, bytes]], stamp: int | None
+    ) -> "tuple[asyncio.Future[Any], int]":
+        """Give the producer the first record and those that fit into a request beside it.
+
+        One by one, each would cost the library several times as much.
 
         Args:
-            topic: where it goes.
-            value: its value; None erases the key on a compacted topic.
-            key: its key.
-            headers: its headers.
-            stamp: its time, milliseconds since 1970 UTC, on a topic that believes producers.
+            topic: where they go.
+            records: headers and value of each.
+            stamp: their time, milliseconds since 1970 UTC, on a topic that believes producers.
+
+        Returns:
+            What is resolved when the broker has them, and how many they are.
 
         Raises:
             KafkaError: there is no broker, or it was not ready within a request's time.
         """
         producer = self._producer or await self._begin()
-        future: asyncio.Future[Any] = await producer.send(
-            topic, value, key=key, partition=0, headers=list(headers), timestamp_ms=stamp
-        )
-        return future
+        batch, taken = producer.create_batch(), 0
+        for headers, value in records:
+            if batch.append(key=None, value=value, timestamp=stamp, headers=headers) is None:
+                break
+            taken += 1
+        return await producer.send_batch(batch, topic, partition=0), taken
 
-    async def send_keys(self, topic: str, keys: Sequence[tuple[bytes, bytes]]) -> None:
-        """Send keys with their numbers and wait until the broker has them all."""
+    async def send_keys(self, topic: str, blocks: Sequence[tuple[bytes, bytes]]) -> None:
+        """Send blocks of keys with their numbers and wait until the broker has them all."""
         producer = self._producer or await self._begin()
-        sent, batch = [], producer.create_batch()
-        for number, key in keys:
-            # In batches of our own: thousands of keys cost no more than some records.
-            if batch.append(key=number, value=key, timestamp=None) is None:
-                sent.append(await producer.send_batch(batch, topic, partition=0))
-                batch = producer.create_batch()
-                batch.append(key=number, value=key, timestamp=None)
-        sent.append(await producer.send_batch(batch, topic, partition=0))
-        await asyncio.gather(*sent)
+        batch = producer.create_batch()
+        for number, block in blocks:
+            batch.append(key=number, value=block, timestamp=None)
+        await (await producer.send_batch(batch, topic, partition=0))
 
     async def _begin(self) -> AIOKafkaProducer:
         async with self._starting:

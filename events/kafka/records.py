@@ -3,28 +3,27 @@
 One append is one record, so that it lands whole or not at all, whatever becomes of its producer.
 The record is a CloudEvent (1.0, Kafka protocol binding, binary mode):
 
-    ce_specversion  1.0
     ce_id           names this attempt to append; a retry is another attempt
+    ce_specversion  1.0
     ce_source       /dateline
-    ce_type         dateline.append.v1, or dateline.relay.v1 for events that have their places
-    ce_subject      the story; not with a relay, which may hold events of several
-    ce_expected     `any`, `must exist`, `must not exist` or the version that the story is to have
+    ce_type         dateline.append.v2, or dateline.relay.v2 for events that have their places
     ce_root         what the node believes: a size of the log, a colon, its root in hexadecimal;
-                    every other node holds it against its own; not where it believes nothing yet
-    content-type    application/vnd.dateline.events
+                    every other node holds it against its own; only where it believes what it
+                    has not said yet
 
-The value is the number of its first key (16 bytes), then each event: three lengths (32 bits,
-big-endian), its envelope, its body and its private part. The envelope is that of `events.envelope`,
-in clear, with `position`, `recorded_at` and `version` left empty where the log is to assign them.
-Body and private part are each their nonce and their bytes, encrypted with AES-256-GCM (NIST SP
-800-38D) under a key of its own, bound to the envelope; nothing stands where they were erased. The
-keys are kept elsewhere (`kafka_keys`), so that erasing a key erases what it opens in every copy of
-the topic. Keys count upwards from the first, two for each event; the last 12 bytes of a key's
-number, which never comes twice, are its nonce.
+The value is the number of its first event's keys (16 bytes); what the story must be, as a byte (0
+for a version, 1 any, 2 must exist, 3 must not exist) and that version (64 bits, signed); then each
+event: three lengths (32 bits), its envelope, its body and its private part. Numbers are big-endian.
+The envelope is that of `events.envelope`, in clear, with `position`, `recorded_at` and `version`
+left empty where the log is to assign them. Body and private part are each their nonce and their
+bytes, encrypted with AES-256-GCM (NIST SP 800-38D) under a key of its own, bound to the envelope;
+nothing stands where they were erased. The keys are kept elsewhere (`keys`), so that erasing a
+key erases what it opens in every copy of the topic. Keys are counted by events, upwards from the
+first; the last 12 bytes of their number, which never comes twice, are the nonce.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from struct import Struct
@@ -40,10 +39,15 @@ from events.envelope import ENVELOPE_VERSION, NONCE, Prepared, Sealed, instant
 from events.log import MOST_IN_A_BATCH, Expect, ExpectedVersion
 
 __all__ = [
+    "ERASED_KEY",
+    "KEYS_BYTES",
+    "Claim",
+    "Contents",
     "Garbage",
     "Keys",
     "Offer",
     "Parcel",
+    "asked",
     "decode",
     "encode",
     "encode_relay",
@@ -51,13 +55,18 @@ __all__ = [
     "opened",
 ]
 
-APPEND: Final = b"dateline.append.v1"
-RELAY: Final = b"dateline.relay.v1"
-CONTENT_TYPE: Final = b"application/vnd.dateline.events"
-KEY_NUMBER = 16  # bytes: whose keys they are (8, random), and which of them (8, counting)
+APPEND: Final = b"dateline.append.v2"
+RELAY: Final = b"dateline.relay.v2"
+KEY_NUMBER = 16  # bytes: whose keys they are (8, random), and of which event (8, counting)
+KEY_BYTES = 32  # of AES-256
+KEYS_BYTES = 2 * KEY_BYTES  # of one event: its body's key and its private part's, each erasable
+ERASED_KEY: Final = bytes(KEY_BYTES)  # stands where a key was
 MOST_BYTES = 32 * 1024 * 1024  # of one record; a hundred events of the largest size that is filed
 
-KEYS_OF_EVENT = 2  # of its body and of its private part, either of which may be erased
+_COUNTED = 2**64 - 1  # keys are counted in 8 bytes
+_EXPECTS: Final = Struct(">Bq")
+_NEVER = 2**63 - 1  # a version that no story comes to, and the largest that a record can name
+_EVENTS_AT: Final = KEY_NUMBER + _EXPECTS.size
 _LENGTHS: Final = Struct(">III")
 _UUID: Final = rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 _ENVELOPE: Final = re.compile(
@@ -69,13 +78,10 @@ _ENVELOPE: Final = re.compile(
     + str(ENVELOPE_VERSION).encode()
     + rb',"version":)(|[1-9][0-9]{0,17})\}'
 )
-_FIXED: Final = (
-    ("ce_specversion", b"1.0"),
-    ("ce_source", b"/dateline"),
-    ("content-type", CONTENT_TYPE),
-)
+_FIXED: Final = (("ce_specversion", b"1.0"), ("ce_source", b"/dateline"))
+_HEADERS: Final = {type_: (*_FIXED, ("ce_type", type_)) for type_ in (APPEND, RELAY)}
 _CLAIM: Final = re.compile(rb"([1-9][0-9]{0,17}):([0-9a-f]{64})")
-_EXPECTED: Final = {each.value.encode(): each for each in Expect}
+_EXPECTED: Final = (None, Expect.ANY, Expect.MUST_EXIST, Expect.MUST_NOT_EXIST)
 
 Contents = tuple[bytes | None, bytes | None, bytes | None, bytes | None]
 """Body, its nonce, private part and its nonce; either pair may have been erased."""
@@ -87,22 +93,23 @@ class Garbage(ValueError):
 
 
 class Keys(NamedTuple):
-    """Keys of 32 bytes, never used before, and the number of the first of them."""
+    """Keys never used before, two of 32 bytes for each event, and the number of the first event."""
 
     first: bytes
-    keys: Sequence[bytes]
+    secrets: bytes
 
 
 class Parcel(NamedTuple):
     """One event of a record: its envelope as it was sent, body and private part still closed.
 
+    Nothing is `closed` where whoever packed it has it open still, and `prepared` has the contents.
     `places` is there only where it brings its own, with a relay.
     """
 
     prepared: Prepared
     story: str
     sealed: bytes
-    closed: tuple[bytes, bytes]
+    closed: tuple[bytes, bytes] | None
     places: tuple[int, int, int] | None
     """Position, version and `recorded_ms`."""
 
@@ -133,65 +140,67 @@ def claiming(headers: Headers, claim: Claim | None) -> Headers:
 
 
 def key_number(first: bytes, step: int) -> bytes:
-    """Give the number of the key that is so many steps after the first."""
-    return first[:8] + (int.from_bytes(first[8:]) + step).to_bytes(8)
+    """Give the number of the keys that are so many events after the first."""
+    return first[:8] + (int.from_bytes(first[8:]) + step & _COUNTED).to_bytes(8)
 
 
 def encode(
-    attempt: str,
-    story: str,
-    expected: ExpectedVersion,
-    batch: Sequence[Prepared],
-    keys: Keys,
+    attempt: str, expected: ExpectedVersion, batch: Sequence[Prepared], keys: Keys
 ) -> tuple[Headers, bytes]:
     """Give the record of an append: its headers and its value.
 
     Args:
         attempt: names this attempt.
-        story: slug of the stream.
-        expected: where the story must be.
+        expected: where their story must be.
         batch: the events.
-        keys: two for each event.
+        keys: for as many events.
     """
-    wanted = expected.value if isinstance(expected, Expect) else str(expected)
-    headers = _headers(attempt, APPEND)
-    headers += [("ce_subject", story.encode()), ("ce_expected", wanted.encode())]
-    pieces = [keys.first]
+    pieces = [keys.first, _expects(expected)]
     for step, event in enumerate(batch):
         envelope = b"%b%b%b}" % (event.before_position, event.before_time, event.before_version)
         _pack(pieces, envelope, event.contents, keys, step)
-    return headers, b"".join(pieces)
+    return [("ce_id", attempt.encode()), *_HEADERS[APPEND]], b"".join(pieces)
+
+
+def asked(
+    attempt: str,
+    story: str,
+    expected: ExpectedVersion,
+    batch: Sequence[Prepared],
+    keys: Keys,
+) -> Offer:
+    """Give what reading the record of an append would give, contents and all, to who made it."""
+    parcels = [Parcel(event, story, b"", None, None) for event in batch]
+    return Offer(attempt.encode(), story, expected, keys.first, parcels, None)
 
 
 def encode_relay(attempt: str, events: Sequence[Sealed], keys: Keys) -> tuple[Headers, bytes]:
     """Give the record of events that have their places, as another log recorded them."""
-    pieces = [keys.first]
+    pieces = [keys.first, _expects(Expect.ANY)]
     for step, event in enumerate(events):
         contents = (event.body, event.body_nonce, event.private, event.private_nonce)
         _pack(pieces, event.envelope, contents, keys, step)
-    return _headers(attempt, RELAY), b"".join(pieces)
+    return [("ce_id", attempt.encode()), *_HEADERS[RELAY]], b"".join(pieces)
 
 
-def _headers(attempt: str, type_: bytes) -> Headers:
-    return [*_FIXED, ("ce_id", attempt.encode()), ("ce_type", type_)]
+def _expects(expected: ExpectedVersion) -> bytes:
+    if isinstance(expected, Expect):
+        return _EXPECTS.pack(_EXPECTED.index(expected), 0)
+    return _EXPECTS.pack(0, max(-_NEVER, min(expected, _NEVER)))
 
 
 def _pack(pieces: list[bytes], envelope: bytes, contents: Contents, keys: Keys, step: int) -> None:
     body, body_nonce, private, private_nonce = contents
-    at = KEYS_OF_EVENT * step
-    of_body = _closed(body, body_nonce, envelope, keys, at)
-    of_private = _closed(private, private_nonce, envelope, keys, at + 1)
+    secrets, nonce = keys.secrets, key_number(keys.first, step)[4:]
+    at = KEYS_BYTES * step
+    middle, end = at + KEY_BYTES, at + KEYS_BYTES
+    of_body = of_private = b""
+    if body is not None and body_nonce is not None:
+        of_body = AESGCM(secrets[at:middle]).encrypt(nonce, body_nonce + body, envelope)
+    if private is not None and private_nonce is not None:
+        of_private = AESGCM(secrets[middle:end]).encrypt(nonce, private_nonce + private, envelope)
     lengths = _LENGTHS.pack(len(envelope), len(of_body), len(of_private))
     pieces += (lengths, envelope, of_body, of_private)
-
-
-def _closed(
-    content: bytes | None, nonce: bytes | None, envelope: bytes, keys: Keys, at: int
-) -> bytes:
-    if content is None or nonce is None:
-        return b""
-    number = key_number(keys.first, at)
-    return AESGCM(keys.keys[at]).encrypt(number[4:], nonce + content, envelope)
 
 
 def decode(headers: Sequence[tuple[str, bytes]], value: bytes | None) -> Offer:
@@ -202,41 +211,41 @@ def decode(headers: Sequence[tuple[str, bytes]], value: bytes | None) -> Offer:
     """
     named: Mapping[str, bytes] = dict(headers)
     type_ = named.get("ce_type", b"")
-    if named.get("ce_specversion") != b"1.0" or type_ not in {APPEND, RELAY}:
-        raise Garbage("expected a CloudEvent of type dateline.append.v1; found another record")
-    if value is None or not KEY_NUMBER < len(value) <= MOST_BYTES:
+    if named.get("ce_specversion") != b"1.0" or type_ not in _HEADERS:
+        raise Garbage("expected a CloudEvent of type dateline.append.v2; found another record")
+    if value is None or not _EVENTS_AT < len(value) <= MOST_BYTES:
         raise Garbage("expected events in the record; found none, or more than are taken")
     attempt = named.get("ce_id", b"")
     if not 1 <= len(attempt) <= 80:  # noqa: PLR2004 - twice what a UUID takes
         raise Garbage("expected an id in ce_id; found none")
-    parcels = list(_parcels(value, placed=type_ == RELAY))
-    if type_ == RELAY:
-        return Offer(attempt, None, Expect.ANY, value[:KEY_NUMBER], parcels, _claim(named))
-    story = named.get("ce_subject", b"").decode("ascii", "replace")
-    if any(parcel.story != story for parcel in parcels):
-        raise Garbage("expected events of the one story in ce_subject; found another story")
-    first = value[:KEY_NUMBER]
-    return Offer(attempt, story, _expected(named), first, parcels, _claim(named))
+    expected, first = _expected(value), value[:KEY_NUMBER]
+    placed = type_ == RELAY
+    parcels = _parcels(value, placed=placed)
+    if placed:
+        return Offer(attempt, None, Expect.ANY, first, parcels, _claim(named))
+    story = parcels[0].story
+    if len(parcels) > 1 and any(parcel.story != story for parcel in parcels):
+        raise Garbage("expected events of one story; found those of another among them")
+    return Offer(attempt, story, expected, first, parcels, _claim(named))
 
 
 def _claim(named: Mapping[str, bytes]) -> Claim | None:
     """Nothing depends on it but an alarm, so that a bad one is none."""
-    match = _CLAIM.fullmatch(named.get("ce_root", b""))
-    return match and Claim(int(match[1]), bytes.fromhex(match[2].decode()))
+    said = named.get("ce_root")
+    match = said and _CLAIM.fullmatch(said)
+    return Claim(int(match[1]), bytes.fromhex(match[2].decode())) if match else None
 
 
-def _expected(named: Mapping[str, bytes]) -> ExpectedVersion:
-    text = named.get("ce_expected", b"")
-    if text in _EXPECTED:
-        return _EXPECTED[text]
-    if re.fullmatch(rb"-?[0-9]{1,18}", text):
-        return int(text)
-    raise Garbage("expected a version in ce_expected; found none")
+def _expected(value: bytes) -> ExpectedVersion:
+    what, version = _EXPECTS.unpack_from(value, KEY_NUMBER)
+    if what >= len(_EXPECTED) or (what and version):
+        raise Garbage("expected what the story must be; found none")
+    return _EXPECTED[what] or int(version)
 
 
 def _parcels(value: bytes, *, placed: bool) -> list[Parcel]:
     found: list[Parcel] = []
-    at, end = KEY_NUMBER, len(value)
+    at, end = _EVENTS_AT, len(value)
     while at < end:
         try:
             of_envelope, of_body, of_private = _LENGTHS.unpack_from(value, at)
@@ -261,7 +270,7 @@ def _parcel(envelope: bytes, closed: tuple[bytes, bytes], *, placed: bool) -> Pa
     before_time, time, before_version, schema, story, version = match.group(6, 7, 8, 9, 10, 11)
     if not _is_canonical(occurred):
         raise Garbage("expected dates in canonical JSON; found other bytes")
-    if {bool(position), bool(time), bool(version)} != {placed}:
+    if not bool(position) is bool(time) is bool(version) is placed:
         raise Garbage(f"expected an envelope {'with' if placed else 'without'} places")
     prepared = Prepared(
         bytes.fromhex(event_id.replace(b"-", b"").decode()),
@@ -295,32 +304,34 @@ def _milliseconds(time: bytes) -> int:
     return found
 
 
-def opened(parcel: Parcel, first: bytes, step: int, keys: Mapping[bytes, bytes | None]) -> Contents:
-    """Give body, its nonce, private part and its nonce, as `Sealed` has them.
+def opened(offer: Offer, secrets: bytes) -> Iterator[Contents]:
+    """Give body, its nonce, private part and its nonce of each event, as `Sealed` has them.
 
     Without its key, or where it does not fit, a part is not there, as after an erasure.
 
     Args:
-        parcel: the event.
-        first: the number of the record's first key.
-        step: which event of the record it is, from 0.
-        keys: keys by their numbers.
+        offer: the record.
+        secrets: the keys of its events, `ERASED_KEY` in the place of those that are gone.
     """
-    at = KEYS_OF_EVENT * step
-    body, body_nonce = _opened(parcel.closed[0], parcel.sealed, key_number(first, at), keys)
-    number = key_number(first, at + 1)
-    private, private_nonce = _opened(parcel.closed[1], parcel.sealed, number, keys)
-    return body, body_nonce, private, private_nonce
+    prefix, count = offer.first_key[4:8], int.from_bytes(offer.first_key[8:])
+    at = 0
+    for parcel in offer.parcels:
+        middle, end = at + KEY_BYTES, at + KEYS_BYTES
+        nonce = prefix + (count & _COUNTED).to_bytes(8)
+        of_body, of_private = parcel.closed or (b"", b"")
+        body, body_nonce = _opened(of_body, secrets[at:middle], nonce, parcel.sealed)
+        private, private_nonce = _opened(of_private, secrets[middle:end], nonce, parcel.sealed)
+        yield body, body_nonce, private, private_nonce
+        at, count = end, count + 1
 
 
 def _opened(
-    closed: bytes, envelope: bytes, number: bytes, keys: Mapping[bytes, bytes | None]
+    closed: bytes, key: bytes, nonce: bytes, envelope: bytes
 ) -> tuple[bytes | None, bytes | None]:
-    key = keys.get(number)
-    if key is None or not closed:
+    if not closed or key == ERASED_KEY:
         return None, None
     try:
-        plain = AESGCM(key).decrypt(number[4:], closed, envelope)
+        plain = AESGCM(key).decrypt(nonce, closed, envelope)
     except (InvalidTag, ValueError):
         return None, None
     return (plain[NONCE:], plain[:NONCE]) if len(plain) >= NONCE else (None, None)

@@ -9,13 +9,14 @@ CREATE TABLE IF NOT EXISTS mirror (
     next_key    INTEGER NOT NULL       -- the first record of the topic of keys that is not read yet
 ) STRICT;
 
--- Each record that was given places; its events follow each other from `position`.
+-- Events whose keys have numbers that follow each other, as they do from `first_key`.
 CREATE TABLE IF NOT EXISTS accepted (
-    offset    INTEGER PRIMARY KEY,
-    position  INTEGER NOT NULL,
+    position  INTEGER PRIMARY KEY,     -- of the first of them
     events    INTEGER NOT NULL,
     first_key BLOB    NOT NULL
 ) STRICT;
+
+CREATE INDEX IF NOT EXISTS accepted_by_key ON accepted (first_key);
 
 -- Each record that was given none, and why.
 CREATE TABLE IF NOT EXISTS void (
@@ -27,11 +28,11 @@ CREATE TABLE IF NOT EXISTS void (
     found       INTEGER NOT NULL
 ) STRICT;
 
--- Keys by their number; NULL once erased.
+-- Keys in blocks for many events, under the number of the first; zeros in the place of those erased.
 CREATE TABLE IF NOT EXISTS keys (
     number BLOB PRIMARY KEY,
-    key    BLOB
-) STRICT, WITHOUT ROWID;
+    block  BLOB NOT NULL
+) STRICT;
 
 -- The tree's root at every 64th event: what appends of other nodes say that it is, is held against it.
 CREATE TABLE IF NOT EXISTS roots (
@@ -46,7 +47,7 @@ CREATE TABLE IF NOT EXISTS disagreements (
     theirs BLOB NOT NULL
 ) STRICT;
 
--- Keys that a redaction erased here and that the broker is still to be told of.
+-- Blocks with keys that are erased here and that the broker is still to be told of.
 CREATE TABLE IF NOT EXISTS erasing (
     number BLOB PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
