@@ -3,6 +3,7 @@
 from typing import Final
 
 from events.errors import (
+    BookDamaged,
     Conflict,
     DatelineError,
     DeliveriesUnavailable,
@@ -39,6 +40,7 @@ OUTCOMES: Final[dict[type[DatelineError], tuple[int, int]]] = {
     NotFound: (REFUSED, 404),
     Unauthorised: (REFUSED, 401),
     KeysUnavailable: (UNAVAILABLE, 503),
+    BookDamaged: (UNAVAILABLE, 503),
     DeliveriesUnavailable: (UNAVAILABLE, 503),
     Conflict: (REFUSED, 409),
     LogFull: (UNAVAILABLE, 507),

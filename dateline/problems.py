@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from dateline.outcomes import http_status
 from events.errors import (
+    BookDamaged,
     DatelineError,
     DeliveriesUnavailable,
     KeysUnavailable,
@@ -53,7 +54,7 @@ def _detail(error: Exception) -> str:
             return f"the log is not to be had just now; {advice}"
         case DeliveriesUnavailable():
             return "deliveries are not to be had just now; try again"
-        case ViewsUnavailable() | KeysUnavailable() | LogDamaged():
+        case ViewsUnavailable() | KeysUnavailable() | BookDamaged() | LogDamaged():
             return "stories are not to be had just now; try again"
         case _:
             return str(error)

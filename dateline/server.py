@@ -121,6 +121,7 @@ def application(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await feed.begin()
+        await duty.begin()
         reactions = _reactions(room, feed, outside, operations, outbox)
         async with operations.at_work(audited | reactions):
             yield

@@ -4,6 +4,7 @@
     ├── Refused             a filing breaks a rule; nothing was appended
     ├── NotFound            no such story, development or position
     ├── KeysUnavailable     keys cannot be looked up just now
+    ├── BookDamaged         what the auditor remembers cannot be relied on; the log may be sound
     ├── DeliveriesUnavailable   who was sent what cannot be looked up or written just now
     ├── Unauthorised        no key, or none that is known
     ├── ViewsUnavailable    what is made of the log cannot be kept just now; the log is as it was
@@ -14,7 +15,8 @@
         │   ├── IdReused
         │   └── PartlyRepeated
         ├── LogUnavailable  nobody knows whether it was appended; the same ids may be sent again
-        │   └── LogFull
+        │   ├── LogFull
+        │   └── Overtaken   something was redacted while an export was made
         └── LogDamaged      what is stored is not what was written
 
 Every message says what was expected and what was found. Exit codes and HTTP statuses are
@@ -22,6 +24,7 @@ given once, in `dateline.outcomes`.
 """
 
 __all__ = [
+    "BookDamaged",
     "Conflict",
     "DatelineError",
     "DeliveriesUnavailable",
@@ -32,6 +35,7 @@ __all__ = [
     "LogFull",
     "LogUnavailable",
     "NotFound",
+    "Overtaken",
     "PartlyRepeated",
     "RebuildUnderWay",
     "Refused",
@@ -104,6 +108,22 @@ class KeysUnavailable(DatelineError):
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(f"keys unavailable: {path}: {why}")
+
+
+class BookDamaged(DatelineError):
+    """What the auditor remembers of the log is not what it wrote down; the log is not to blame.
+
+    Args:
+        path: the book's file.
+        why: what was expected there and what was found.
+    """
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(
+            f"the auditor's book is damaged: {path}: {why}; move it away, and a new one is made "
+            "of the log; hold the log against a checkpoint that you kept (audit verify --kept)"
+        )
+        self.path = path
 
 
 class DeliveriesUnavailable(DatelineError):
@@ -197,6 +217,15 @@ class LogUnavailable(LogError):
 
 class LogFull(LogUnavailable):
     """The disk has no room for the append."""
+
+
+class Overtaken(LogUnavailable):
+    """Words were erased while an export was made that has no event to say so; make it again."""
+
+    def __init__(self, log: str, position: int) -> None:
+        why = f"something was redacted at position {position} while an export was made"
+        super().__init__(log, why, reading=True)
+        self.position = position
 
 
 class LogDamaged(LogError):

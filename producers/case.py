@@ -7,9 +7,12 @@ from events.developments import Development
 from events.errors import Refused
 from producers.desk import Desk, Part, Standing
 
-__all__ = ["EVERY_SCOPE", "SCOPES", "Actor", "Case", "Rule"]
+__all__ = ["EVERY_SCOPE", "HOUSE", "SCOPES", "Actor", "Case", "Rule"]
 
 P = TypeVar("P")
+
+HOUSE: Final = "house"
+"""The scope of what the house itself records as it does it: nobody is given it."""
 
 # What a key must allow for a kind; all other kinds need `file`.
 SCOPES: Final = {
@@ -31,10 +34,11 @@ SCOPES: Final = {
     "silence-removed": "alert",
     "parked-retried": "admin",
     "parked-skipped": "admin",
-    "private-read": "audit",
-    "signing-key-changed": "admin",
+    "private-read": HOUSE,
+    "signing-key-changed": HOUSE,
 }
-EVERY_SCOPE: Final = frozenset({"file", *SCOPES.values()})
+EVERY_SCOPE: Final = frozenset({"file", *SCOPES.values()} - {HOUSE})
+"""Every scope that somebody may be given."""
 
 
 class Actor(NamedTuple):

@@ -37,7 +37,7 @@ from events.editorial import (
     Withdrawn,
 )
 from events.errors import Refused
-from producers.case import SCOPES, Case, Rule
+from producers.case import HOUSE, SCOPES, Case, Rule
 from producers.desk import Answer, Claimed, Counted, Standing, named_in
 from producers.figure_rules import (
     figures_have_owners,
@@ -106,7 +106,7 @@ def story_takes_it(case: Case) -> None:
 def filer_may(case: Case) -> None:
     """Who files holds the scope that the kind needs."""
     needed = SCOPES.get(case.development.kind, "file")
-    if needed not in case.by.scopes:
+    if needed not in case.by.scopes and needed != HOUSE:  # which `the_record_is_the_houses` asks
         held = ", ".join(sorted(case.by.scopes)) or "no scope"
         raise Refused("scope", "kind", f"a key with scope {needed}", held)
 
@@ -118,6 +118,10 @@ def the_record_is_the_houses(case: Case) -> None:
     if own is not (case.story == RECORD) and not (case.story == RECORD and opens):
         expected = f"acts of custody in story {RECORD}, and nothing else there"
         raise Refused("the-record", "story", expected, f"{case.development.kind} in {case.story}")
+    # Whoever could file one would have the house say what it never did.
+    if case.story == RECORD and HOUSE not in case.by.scopes:
+        expected = "what the house records itself, when it does it"
+        raise Refused("the-record", "kind", expected, f"{case.development.kind}, filed")
 
 
 def refs_are_free(case: Case) -> None:

@@ -1,6 +1,8 @@
 """Who holds the key, who read what is private, what was so at a moment: all of it is on record."""
 
+import asyncio
 import base64
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,13 @@ from serving import served
 from consumers.audit import export as exporting
 from consumers.audit.replay import changed, replay
 from consumers.audit.report import html, report
+from consumers.audit.signing import Keyring
 from consumers.audit.stand_alone import Refusal, check
 from consumers.delivery.deliveries import Deliveries, Planned
 from consumers.delivery.ledger import Ledger
 from consumers.delivery.reach import Reach
-from dateline.commands import custody
+from dateline.cli.run import run
+from dateline.commands import auditing, custody
 from dateline.commands.auditing import wanted_export
 from dateline.wiring import Newsroom, deliveries_path, newsroom
 from events.checkpoint import Checkpoint, VerifierKey, new_signer, open_note
@@ -25,6 +29,7 @@ from events.custody import RECORD
 from events.errors import NotFound, Refused
 from producers.case import Actor
 from producers.intake import take
+from producers.keys import GRANTABLE
 
 CORRELATION = "01999999-0000-7000-8000-00000000000c"
 MINUTE = 60_000
@@ -128,6 +133,79 @@ async def test_the_record_takes_acts_of_custody_alone(room: Newsroom) -> None:
             continue
         with pytest.raises(Refused, match="the-record"):
             await room.publisher.file(take(filing), ADA)
+
+
+def rotation(first: Keyring, *, holds: bool = True) -> dict[str, Any]:
+    """A change from one key to another, as whoever holds both may make it."""
+    change = first.change_to(first.next())
+    old, new = (base64.b64encode(each).decode() for each in change.signatures)
+    signatures = [old, new] if holds else [new, old]
+    return {"kind": "signing-key-changed", "old": str(change.old), "new": str(change.new),
+            "signatures": signatures}  # fmt: skip
+
+
+async def test_only_the_house_says_what_the_house_did(room: Newsroom) -> None:
+    """Nobody files a change of the signing key or a read of private parts, whatever they hold."""
+    await custody.record_read(room, "desk:ada", "a drill", None)
+    read = {"kind": "private-read", "reader": "desk:eve", "what": "x", "events": 1}
+    async with served(room) as desk:
+        for act in (rotation(Keyring(None, "another.example")), read):
+            with pytest.raises(Refused, match="the-record"):
+                await room.publisher.file(take({"story": RECORD, **act}), ADA)
+            kind, given = act["kind"], {k: v for k, v in act.items() if k != "kind"}
+            status, answer = await desk.post(RECORD, {"kind": kind, **given})
+            assert (status, answer["rule"]) == (422, "the-record")
+    assert GRANTABLE.isdisjoint({"house"})
+
+
+@pytest.mark.parametrize("holds", [True, False])
+async def test_changes_of_other_keys_lead_nowhere(
+    room: Newsroom,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    holds: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """A change that does not lead to our key gets no key into exports, and stops nothing."""
+    await filed(room, "story-opened", title="A")
+    old = await room.auditor.checkpoint()
+    # Recorded with the house's own means, as from before only the house could.
+    await custody._record(room, rotation(Keyring(None, "another.example"), holds=holds))
+    await custody.rotate_key(room, json=True)
+    await custody._record(room, rotation(Keyring(None, "another.example"), holds=holds))
+    assert len(await room.auditor.rotations()) == 1
+    assert await room.auditor.strange_rotations() == [3, 5]
+    file = str(tmp_path / "log.jsonl.gz")
+    wanted = await wanted_export(room, None, "internal")
+    await exporting.write(room.auditor, wanted, file, lambda *_: None)
+    assert check(file, str(room.auditor.keyring.public), old.note).events == 5
+    assert b"another.example" not in gzip.decompress(Path(file).read_bytes()).splitlines()[0]
+    kept = tmp_path / "kept"
+    kept.write_text(old.note)
+    assert await auditing.verify(room, None, str(kept), json=False) == 0
+    assert "positions 3, 5" in capsys.readouterr().err
+
+
+async def test_a_server_signs_with_the_key_that_another_process_took_up(
+    room: Newsroom, tmp_path: Path
+) -> None:
+    """After `audit rotate-key` a running server signs with the new key and exports both."""
+    async with served(room) as desk:
+        await desk.file("a", "story-opened", title="A")
+        before = (await desk.get("/v1/audit/checkpoint"))[1].decode()
+        old = str(room.auditor.keyring.public)
+        assert await asyncio.to_thread(run, ["audit", "rotate-key", "--log", room.log.url]) == 0
+        await desk.file("a", "quote-added", ref="Q")
+        key = desk.keys.create("auditor", frozenset({"audit"}))
+        content = (await desk.get("/v1/audit/export", desk.bearer(key)))[1]
+        new = (await desk.get("/v1/audit/key"))[1].decode().strip()
+    file = tmp_path / "log.jsonl.gz"
+    file.write_bytes(content)
+    header = json.loads(gzip.decompress(content).splitlines()[0])
+    assert header["keys"] == [old, new]
+    assert [each["new"] for each in header["rotations"]] == [new]
+    assert old != new
+    for trusted in (old, new):
+        assert check(str(file), trusted, before).key == new
 
 
 async def lived(room: Newsroom, clock: Clock) -> None:

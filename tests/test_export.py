@@ -1,5 +1,7 @@
 """An export is verified by anybody, and whatever is changed in it is named with its place."""
 
+import asyncio
+import base64
 import gzip
 import hmac
 import json
@@ -16,11 +18,13 @@ from filings import ADA, filed, note, opening
 
 from consumers.audit import export as exporting
 from consumers.audit.signing import Keyring
-from consumers.audit.stand_alone import Refusal, check
+from consumers.audit.stand_alone import Distrust, Refusal, check
+from dateline.cli.run import run
 from dateline.commands.auditing import wanted_export
 from dateline.wiring import Newsroom, newsroom
 from events.checkpoint import Checkpoint
 from events.envelope import Filed
+from events.errors import Overtaken
 from events.filing import Private
 from events.tree import Frontier, leaf_hash
 from producers.intake import take
@@ -115,6 +119,11 @@ def consistent(lines: Lines, number: int, old: str, new: str) -> Lines:
     return changed
 
 
+def bare(line: dict[str, Any]) -> dict[str, Any]:
+    """An event of which nothing is shown, as in a public export."""
+    return {name: line[name] for name in ("leaf", "position")}
+
+
 MUTATIONS: dict[str, tuple[Callable[[Lines], Lines], int]] = {
     "edit envelope": (lambda all_: edited(all_, 5, "envelope", "desk:ada", "desk:eve"), 5),
     "edit envelope and leaf": (lambda all_: consistent(all_, 5, "desk:ada", "desk:eve"), 0),
@@ -149,6 +158,33 @@ MUTATIONS: dict[str, tuple[Callable[[Lines], Lines], int]] = {
     "another field": (lambda all_: [*all_[:5], {**all_[5], "note": "x"}, *all_[6:]], 5),
     "another leaf": (lambda all_: [*all_[:5], {**all_[5], "leaf": "0" * 64}, *all_[6:]], 5),
     "no event at all": (lambda all_: [*all_[:5], {}, *all_[6:]], 5),
+    "another number of events": (lambda all_: [{**all_[0], "events": 12.0}, *all_[1:]], 0),
+    "a bare leaf": (lambda all_: [*all_[:5], bare(all_[5]), *all_[6:]], 5),
+    "a whole story of bare leaves": (
+        lambda all_: [
+            all_[0],
+            *(bare(line) if number % 2 else line for number, line in enumerate(all_[1:], 1)),
+        ],
+        1,
+    ),
+    "the last event bare": (lambda all_: [*all_[:-1], bare(all_[-1])], EVENTS),
+    "a longer nonce": (
+        lambda all_: [
+            *all_[:5],
+            {**all_[5], "body_nonce": all_[5]["body_nonce"] + "00"},
+            *all_[6:],
+        ],
+        5,
+    ),
+    "a position in words": (lambda all_: [*all_[:5], {**all_[5], "position": "5"}, *all_[6:]], 5),
+    "rotations of nothing": (lambda all_: [{**all_[0], "rotations": [{"old": "x"}]}, *all_[1:]], 0),
+    "another's key": (
+        lambda all_: [
+            {**all_[0], "keys": [*all_[0]["keys"], str(Keyring(None).public)]},
+            *all_[1:],
+        ],
+        0,
+    ),
     "fewer events, said so": (lambda all_: [{**all_[0], "events": 11}, *all_[1:-1]], 0),
     "another format": (lambda all_: [{**all_[0], "format": "dateline-export/2"}, *all_[1:]], 0),
 }
@@ -164,6 +200,145 @@ async def test_any_change_to_an_export_is_named_with_its_place(
     with pytest.raises(Refusal) as refused:
         check(rewritten(file, change(lines_of(file))))
     assert refused.value.position == position
+
+
+def signed_so(note: str, ways: str) -> str:
+    """A checkpoint that is signed in another way than the specification has it."""
+    text, _, line = note.rpartition("\n\n")
+    _, name, encoded = line.strip().split(" ")
+    raw = bytearray(base64.b64decode(encoded))
+    raw[40] ^= 1
+    failing = f"\u2014 {name} {base64.b64encode(raw).decode()}\n"
+    return {
+        "good, then bad": note + failing,
+        "bad, then good": f"{text}\n\n{failing}{line}",
+        "no dash": note.replace("\u2014 ", ""),
+        "a line of junk": f"{note}hello\n",
+        "no last newline": note[:-1],
+        "other ends of lines": note.replace("\n", "\r\n"),
+        "another size": note.replace(f"\n{EVENTS}\n", f"\n0{EVENTS}\n"),
+    }[ways]
+
+
+@pytest.mark.parametrize(
+    "ways",
+    [
+        "good, then bad",
+        "bad, then good",
+        "no dash",
+        "a line of junk",
+        "no last newline",
+        "other ends of lines",
+        "another size",
+    ],
+)
+async def test_a_checkpoint_that_is_not_signed_as_specified_is_refused(
+    told: Newsroom, tmp_path: Path, ways: str
+) -> None:
+    """The shipped program takes a note as C2SP has it and no other, in the file and beside it."""
+    file = await written(told, tmp_path / "log.jsonl.gz")
+    lines = lines_of(file)
+    note = lines[0]["checkpoint"]
+    assert check(str(file), kept=note).events == EVENTS
+    with pytest.raises(Refusal):
+        check(rewritten(file, [{**lines[0], "checkpoint": signed_so(note, ways)}, *lines[1:]]))
+    with pytest.raises(Distrust, match="--kept"):
+        check(str(file), kept=signed_so(note, ways))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"body":"{\\"headline\\":\\"another\\"}",',
+        '{"leaf":"00",',
+        '{"position":' + "[" * 100_000,
+    ],
+)
+async def test_a_line_that_two_readers_read_differently_is_refused(
+    told: Newsroom, tmp_path: Path, text: str
+) -> None:
+    """A field that comes twice is refused, and so is what is nested too deep to be read at all."""
+    file = await written(told, tmp_path / "log.jsonl.gz")
+    lines = gzip.decompress(file.read_bytes()).decode().splitlines(keepends=True)
+    lines[5] = text + lines[5][1:]
+    file.write_text("".join(lines))
+    with pytest.raises(Refusal, match="position 5"):
+        check(str(file))
+
+
+async def test_a_file_that_is_no_export_is_said_to_be_none(
+    told: Newsroom, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be verified is named in a sentence: a log, no text, no key, another's key."""
+    file = await written(told, tmp_path / "log.jsonl.gz")
+    other = str(Keyring(None, "another.example").public)
+    (tmp_path / "bytes").write_bytes(bytes(range(255, 0, -1)))
+    asked = {
+        f"{tmp_path}/news.db": "expected an export",
+        f"{tmp_path}/bytes": "bytes that are no UTF-8",
+        f"{file} --key garbage": "refused by rule key-of-the-log, field key",
+        f"{file} --key {other}": "refused by rule key-of-the-log, field key",
+        f"{file} --kept {tmp_path}/bytes": "refused by rule signed-note",
+    }
+    for arguments, words in asked.items():
+        assert await asyncio.to_thread(run, ["audit", "verify", *arguments.split()]) == 1
+        assert words in capsys.readouterr().err
+    log = ["--log", told.log.url]
+    assert await asyncio.to_thread(run, ["audit", "verify", "--key", "garbage", *log]) == 2
+    export = ["audit", "export", str(tmp_path / "no" / "x.gz"), *log]
+    capsys.readouterr()
+    assert await asyncio.to_thread(run, export) == 1
+    assert "no folder" in capsys.readouterr().err
+    export[2:3] = [str(tmp_path / "a.gz"), "--story", "a"]
+    assert await asyncio.to_thread(run, export) == 0
+    assert "a.gz: 6 events;" in capsys.readouterr().out
+
+
+async def redacted(room: Newsroom, target: str) -> None:
+    law = {"reason_code": "court-order", "legal_basis": "a drill", "ordered_by": "a court"}
+    erasing = {"story": "a", "kind": "redacted", "target": target, "fields": ["body"], **law}
+    await room.publisher.file(take(erasing), ADA)
+
+
+@pytest.mark.parametrize("story", [None, "a"])
+async def test_an_export_that_a_redaction_overtakes_is_made_anew(
+    room: Newsroom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, story: str | None
+) -> None:
+    """Words that are redacted while an export is made leave no export that would be refused."""
+    monkeypatch.setattr(exporting, "PAGE", 2)
+    monkeypatch.setattr(exporting, "TOGETHER", 2)
+    opens = {"story": "a", "kind": "story-opened", "title": "A", "headline": "It opens"}
+    await room.publisher.file(take(opens), ADA)
+    for number in range(6):
+        said = {"body": f"words {number} that are to be erased", "headline": f"Said {number}"}
+        quote = {"story": "a", "kind": "quote-added", "ref": f"Q{number}", **said}
+        await room.publisher.file(take(quote), ADA)
+    wanted = await wanted_export(room, story, "internal")
+    pieces = exporting.packed(room.auditor, wanted)
+    for _ in range(3):
+        await anext(pieces)
+    await redacted(room, "Q5")
+    with pytest.raises(Overtaken, match="position 8"):
+        _ = [piece async for piece in pieces]
+    again = await written(room, tmp_path / "again.gz", story, "internal")
+    assert check(str(again)).erased == 1
+
+
+async def test_words_that_were_put_back_are_refused(room: Newsroom, tmp_path: Path) -> None:
+    """An export in which a redacted body stands again is refused, though it was committed to."""
+    opens = {"story": "a", "kind": "story-opened", "title": "A", "headline": "It opens"}
+    await room.publisher.file(take(opens), ADA)
+    said = {"story": "a", "kind": "quote-added", "ref": "Q", "body": "words", "headline": "Said"}
+    await room.publisher.file(take(said), ADA)
+    before = lines_of(await written(room, tmp_path / "before.gz"))
+    await redacted(room, "Q")
+    file = await written(room, tmp_path / "after.gz")
+    lines = lines_of(file)
+    erased = lines[2]["position"]
+    assert "body" not in lines[2]
+    lines[2] = next(line for line in before[1:] if line["position"] == erased)
+    with pytest.raises(Refusal, match="position 3: expected version 2 without"):
+        check(rewritten(file, lines))
 
 
 async def test_a_story_that_was_changed_is_refused(told: Newsroom, tmp_path: Path) -> None:

@@ -3,10 +3,11 @@
 import asyncio
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from consumers.audit.book import Book, Proved, Signed
-from consumers.audit.signing import Keyring, Rotation
+from consumers.audit.proofs import Consistency, Inclusion
+from consumers.audit.signing import Keyring, Rotation, is_signed
 from consumers.audit.tiles import Tiles
 from consumers.audit.verify import Pause, Progress, Verified, verify
 from events.checkpoint import (
@@ -15,16 +16,22 @@ from events.checkpoint import (
     checkpoint_in,
     cosigners,
     open_note,
-    tlog_proof,
     verifier_key,
 )
 from events.custody import RECORD, SigningKeyChanged
-from events.errors import LogDamaged, NotFound, Refused
+from events.errors import BookDamaged, LogDamaged, NotFound, Refused
 from events.log import ERASES, Clock, Head, Log
-from events.tree import consistency_proof, inclusion_proof, leaf_hash
+from events.tree import (
+    consistency_proof,
+    inclusion_proof,
+    is_consistent,
+    is_included,
+    leaf_hash,
+)
 
-__all__ = ["Auditor", "Consistency", "Inclusion", "Noticed"]
+__all__ = ["Auditor", "Noticed"]
 
+BLANK: Final = "\n\n"  # what parts a note from its signatures
 LIFTS: Final = frozenset({"embargo-lifted", "embargo-broken"})
 
 
@@ -33,53 +40,6 @@ class Noticed(NamedTuple):
 
     size: int
     lifted: int
-
-
-class Inclusion(NamedTuple):
-    """The proof that an event is in the log of a checkpoint."""
-
-    position: int
-    leaf: bytes
-    proof: list[bytes]
-    checkpoint: Signed
-
-    @property
-    def tlog_proof(self) -> str:
-        """The proof as a `.tlog-proof` file."""
-        return tlog_proof(self.position - 1, self.proof, self.checkpoint.note)
-
-    @property
-    def shown(self) -> dict[str, Any]:
-        """The proof as a JSON object."""
-        return {
-            "position": self.position,
-            "leaf": self.leaf.hex(),
-            "proof": [each.hex() for each in self.proof],
-            "size": self.checkpoint.size,
-            "root": self.checkpoint.root.hex(),
-            "checkpoint": self.checkpoint.note,
-        }
-
-
-class Consistency(NamedTuple):
-    """The proof that the log of `size` events begins with that of `earlier` events."""
-
-    earlier: int
-    size: int
-    earlier_root: bytes
-    root: bytes
-    proof: list[bytes]
-
-    @property
-    def shown(self) -> dict[str, Any]:
-        """The proof as a JSON object."""
-        return {
-            "from": self.earlier,
-            "to": self.size,
-            "from_root": self.earlier_root.hex(),
-            "to_root": self.root.hex(),
-            "proof": [each.hex() for each in self.proof],
-        }
 
 
 class Auditor:
@@ -117,6 +77,7 @@ class Auditor:
 
         Raises:
             LogDamaged: the log is not the one that the tiles were made of; names the position.
+            BookDamaged: the tiles are not what they were themselves.
         """
         # The tiles first: somebody else may bring them up to what is appended meanwhile.
         size = await asyncio.to_thread(lambda: self.tiles.size)
@@ -149,10 +110,33 @@ class Auditor:
     async def _hold_against(self, head: Head) -> None:
         if await asyncio.to_thread(self.tiles.root, head.size) == head.root:
             return
+        await asyncio.to_thread(self._expect_sound_tiles)
         position = await self.first_difference()
+        if not position:
+            why = "expected tiles that lead to the root of their leaves; found others"
+            raise BookDamaged(self.book.path, why)
         raise LogDamaged(
             self.log.url, position, f"the event that was there before ({self.book.path})", "another"
         )
+
+    def _expect_sound_tiles(self) -> None:
+        """Hold the tiles against the last checkpoint: what disagrees with it is at fault itself."""
+        signed = self._last_signed()
+        if signed is None or signed.size > self.tiles.size:
+            return
+        if self.tiles.root(signed.size) != signed.root:
+            why = f"expected tiles that lead to checkpoint {signed.size}; found others"
+            raise BookDamaged(self.book.path, why)
+
+    def _last_signed(self) -> Signed | None:
+        """Give the last checkpoint, held against the note that was signed."""
+        signed = self.book.signed()
+        if signed is not None:
+            noted = checkpoint_in(f"{signed.note.rpartition(BLANK)[0]}\n")
+            if (noted.size, noted.root) != (signed.size, signed.root):
+                why = f"expected checkpoint {signed.size} as its note has it; found another"
+                raise BookDamaged(self.book.path, why)
+        return signed
 
     async def first_difference(self) -> int:
         """Give the first position where the log is not as it was seen before, 0 for none."""
@@ -178,8 +162,9 @@ class Auditor:
 
         Raises:
             LogDamaged: naming the first position at fault where it is known.
+            BookDamaged: what is known of the log is not what was written down.
         """
-        known = [self.book.proved(), self.book.signed()]
+        known = [self.book.proved(), self._last_signed()]
         own = {each.size: each.root for each in known if each is not None and each.size}
         try:
             found = await verify(self.log, progress, {**own, **(kept or {})}, pause)
@@ -194,23 +179,37 @@ class Auditor:
         await self.catch_up()
         return found
 
-    async def rotations(self) -> list[Rotation]:
-        """Give the changes of the signing key that were recorded, oldest first.
+    async def rotations(self, to: VerifierKey | None = None) -> list[Rotation]:
+        """Give the recorded changes that lead to a key, ours by default; oldest first."""
+        return (await self._changes(to))[0]
 
-        Raises:
-            LogDamaged: one was not signed by both keys.
-        """
-        found = []
-        async for event in self.log.read_versions(RECORD):
-            change = event.development
-            if isinstance(change, SigningKeyChanged):
-                first, second = map(base64.b64decode, change.signatures)
-                made = Rotation(verifier_key(change.old), verifier_key(change.new), (first, second))
-                if not made.holds:
-                    expected = "a change of the key that both keys signed"
-                    raise LogDamaged(self.log.url, event.position, expected, "another")
-                found.append(made)
-        return found
+    async def strange_rotations(self) -> list[int]:
+        """Give the positions of changes of the key that do not lead to ours, whoever filed them."""
+        return (await self._changes(None))[1]
+
+    async def _changes(self, to: VerifierKey | None) -> tuple[list[Rotation], list[int]]:
+        recorded = [
+            (event.position, event.development)
+            async for event in self.log.read_versions(RECORD)
+            if isinstance(event.development, SigningKeyChanged)
+        ]
+        key = str(to or self.keyring.public)
+        chain: list[Rotation] = []
+        strange: list[int] = []
+        # Backwards from the key: what does not lead to it says nothing, whatever it says.
+        for position, change in reversed(recorded):
+            made = _rotation(change) if change.new == key else None
+            if made is not None and made.holds:
+                chain.insert(0, made)
+                key = change.old
+            else:
+                strange.insert(0, position)
+        return chain, strange
+
+    async def signer_of(self, signed: Signed) -> VerifierKey:
+        """Give the key that signed a checkpoint; another process may have changed it since."""
+        keys = await self.keys()
+        return next((key for key in reversed(keys) if is_signed(signed.note, key)), keys[-1])
 
     async def keys(self) -> list[VerifierKey]:
         """Give the keys that checkpoints of this log are or were signed with, the newest last."""
@@ -256,8 +255,8 @@ class Auditor:
         return await asyncio.to_thread(self._sign, size)
 
     def _sign(self, size: int) -> Signed:
-        known, last = self.book.signed(size), self.book.signed()
-        if known is not None and self.keyring.signed(known.note):
+        known, last = self.book.signed(size), self._last_signed()
+        if known is not None and is_signed(known.note, self.keyring.public):
             return known
         if last is not None and self.tiles.root(last.size) != last.root:
             raise LogDamaged(
@@ -270,8 +269,24 @@ class Auditor:
         return signed
 
     async def latest(self) -> Signed:
-        """Give the last checkpoint that was signed; the first is signed now."""
-        self.newest = await asyncio.to_thread(self.book.signed) or await self.checkpoint()
+        """Give the last checkpoint that was signed; the first is signed now.
+
+        Raises:
+            LogDamaged: the log is shorter than that.
+        """
+        signed = await self.recalled()
+        if signed is None:
+            return await self.checkpoint()
+        if signed.size > await asyncio.to_thread(lambda: self.tiles.size):
+            size = (await self.catch_up()).size
+            if signed.size > size:
+                expected = f"{signed.size} events, as were signed before ({self.book.path})"
+                raise LogDamaged(self.log.url, size + 1, expected, f"{size}")
+        return signed
+
+    async def recalled(self) -> Signed | None:
+        """Give the last checkpoint that was signed, by whichever process; None for none."""
+        self.newest = await asyncio.to_thread(self._last_signed) or self.newest
         return self.newest
 
     async def inclusion(self, position: int) -> Inclusion:
@@ -294,7 +309,11 @@ class Auditor:
     def _included(self, position: int, signed: Signed) -> Inclusion:
         index = position - 1
         proof = inclusion_proof(self.tiles.node, index, signed.size)
-        return Inclusion(position, self.tiles.leaf(index), proof, signed)
+        leaf = self.tiles.leaf(index)
+        if not is_included(leaf, index, signed.size, proof, signed.root):
+            why = f"expected tiles that lead to checkpoint {signed.size}; found others"
+            raise BookDamaged(self.book.path, why)
+        return Inclusion(position, leaf, proof, signed)
 
     async def consistency(self, earlier: int, size: int | None = None) -> Consistency:
         """Prove that the log of `size` events, all by default, begins with that of `earlier`.
@@ -303,17 +322,37 @@ class Auditor:
             Refused: the two are no sizes of this log, the smaller first.
         """
         known = (await self.catch_up()).size if size is None else size
-        if known > await asyncio.to_thread(lambda: self.tiles.size):
-            await self.catch_up()
-        if not 1 <= earlier <= known <= await asyncio.to_thread(lambda: self.tiles.size):
+        signed = await self.latest()
+        if known > signed.size:
+            signed = await self.checkpoint()
+        if not 1 <= earlier <= known <= signed.size:
             raise Refused(
                 "sizes",
                 "from",
                 "two sizes of this log, the smaller first",
                 f"{earlier} and {known}",
             )
-        return await asyncio.to_thread(self._consistent, earlier, known)
+        return await asyncio.to_thread(self._consistent, earlier, known, signed)
 
-    def _consistent(self, earlier: int, size: int) -> Consistency:
-        proof = consistency_proof(self.tiles.node, earlier, size)
+    def _consistent(self, earlier: int, size: int, signed: Signed) -> Consistency:
+        proof = self._leads(earlier, size, self.tiles.root(size))
+        self._leads(size, signed.size, signed.root)  # else both ends may be wrong alike
         return Consistency(earlier, size, self.tiles.root(earlier), self.tiles.root(size), proof)
+
+    def _leads(self, earlier: int, size: int, root: bytes) -> list[bytes]:
+        """Make a consistency proof to a root, and hold it against that root."""
+        proof = consistency_proof(self.tiles.node, earlier, size)
+        if not is_consistent(earlier, size, proof, self.tiles.root(earlier), root):
+            why = f"expected tiles of {earlier} events that lead to {size}; found others"
+            raise BookDamaged(self.book.path, why)
+        return proof
+
+
+def _rotation(change: SigningKeyChanged) -> Rotation | None:
+    """Read a change that was recorded; None where its keys are none."""
+    try:
+        old, new = verifier_key(change.old), verifier_key(change.new)
+    except Refused:
+        return None
+    first, second = map(base64.b64decode, change.signatures)
+    return Rotation(old, new, (first, second))

@@ -13,10 +13,12 @@ from typing import Final, NamedTuple
 
 import apsw
 
+from events.errors import BookDamaged
 from events.sqlite.file import patience, patiently
 
 __all__ = ["Backup", "Book", "Failed", "Proved", "Redaction", "Signed"]
 
+_DAMAGE: Final = (apsw.CorruptError, apsw.NotADBError)
 _TABLES: Final = (Path(__file__).parents[1] / "sql" / "audit.sql").read_text()
 
 
@@ -66,6 +68,8 @@ class Book:
 
     Args:
         path: its file, readable by its owner alone; or `:memory:`.
+
+    Whatever is done with it raises BookDamaged where the file is no sound book.
     """
 
     def __init__(self, path: str) -> None:
@@ -75,34 +79,49 @@ class Book:
             Path(path).touch(mode=0o600, exist_ok=True)
         self.connection = apsw.Connection(path)
         self.connection.set_busy_handler(patience)
-        if path != ":memory:":
-            patiently(lambda: self.connection.pragma("journal_mode", "wal"))
-        self.connection.execute(_TABLES)
+        with self.at_hand() as connection:
+            if path != ":memory:":
+                patiently(lambda: connection.pragma("journal_mode", "wal"))
+            connection.execute(_TABLES)
+
+    @contextmanager
+    def at_hand(self) -> Iterator[apsw.Connection]:
+        """Give the connection to one thread alone.
+
+        Raises:
+            BookDamaged: the file is no sound database.
+        """
+        with self.lock:
+            try:
+                yield self.connection
+            except _DAMAGE as error:
+                why = f"expected a sound database; found: {error}"
+                raise BookDamaged(self.path, why) from error
 
     @contextmanager
     def transaction(self) -> Iterator[apsw.Connection]:
         """Everything within is written together or not at all."""
-        with self.lock:
-            self.connection.execute("BEGIN IMMEDIATE")
+        with self.at_hand() as connection:
+            connection.execute("BEGIN IMMEDIATE")
             try:
-                yield self.connection
-                self.connection.execute("COMMIT")
+                yield connection
+                connection.execute("COMMIT")
             except BaseException:
-                if self.connection.in_transaction:
-                    self.connection.execute("ROLLBACK")
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
                 raise
 
     def keep(self, signed: Signed) -> None:
         """Keep a checkpoint that was signed, in place of one of the same size under another key."""
-        with self.lock:
-            self.connection.execute(
+        with self.at_hand() as connection:
+            connection.execute(
                 "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?)", tuple(signed)
             )
 
     def signed(self, size: int | None = None) -> Signed | None:
         """Give the checkpoint of a size, or the last one; None where there is none."""
-        with self.lock:
-            row = self.connection.execute(
+        with self.at_hand() as connection:
+            row = connection.execute(
                 "SELECT size, root, note, signed_ms FROM checkpoints "
                 "WHERE ?1 IS NULL OR size = ?1 ORDER BY size DESC LIMIT 1",
                 (size,),
@@ -119,45 +138,43 @@ class Book:
 
     def proved(self) -> Proved | None:
         """Give the longest proof, the latest of equals; None where nothing was proved yet."""
-        with self.lock:
-            row = self.connection.execute(
+        with self.at_hand() as connection:
+            row = connection.execute(
                 "SELECT size, root, proved_ms FROM proofs ORDER BY size DESC, rowid DESC LIMIT 1"
             ).get
         return None if row is None else Proved(*row)
 
     def note_failure(self, failed: Failed) -> None:
         """Write down that the log is not what it was."""
-        with self.lock:
-            self.connection.execute("INSERT INTO failures VALUES (?, ?, ?)", tuple(failed))
+        with self.at_hand() as connection:
+            connection.execute("INSERT INTO failures VALUES (?, ?, ?)", tuple(failed))
 
     def failed(self) -> Failed | None:
         """Give the last proof that failed, None where one held since."""
-        with self.lock:
-            row = self.connection.execute("SELECT * FROM failures ORDER BY rowid DESC LIMIT 1").get
+        with self.at_hand() as connection:
+            row = connection.execute("SELECT * FROM failures ORDER BY rowid DESC LIMIT 1").get
         return None if row is None else Failed(*row)
 
     def note_backup(self, backup: Backup) -> None:
         """Write down where a copy of the log is."""
-        with self.lock:
-            self.connection.execute("INSERT INTO backups VALUES (?, ?, ?)", tuple(backup))
+        with self.at_hand() as connection:
+            connection.execute("INSERT INTO backups VALUES (?, ?, ?)", tuple(backup))
 
     def backups(self) -> list[Backup]:
         """Give all copies that were made, oldest first."""
-        with self.lock:
-            rows = self.connection.execute("SELECT * FROM backups ORDER BY rowid").fetchall()
+        with self.at_hand() as connection:
+            rows = connection.execute("SELECT * FROM backups ORDER BY rowid").fetchall()
         return [Backup._make(row) for row in rows]
 
     def note_redactions(self, found: Sequence[tuple[int, str]]) -> None:
         """Write down erasures (position, story), to be followed up in every file."""
-        with self.lock:
-            self.connection.executemany(
-                "INSERT OR IGNORE INTO redactions VALUES (?, ?, NULL)", found
-            )
+        with self.at_hand() as connection:
+            connection.executemany("INSERT OR IGNORE INTO redactions VALUES (?, ?, NULL)", found)
 
     def redactions(self, *, open_only: bool = False) -> list[Redaction]:
         """Give the erasures in order, or those alone that files were not cleaned of yet."""
-        with self.lock:
-            rows = self.connection.execute(
+        with self.at_hand() as connection:
+            rows = connection.execute(
                 "SELECT * FROM redactions WHERE cleaned_ms IS NULL OR NOT ? ORDER BY position",
                 (open_only,),
             ).fetchall()
@@ -165,8 +182,8 @@ class Book:
 
     def cleaned(self, position: int, now_ms: int) -> None:
         """Write down that every file was cleaned of an erasure."""
-        with self.lock:
-            self.connection.execute(
+        with self.at_hand() as connection:
+            connection.execute(
                 "UPDATE redactions SET cleaned_ms = ? WHERE position = ?", (now_ms, position)
             )
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import structlog
 
 from consumers.audit.auditor import Auditor
-from consumers.audit.book import Failed
-from events.errors import DatelineError, LogDamaged
+from consumers.audit.book import Failed, Proved
+from events.errors import BookDamaged, DatelineError, LogDamaged, LogError
 from events.log import Clock
 
 __all__ = ["Duty", "Schedule"]
@@ -51,6 +51,11 @@ class Duty:
         self._clock = clock
         self._schedule = schedule
 
+    async def begin(self) -> None:
+        """Publish the last checkpoint that was signed before the server was started."""
+        with suppress(BookDamaged):  # which is noted when it is signed and proved
+            await self._auditor.recalled()
+
     async def sign(self) -> None:
         """Sign checkpoints on schedule, until cancelled.
 
@@ -59,7 +64,7 @@ class Duty:
         while True:
             try:
                 await self._sign()
-            except LogDamaged as damage:
+            except (LogDamaged, BookDamaged) as damage:
                 await self._note(damage)
 
     async def _sign(self) -> None:
@@ -83,11 +88,15 @@ class Duty:
                 since = None if size <= signed else since
             await asyncio.sleep(schedule.look)
 
-    async def _note(self, damage: LogDamaged) -> None:
-        """Write damage down, where metrics and the doctor find it, and rest."""
-        found = Failed(damage.position, str(damage), self._clock())
-        await asyncio.to_thread(self._auditor.book.note_failure, found)
-        log.error("log damaged", position=damage.position)
+    async def _note(self, failure: Exception) -> None:
+        """Write down why nothing is proved, where metrics and the doctor find it, and rest."""
+        position = failure.position if isinstance(failure, LogDamaged) else 0
+        known = isinstance(failure, DatelineError)
+        words = str(failure) if known else f"the proof failed: {type(failure).__name__}"
+        log.error("not proved", position=position, error=type(failure).__name__)
+        with suppress(BookDamaged):  # then the doctor finds that by itself
+            found = Failed(position, words, self._clock())
+            await asyncio.to_thread(self._auditor.book.note_failure, found)
         await asyncio.sleep(self._schedule.again)
 
     async def sign_at_last(self) -> None:
@@ -99,16 +108,26 @@ class Duty:
             log.warning("not signed at the end", error=type(error).__name__)
 
     async def prove(self) -> None:
-        """Prove the log again and again, until cancelled; damage is written down, and told."""
+        """Prove the log again and again, until cancelled; why it fails is written down, and told.
+
+        Raises:
+            LogUnavailable: it cannot be read just now, which says nothing of what is in it.
+        """
         while True:
-            proved = await asyncio.to_thread(self._auditor.book.proved)
-            if proved is not None:
-                since = (self._clock() - proved.proved_ms) / 1000
-                await asyncio.sleep(max(0.0, self._schedule.again - since))
             try:
+                proved = await asyncio.to_thread(self._auditor.book.proved)
+                if proved is not None:
+                    await asyncio.sleep(self._left(proved))
                 await self._auditor.verify(lambda _done, _total: None, self._rest)
-            except LogDamaged as damage:
-                await self._note(damage)
+            except Exception as failure:  # whatever it is, a log that is not proved is not sound
+                if isinstance(failure, LogError) and not isinstance(failure, LogDamaged):
+                    raise
+                await self._note(failure)
+
+    def _left(self, proved: Proved) -> float:
+        """Give the seconds until the log is proved again; a proof of tomorrow puts off nothing."""
+        since = (self._clock() - proved.proved_ms) / 1000
+        return max(0.0, self._schedule.again - since) if since >= 0 else 0.0
 
     async def _rest(self) -> None:
         await asyncio.sleep(self._schedule.rest)

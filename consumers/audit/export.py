@@ -17,9 +17,11 @@ from consumers.audit import stand_alone
 from consumers.audit.auditor import Auditor
 from consumers.audit.book import Signed
 from consumers.audit.signing import Rotation
+from events.checkpoint import VerifierKey
 from events.codec import canonical
 from events.envelope import Sealed
-from events.errors import LogUnavailable, NotFound, Refused
+from events.errors import LogUnavailable, NotFound, Overtaken, Refused
+from events.log import ERASES, Log
 from events.tree import leaf_hash
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "VERIFIER",
     "Export",
     "Parts",
+    "Written",
     "behind",
     "lines",
     "packed",
@@ -35,7 +38,7 @@ __all__ = [
 ]
 
 LEVEL = 6  # of gzip: half the size of level 1 for twice its time, which is that of reading
-PAGE = 500  # events of a story that are looked up together
+PAGE = 500  # events that are looked up together, and held against later redactions
 TOGETHER = 256  # lines that are packed in one go: some 300 KB
 # No name, no time, no system: RFC 1952, section 2.3.
 _GZIP: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
@@ -52,14 +55,23 @@ class Export(NamedTuple):
 
     `signed` is the checkpoint that it goes up to; `story` is one story, or None for the log;
     `parts` is what is shown of events: what readers may see, all but what is private, everything;
-    `hidden` are the positions that are bare leaves; `rotations` the changes of the signing key.
+    `hidden` are the positions that are bare leaves; `key` signed the checkpoint, and `rotations`
+    are the changes that lead to it.
     """
 
     signed: Signed
+    key: VerifierKey
     story: str | None
     parts: Parts
     hidden: Callable[[int], bool]
     rotations: Sequence[Rotation] = ()
+
+
+class Written(NamedTuple):
+    """What was written: how many events, and the verifier's file."""
+
+    events: int
+    verifier: str
 
 
 async def lines(auditor: Auditor, export: Export) -> AsyncIterator[bytes]:
@@ -67,10 +79,12 @@ async def lines(auditor: Auditor, export: Export) -> AsyncIterator[bytes]:
 
     Raises:
         NotFound: there is no such story.
+        Overtaken: contents were erased past the checkpoint, and are missing without a reason.
     """
     size, story = export.signed.size, export.story
     ids = [] if story is None else await _ids(auditor, story, size)
-    keys = [str(change.old) for change in export.rotations] + [str(auditor.keyring.public)]
+    redactions = _Redactions(auditor.log, size)
+    keys = [str(change.old) for change in export.rotations] + [str(export.key)]
     header = {
         "format": stand_alone.FORMAT,
         "checkpoint": export.signed.note,
@@ -81,15 +95,48 @@ async def lines(auditor: Auditor, export: Export) -> AsyncIterator[bytes]:
         "story": story,
     }
     yield canonical(header) + b"\n"
-    if story is None:
-        async for event in auditor.log.read_sealed(upto=size):
-            yield _line(event, export)
+    pages = _pages(auditor.log, size) if story is None else _found(auditor.log, ids)
+    async for page in pages:
+        await redactions.expect_none()
+        for event in page:
+            proof = None
+            if story is not None:
+                proof = (await auditor.included(event.position, export.signed)).proof
+            yield _line(event, export, proof)
+
+
+async def _pages(log: Log, size: int) -> AsyncIterator[list[Sealed]]:
+    page: list[Sealed] = []
+    async for event in log.read_sealed(upto=size):
+        page.append(event)
+        if len(page) == PAGE:
+            yield page
+            page = []
+    yield page
+
+
+async def _found(log: Log, ids: Sequence[str]) -> AsyncIterator[list[Sealed]]:
     for start in range(0, len(ids), PAGE):
         page = ids[start : start + PAGE]
-        found = await auditor.log.find(page)
-        for event in (found[each] for each in page):
-            included = await auditor.included(event.position, export.signed)
-            yield _line(event, export, included.proof)
+        found = await log.find(page)
+        yield [found[each] for each in page]
+
+
+class _Redactions:
+    """Looks out for redactions past an export's checkpoint, which take from what is in it."""
+
+    def __init__(self, log: Log, size: int) -> None:
+        self._log = log
+        self._seen = size
+
+    async def expect_none(self) -> None:
+        """Refuse to go on where one was recorded by now; what was read before may lack words."""
+        size = (await self._log.head()).size
+        async for page in self._log.read_leaves(self._seen, size):
+            for leaf in page:
+                if leaf.kind == ERASES:
+                    raise Overtaken(self._log.url, leaf.position)
+        self._seen = size
 
 
 async def _ids(auditor: Auditor, story: str, size: int) -> list[str]:
@@ -123,20 +170,21 @@ def _line(event: Sealed, export: Export, proof: Sequence[bytes] | None = None) -
     return canonical(line) + b"\n"
 
 
-async def write(auditor: Auditor, export: Export, file: str, progress: Progress) -> str:
+async def write(auditor: Auditor, export: Export, file: str, progress: Progress) -> Written:
     """Write an export to a new file, whole or not at all, and the verifier beside it.
 
-    Returns:
-        The verifier's file.
-
     Raises:
+        NotFound: there is no such folder.
         Refused: the file is there already.
         LogUnavailable: it cannot be written.
+        Overtaken: something was redacted meanwhile.
     """
     part = f"{file}.part"
     try:
-        await _write(auditor, export, part, progress)
-        return await asyncio.to_thread(_put, part, file)
+        events = await _write(auditor, export, part, progress)
+        return Written(events, await asyncio.to_thread(_put, part, file))
+    except FileNotFoundError:
+        raise NotFound("folder", str(Path(file).parent)) from None
     except FileExistsError:
         raise Refused("export-new", "file", "a file that does not exist yet", file) from None
     except OSError as error:
@@ -154,10 +202,19 @@ def _put(part: str, file: str) -> str:
     return str(beside)
 
 
-async def _write(auditor: Auditor, export: Export, part: str, progress: Progress) -> None:
+async def _write(auditor: Auditor, export: Export, part: str, progress: Progress) -> int:
+    """Write an export and say how many events are in it."""
+    events = 0
+
+    def told(done: int, total: int) -> None:
+        nonlocal events
+        events = done
+        progress(done, total)
+
     with open(part, "wb") as file:  # noqa: ASYNC230, PTH123 - opening waits for nothing
-        async for piece in packed(auditor, export, progress):
+        async for piece in packed(auditor, export, told):
             await asyncio.to_thread(file.write, piece)
+    return events
 
 
 async def packed(
@@ -166,7 +223,7 @@ async def packed(
     """Give an export piece by piece as one gzip member, the same bytes for the same export."""
     # A raw stream with a header of its own: the library's names the time and the file.
     squeeze = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
-    checksum, length, done = 0, 0, 0
+    checksum, length, done = 0, 0, -1  # the header is no event
     source = lines(auditor, export)
     waiting = [await anext(source)]  # what can be refused is refused before anything is given
     yield _GZIP
@@ -181,6 +238,7 @@ async def packed(
             progress(done, export.signed.size)
     whole = b"".join(waiting)
     checksum, length = zlib.crc32(whole, checksum), length + len(whole)
+    progress(done + len(waiting), export.signed.size)
     ending = struct.pack("<LL", checksum, length & 0xFFFFFFFF)
     yield squeeze.compress(whole) + squeeze.flush() + ending
 

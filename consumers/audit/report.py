@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any, Final, NamedTuple
 
-from consumers.audit.auditor import Auditor, Inclusion
+from consumers.audit.auditor import Auditor
+from consumers.audit.proofs import Inclusion
 from consumers.audit.replay import FOR_EVER, Act, acts_of
 from consumers.delivery.reach import Reach, Sent
 from events.alerts import AlertCorrected, AlertDecision, AlertRetracted

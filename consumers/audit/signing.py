@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from events.checkpoint import Signer, VerifierKey, new_signer, open_note, signer_of
 from events.errors import KeysUnavailable, Refused
 
-__all__ = ["Keyring", "Rotation"]
+__all__ = ["Keyring", "Rotation", "is_signed"]
 
 SECRET_BYTES = 32  # an Ed25519 seed
 # Who has no name of its own gets one that is nobody's: .invalid is reserved (RFC 2606).
@@ -37,8 +37,19 @@ class Rotation(NamedTuple):
         )
 
 
+def is_signed(note: str, key: VerifierKey) -> bool:
+    """Whether a key signed a note."""
+    try:
+        open_note(note, [key])
+    except Refused:
+        return False
+    return True
+
+
 class Keyring:
     """The signing key of one log, made when something is first signed.
+
+    Another process may change the key: whoever has the old one at hand notices by the file.
 
     Args:
         path: its file, mode 0600; None keeps it in memory, for logs that are there as well.
@@ -49,6 +60,7 @@ class Keyring:
         self._path = path
         self._origin = origin
         self._signer: Signer | None = None
+        self._file: tuple[int, ...] | None = None  # which file the key was read from
 
     @property
     def signer(self) -> Signer:
@@ -57,9 +69,26 @@ class Keyring:
         Raises:
             KeysUnavailable: its file cannot be read or made, or others may read it.
         """
-        if self._signer is None:
-            self._signer = self._load()
+        if self._path is None:
+            self._signer = self._signer or self._new()
+            return self._signer
+        file = _identity(self._path)
+        if self._signer is not None and file == self._file:
+            return self._signer
+        if self._signer is not None and file is None:  # a new one would be nobody's
+            raise KeysUnavailable(self._path, "expected the key that was there; found no file")
+        self._signer = self._load(self._path)
+        self._file = _identity(self._path)
         return self._signer
+
+    def check(self) -> None:
+        """Look at the key's file, where there is one, and make none.
+
+        Raises:
+            KeysUnavailable: it cannot be read, or others may read it.
+        """
+        if self._path is not None and Path(self._path).exists():
+            self._load(self._path)
 
     @property
     def origin(self) -> str:
@@ -75,27 +104,16 @@ class Keyring:
         """Make a signed note."""
         return self.signer.sign(text)
 
-    def signed(self, note: str) -> bool:
-        """Whether this key signed a note."""
+    def _load(self, path: str) -> Signer:
         try:
-            open_note(note, [self.public])
-        except Refused:
-            return False
-        return True
-
-    def _load(self) -> Signer:
-        made = self._new()
-        if self._path is None:
-            return made
-        try:
-            if not Path(self._path).exists():
-                _write(self._path, made)
-            mode = Path(self._path).stat().st_mode
+            if not Path(path).exists():
+                _write(path, self._new())
+            mode = Path(path).stat().st_mode
             if mode & 0o077:
-                raise KeysUnavailable(self._path, f"expected mode 600; found {mode & 0o777:o}")
-            return signer_of(Path(self._path).read_text(encoding="ascii").strip())
+                raise KeysUnavailable(path, f"expected mode 600; found {mode & 0o777:o}")
+            return signer_of(Path(path).read_text(encoding="ascii").strip())
         except (OSError, ValueError) as error:
-            raise KeysUnavailable(self._path, str(error)) from None
+            raise KeysUnavailable(path, str(error)) from None
 
     def _new(self) -> Signer:
         return self._new_under(self._origin or _NAMELESS + secrets.token_hex(8))
@@ -122,7 +140,17 @@ class Keyring:
         """Sign with the next key from now on; the old one is gone."""
         if self._path is not None:
             Path(f"{self._path}.next").replace(self._path)
+            self._file = _identity(self._path)
         self._signer = signer
+
+
+def _identity(path: str) -> tuple[int, ...] | None:
+    """Say which file is there, and when it was last touched; None where there is none."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _write(path: str, signer: Signer) -> None:

@@ -21,9 +21,10 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-__all__ = ["Checked", "Refusal", "check", "main"]
+__all__ = ["Checked", "Distrust", "Refusal", "check", "main"]
 
 FORMAT: Final = "dateline-export/1"
 CHUNK = 1 << 16  # bytes read at a time
@@ -32,8 +33,13 @@ HEADER: Final = {"checkpoint", "events", "format", "keys", "parts", "rotations",
 FIELDS: Final = {"body", "body_nonce", "envelope", "leaf", "position"}
 PRIVATE: Final = {"private", "private_nonce"}
 PARTS: Final = {"public", "internal", "private"}
+CHANGE: Final = {"new", "old", "signatures"}
+NONCE = 64  # hex digits: an HMAC takes a shorter key for the same with zeros behind it
+MOST_SIGNATURES = 100  # in one note; as Go's reference implementation has it
 sha256 = hashlib.sha256
 _SHAPE: Final = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+_SIGNATURE: Final = re.compile("\u2014 ([^\\s+]+) ([A-Za-z0-9+/]+={0,2})")
+_SIZE: Final = re.compile("0|[1-9][0-9]{0,18}")
 
 
 class Refusal(Exception):
@@ -44,6 +50,15 @@ class Refusal(Exception):
         self.position = position
         self.expected = expected
         self.found = found
+
+
+class Distrust(Refusal):
+    """The key or the kept checkpoint, `what`, is none or not of this log; the file may be sound."""
+
+    def __init__(self, what: str, expected: str, found: str) -> None:
+        super().__init__(0, expected, found)
+        self.args = (f"--{what}: expected {expected}; found {found}",)
+        self.what = what
 
 
 class Checked(NamedTuple):
@@ -75,21 +90,30 @@ def check(path: str, key: str | None = None, kept: str | None = None) -> Checked
 
     Raises:
         Refusal: naming the first position at fault.
+        Distrust: the key or the kept checkpoint is not of this log.
     """
     lines = _lines(path)
     try:
         header = _header(next(lines, b""))
-        head, signed_by = _opened(header["checkpoint"], _trusted(header, key))
-        earlier = _opened(kept, _trusted(header, key))[0] if kept is not None else None
-        events = _Events(header, head, earlier)
+        keys = _keys(header, key)
+        head, signed_by = _opened(header["checkpoint"], keys[-1:])
+        events = _Events(header, head, None if kept is None else _kept(kept, keys, head))
     except _SHAPE as error:
-        raise Refusal(0, "a header as the format has it", f"{error!r}") from None
+        raise Refusal(0, "a header as the format has it", _said(error)) from None
     for line in lines:
         try:
             events.take(line)
         except _SHAPE as error:
-            raise Refusal(events.last or 1, "an event as the format has it", f"{error!r}") from None
+            position = events.last or 1
+            raise Refusal(position, "an event as the format has it", _said(error)) from None
     return events.done(signed_by)
+
+
+def _said(error: Exception) -> str:
+    """Say what is wrong without repeating bytes that are no text."""
+    if isinstance(error, UnicodeError):
+        return "bytes that are no UTF-8"
+    return f"{type(error).__name__}: {error}"[:200]
 
 
 class _Events:
@@ -100,7 +124,8 @@ class _Events:
         self.private = header["parts"] == "private"
         self.fields = FIELDS | (PRIVATE if self.private else set())
         self.fields |= set() if self.story is None else {"proof"}
-        self.hides = header["parts"] == "public" and self.story is None
+        self.public = header["parts"] == "public"
+        self.hides = self.public and self.story is None
         self.expected: int = header["events"]
         self.head = head
         self.kept = kept
@@ -111,7 +136,9 @@ class _Events:
         self.edge: list[bytes] = []
         self.versions: dict[str, int] = {}
         self.missing: dict[tuple[str, int, str], int] = {}
-        self.erased = 0
+        self.gone: set[tuple[str, int]] = set()  # the versions whose bodies were redacted
+        if type(self.expected) is not int:
+            raise Refusal(0, "a number of events", _shown(self.expected))
         if self.story is None and self.expected != head.size:
             raise Refusal(0, f"{head.size} events, as the checkpoint has", f"{self.expected}")
         if kept is not None and self.story is None and kept.size > head.size:
@@ -136,6 +163,8 @@ class _Events:
             raise Refusal(position, "a leaf hash", str(event["leaf"]))
         if "envelope" in event:
             self._shown(event, position, leaf)
+        elif not self.public:
+            raise Refusal(position, "an event with its envelope, as nothing is hidden", "a leaf")
         elif len(event) > 2 + ("proof" in event):
             raise Refusal(position, "contents with their envelope", "contents alone")
         if self.story is None:
@@ -146,7 +175,7 @@ class _Events:
     def _placed(self, found: Any, position: int) -> int:  # noqa: ANN401 - any JSON value
         wrong = found != position if self.story is None else not self.last < found <= self.head.size
         if type(found) is not int or wrong:
-            raise Refusal(position, f"position {position}", f"{found}")
+            raise Refusal(position, f"position {position}", _shown(found))
         self.last = found
         return found
 
@@ -178,18 +207,24 @@ class _Events:
             if content is None or nonce is None:
                 raise Refusal(position, f"the {label} with its nonce, or neither", "one of them")
             key, message = bytes.fromhex(nonce), f"{label}\x00{content}".encode()
-            if hmac.digest(key, message, "sha256").hex() != facts[label] or key.hex() != nonce:
+            if len(nonce) != NONCE or key.hex() != nonce:
+                raise Refusal(position, f"the nonce of the {label}: {NONCE} digits", "another")
+            if hmac.digest(key, message, "sha256").hex() != facts[label]:
                 raise Refusal(position, f"the {label} that was committed to", "another")
         if facts["kind"] == "redacted" and "body" in event:
-            self._redacted(story, _json(event["body"], position))
+            self._redacted(position, story, _json(event["body"], position))
 
-    def _redacted(self, story: str, body: dict[str, Any]) -> None:
-        """Contents may be missing where a later event of the story says that they were erased."""
+    def _redacted(self, position: int, story: str, body: dict[str, Any]) -> None:
+        """Contents are missing where a later event of the story says that they were erased."""
         for erasure in body.get("erases", ()):
-            if "remains" in erasure:
-                gone = self.missing.pop((story, erasure["version"], "body"), None)
-                self.erased += gone is not None
-                self.missing.pop((story, erasure["version"], "private"), None)
+            if "remains" not in erasure:
+                continue
+            version = erasure["version"]
+            if self.missing.pop((story, version, "body"), None) is not None:
+                self.gone.add((story, version))
+            elif not self.public and (story, version) not in self.gone:
+                raise Refusal(position, f"version {version} without what this redacts", "all of it")
+            self.missing.pop((story, version, "private"), None)
 
     def _grow(self, leaf: bytes, position: int) -> None:
         node, complete = leaf, position - 1
@@ -218,7 +253,7 @@ class _Events:
             raise Refusal(position, f"its {label}, or an event that redacted it", "neither")
         origin, size, root = self.head
         events = size if self.story is None else self.count
-        return Checked(origin, events, self.shown, self.erased, root.hex(), signed_by)
+        return Checked(origin, events, self.shown, len(self.gone), root.hex(), signed_by)
 
 
 def _lines(path: str) -> Iterator[bytes]:
@@ -266,17 +301,29 @@ def _as_far_as_it_goes(unpack: "zlib._Decompress", chunk: bytes) -> Iterator[byt
             yield unpack.decompress(chunk[at : at + 1])
 
 
-_read_json: Final = json.JSONDecoder().raw_decode
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its fields; of a name that comes twice, another reader sees the other."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError
+    return found
+
+
+_read_json: Final = json.JSONDecoder(object_pairs_hook=_once).raw_decode
 
 
 def _json(text: str, position: int) -> Any:  # noqa: ANN401 - any JSON value
     try:
         value, end = _read_json(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         end = -1
     if end != len(text):
-        raise Refusal(position, "a line of JSON", "other bytes")
+        raise Refusal(position, "JSON without repeated names", "other text")
     return value
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    return json.dumps(value)[:200]
 
 
 def _header(line: bytes) -> dict[str, Any]:
@@ -310,45 +357,99 @@ def _included(leaf: bytes, index: int, head: Head, proof: Any) -> bool:  # noqa:
     return last == 0 and node == head.root
 
 
-def _trusted(header: dict[str, Any], key: str | None) -> list[str]:
-    """Give the keys to trust: the one that was named and those that it signed over to."""
-    if key is None:
-        return [str(each) for each in header["keys"]]
-    trusted = [key]
-    for change in header["rotations"]:
+def _keys(header: dict[str, Any], trusted: str | None) -> list[str]:
+    """Give the keys of the log, the newest last; each but the last signed over to the next."""
+    keys, changes = header["keys"], header["rotations"]
+    if not isinstance(keys, list) or not isinstance(changes, list):
+        raise Refusal(0, "a list of keys and one of rotations", "something else")
+    if trusted is not None and not _is_key(trusted):
+        raise Distrust("key", "an Ed25519 key as name+id+base64", trusted)
+    for each in keys:
+        if not _is_key(each):
+            raise Refusal(0, "Ed25519 keys as name+id+base64", _shown(each))
+    led = [(change["old"], change["new"]) for change in changes]
+    if not keys or led != list(pairwise(keys)):
+        raise Refusal(0, "keys that the rotations lead through", "others")
+    for change in changes:
         text = f"dateline key rotation\n{change['old']}\n{change['new']}\n".encode()
         both = zip((change["old"], change["new"]), change["signatures"], strict=True)
-        if change["old"] in trusted and all(
+        if change.keys() != CHANGE or not all(
             _verified(_raw_key(each)[1], text, _decoded(signature)) for each, signature in both
         ):
-            trusted.append(change["new"])
-    return trusted
+            raise Refusal(0, "rotations that both keys signed", f"another, to {change['new']}")
+    if trusted is not None and trusted not in keys:
+        raise Distrust("key", f"an export of the log of {trusted}", " and ".join(keys))
+    return list(keys)
+
+
+def _kept(note: str, keys: list[str], head: Head) -> Head:
+    """Read the checkpoint that was kept; any key of the log may have signed it."""
+    try:
+        kept, _ = _opened(note, keys)
+    except Refusal as refused:
+        raise Distrust("kept", refused.expected, refused.found) from None
+    if kept.origin != head.origin:
+        raise Distrust("kept", f"a checkpoint of {head.origin}", f"one of {kept.origin}")
+    return kept
 
 
 def _opened(note: str, keys: list[str]) -> tuple[Head, str]:
-    """Read a signed checkpoint (C2SP tlog-checkpoint) that one of the keys signed."""
+    """Read a signed checkpoint (C2SP tlog-checkpoint) that one of the keys signed.
+
+    Signatures of others are passed over; one of a key that is known has to hold.
+    """
     text, _, signatures = note.rpartition("\n\n")
+    *lines, end = signatures.split("\n")
+    found = [_SIGNATURE.fullmatch(line) for line in lines]
+    if end or not 1 <= len(lines) <= MOST_SIGNATURES or not all(found) or _control(note):
+        raise Refusal(0, "a signed note: a text, an empty line, signature lines", "something else")
     text += "\n"
-    for line in signatures.splitlines():
-        name, _, encoded = line.removeprefix("— ").partition(" ")
+    by = None
+    for name, encoded in (line.groups() for line in found if line is not None):
         raw = _decoded(encoded)
         for key in keys:
             key_id, public = _raw_key(key)
-            if key.partition("+")[0] != name or raw[:4] != key_id:
+            if (key.partition("+")[0], key_id) != (name, raw[:4]):
                 continue
             if not _verified(public, text.encode(), raw[4:]):
                 raise Refusal(0, f"a checkpoint signed with {key}", "a signature that fails")
-            lines = text.split("\n")
-            return Head(lines[0], int(lines[1]), _decoded(lines[2])), key
-    raise Refusal(0, f"a checkpoint signed with {' or '.join(keys)}", "none of them")
+            by = key
+    if by is None:
+        raise Refusal(0, f"a checkpoint signed with {' or '.join(keys)}", "none of them")
+    return _head(text), by
+
+
+def _control(note: str) -> bool:
+    return any(letter < " " and letter != "\n" for letter in note)
+
+
+def _head(text: str) -> Head:
+    lines = text[:-1].split("\n")
+    root = _decoded(lines[2]) if len(lines) > 2 else b""  # noqa: PLR2004 - origin, size, root
+    if not all(lines) or len(root) != 32 or not _SIZE.fullmatch(lines[1]):  # noqa: PLR2004 - SHA-256
+        raise Refusal(0, "a checkpoint: origin, size and root, each on a line", "other lines")
+    return Head(lines[0], int(lines[1]), root)
 
 
 def _decoded(text: str) -> bytes:
     """Decode base64 and nothing that only looks like it."""
-    raw = base64.b64decode(text, validate=True)
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:
+        raw = b""
     if base64.b64encode(raw).decode() != text:
-        raise Refusal(0, "base64", text)
+        raise Refusal(0, "base64", _shown(text))
     return raw
+
+
+def _is_key(text: object) -> bool:
+    if not isinstance(text, str) or text.count("+") < 2:  # noqa: PLR2004 - name, id and key
+        return False
+    try:
+        _, raw = _raw_key(text)
+    except Refusal:
+        return False
+    return len(raw) == 32  # noqa: PLR2004 - its bytes
 
 
 def _raw_key(text: str) -> tuple[bytes, bytes]:
@@ -422,13 +523,16 @@ def main(arguments: list[str]) -> int:
     kept = None
     try:
         if asked.kept:
-            with open(asked.kept, encoding="utf-8") as file:  # noqa: PTH123 - as above
+            with open(asked.kept, encoding="utf-8", newline="") as file:  # noqa: PTH123 - as above
                 kept = file.read()
         found = check(asked.file, asked.key, kept)
     except Refusal as refusal:
         sys.stderr.write(f"REFUSED {asked.file}: {refusal}\n")
         return 1
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        sys.stderr.write(f"REFUSED {asked.kept}: expected a signed checkpoint; found no text\n")
+        return 1
+    except OSError as error:
         sys.stderr.write(f"REFUSED {asked.file}: {error}\n")
         return 1
     sys.stdout.write(

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 from consumers.audit.book import Book
+from events.errors import BookDamaged
 from events.tree import EMPTY_ROOT, node_hash, range_root
 
 __all__ = ["Tiles"]
@@ -29,8 +30,8 @@ class Tiles:
     @property
     def size(self) -> int:
         """How many leaves are in the tiles."""
-        with self._book.lock:
-            place, length = self._book.connection.execute(
+        with self._book.at_hand() as connection:
+            place, length = connection.execute(
                 "SELECT place, length(hashes) FROM tiles WHERE level = 0 "
                 "ORDER BY place DESC LIMIT 1"
             ).get or (0, 0)
@@ -61,8 +62,8 @@ class Tiles:
             self._extend(level + 1, size // WIDTH, roots)
 
     def _read(self, level: int, place: int) -> bytes:
-        with self._book.lock:
-            found = self._book.connection.execute(
+        with self._book.at_hand() as connection:
+            found = connection.execute(
                 "SELECT hashes FROM tiles WHERE level = ? AND place = ?", (level, place)
             ).get
         return bytes(found or b"")
@@ -74,13 +75,18 @@ class Tiles:
         return self._whole(level, place)
 
     def node(self, level: int, place: int) -> bytes:
-        """See `events.tree.Node`."""
+        """See `events.tree.Node`.
+
+        Raises:
+            BookDamaged: no tile holds it.
+        """
         tile_level, within = divmod(level, HEIGHT)
         tile, first = divmod(place << within, WIDTH)
         last = first + (1 << within)
         hashes = self._tile(tile_level, tile, last)[first * HASH : last * HASH]
         if len(hashes) != HASH << within:
-            raise LookupError(f"no tile holds level {level}, place {place}")
+            why = f"expected a tile with level {level}, place {place}; found none"
+            raise BookDamaged(self._book.path, why)
         return _root(hashes)
 
     def leaf(self, index: int) -> bytes:

@@ -34,6 +34,8 @@ def verify(
     """Hold every byte against the audit tree; exit 1 names the first bad position."""
     if file is not None:
         return auditing.verify_export(file, key, kept, json=json)
+    if key is not None and kept is None:
+        raise typer.BadParameter("expected --kept with --key: a log is held against a checkpoint")
     return in_newsroom(log, lambda room: auditing.verify(room, key, kept, json=json))
 
 

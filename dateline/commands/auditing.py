@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from consumers.audit import export as exporting
 from consumers.audit import replay as replaying
@@ -20,7 +20,7 @@ from dateline.outcomes import DONE
 from dateline.wiring import Newsroom, deliveries_path
 from events.checkpoint import checkpoint_in, open_note, verifier_key
 from events.envelope import instant
-from events.errors import LogDamaged, NotFound
+from events.errors import LogDamaged, NotFound, Overtaken, Refused
 
 __all__ = [
     "checkpoint",
@@ -38,6 +38,10 @@ __all__ = [
 ]
 
 
+EXPORT_TRIES = 5  # times that an export is made anew when something is redacted meanwhile
+_DATABASE: Final = b"SQLite format 3\0"
+
+
 async def verify(room: Newsroom, key: str | None, kept: str | None, *, json: bool) -> int:
     """Prove the whole log, and that it goes on from what is known of it."""
     earlier = {}
@@ -47,6 +51,13 @@ async def verify(room: Newsroom, key: str | None, kept: str | None, *, json: boo
         earlier = {head.size: head.root}
     with printing.progress("verify") as told:
         proved = await room.auditor.verify(told, kept=earlier)
+    strange = await room.auditor.strange_rotations()
+    if strange:
+        places = ", ".join(map(str, strange))
+        printing.complain(
+            f"dateline: positions {places}: changes of the signing key that do not lead to ours; "
+            "nothing is made of them"
+        )
     if json:
         printing.show_json({"log": room.log.url, **proved._asdict()})
     else:
@@ -58,10 +69,13 @@ async def verify(room: Newsroom, key: str | None, kept: str | None, *, json: boo
 
 
 def _text(file: str) -> str:
+    """Read a note exactly as it is, the ends of its lines included."""
     try:
-        return Path(file).read_text(encoding="utf-8", errors="surrogateescape")
-    except FileNotFoundError:
+        return Path(file).read_bytes().decode()
+    except OSError:
         raise NotFound("file", file) from None
+    except UnicodeDecodeError:
+        raise Refused("signed-note", "file", "a signed checkpoint", f"no text in {file}") from None
 
 
 async def voids(room: Newsroom, *, json: bool) -> int:
@@ -83,12 +97,20 @@ def verify_export(file: str, key: str | None, kept: str | None, *, json: bool) -
 
     Raises:
         LogDamaged: it is not what the log signed; names the first position at fault.
+        Refused: the key or the kept checkpoint is not of this log, or the file is none to verify.
     """
     text = None if kept is None else _text(kept)
     if not Path(file).is_file():
         raise NotFound("export", file)
+    with Path(file).open("rb") as opened:
+        if opened.read(len(_DATABASE)) == _DATABASE:
+            expected = "an export; a log is verified with --log, without FILE"
+            raise Refused("export", "file", expected, f"a database, {file}")
     try:
         found = stand_alone.check(file, key, text)
+    except stand_alone.Distrust as refused:
+        rule = f"{refused.what}-of-the-log"
+        raise Refused(rule, refused.what, refused.expected, refused.found) from None
     except stand_alone.Refusal as refused:
         raise LogDamaged(file, refused.position, refused.expected, refused.found) from None
     if json:
@@ -150,13 +172,21 @@ async def export(
 ) -> int:
     """Write the log or a story to a file, with the program that verifies it beside it."""
     wanted = await recorded_export(room, story, parts, by)
-    with printing.progress("export") as told:
-        beside = await exporting.write(room.auditor, wanted, file, told)
+    for tries in range(EXPORT_TRIES):
+        try:
+            with printing.progress("export") as told:
+                events, beside = await exporting.write(room.auditor, wanted, file, told)
+            break
+        except Overtaken:
+            if tries + 1 == EXPORT_TRIES:
+                raise
+            wanted = await wanted_export(room, story, parts)
     if json:
-        facts = {"file": file, "verifier": beside, "size": wanted.signed.size}
-        printing.show_json({**facts, "key": str(room.auditor.keyring.public)})
+        facts = {"file": file, "verifier": beside, "size": wanted.signed.size, "events": events}
+        printing.show_json({**facts, "key": str(wanted.key)})
     else:
-        printing.line(f"{file}: {wanted.signed.size} events; python3 {beside} {file} verifies it")
+        many = "1 event" if events == 1 else f"{events} events"
+        printing.line(f"{file}: {many}; python3 {beside} {file} verifies it")
     return DONE
 
 
@@ -178,8 +208,9 @@ async def wanted_export(room: Newsroom, story: str | None, parts: str) -> export
         await room.subscription.catch_up(signed.size)
         seen = room.stories.seen_by_readers()
         hidden = lambda position: position not in seen  # noqa: E731 - a test by what was found
-    changes = await room.auditor.rotations()
-    return exporting.Export(signed, story, cast("Any", parts), hidden, changes)
+    key = await room.auditor.signer_of(signed)
+    changes = await room.auditor.rotations(key)
+    return exporting.Export(signed, key, story, cast("Any", parts), hidden, changes)
 
 
 def _nothing(_position: int) -> bool:

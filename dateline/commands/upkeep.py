@@ -27,7 +27,7 @@ from dateline.wiring import (
 )
 from events.checkpoint import checkpoint_in
 from events.envelope import instant
-from events.errors import DatelineError, LogDamaged, NotFound, Refused
+from events.errors import BookDamaged, DatelineError, LogDamaged, NotFound, Refused
 from events.sqlite.backup import (
     Progress,
     checkpoint_of,
@@ -222,8 +222,8 @@ async def _work(room: Newsroom) -> list[dict[str, Any]]:
             else "not made yet; they are when somebody first looks",
             risk=lag > MOST_LAG and position.checkpoint > 0,
         ),
-        _audit(room, head.size),
-        _erasures(room),
+        *_book(room, head.size),
+        *await _signing(room),
         _alerts(room),
         _finding("parked", f"{parked} events", risk=parked > 0),
         _finding(
@@ -234,6 +234,27 @@ async def _work(room: Newsroom) -> list[dict[str, Any]]:
             risk=ahead > MOST_AHEAD,
         ),
     ]
+
+
+def _book(room: Newsroom, size: int) -> list[dict[str, Any]]:
+    """Say what the auditor remembers, where its book can be read."""
+    try:
+        return [_audit(room, size), _erasures(room)]
+    except BookDamaged as damage:
+        return [_finding("audit", str(damage), risk=True)]
+
+
+async def _signing(room: Newsroom) -> list[dict[str, Any]]:
+    """Say what is wrong with the key that signs checkpoints, and who claimed to change it."""
+    try:
+        room.auditor.keyring.check()
+        strange = await room.auditor.strange_rotations()
+    except DatelineError as error:
+        return [_finding("signing key", str(error), risk=True)]
+    if not strange:
+        return []
+    words = f"positions {', '.join(map(str, strange))}: changes of it that do not lead to ours"
+    return [_finding("signing key", words)]
 
 
 def _audit(room: Newsroom, size: int) -> dict[str, Any]:
