@@ -58,6 +58,8 @@ async def tell(publisher: Publisher, what: Filing, actor: Actor, expected: int |
             raise
         print("WRONG", flush=True)  # noqa: T201 - the program's answer
     else:
+        if not isinstance(expected, Expect) and receipt.version != expected + 1:
+            print("MOVED", flush=True)  # noqa: T201 - the program's answer
         print(receipt.position, receipt.id, flush=True)  # noqa: T201 - the program's answer
 
 

@@ -11,7 +11,7 @@ from filings import filed, gathered, note, opening
 
 from events.errors import LogDamaged, LogUnavailable, Refused
 from events.sqlite import file as sqlite_file
-from events.sqlite import writer as sqlite_writer
+from events.sqlite import places
 from events.sqlite.backup import copy_log, restore_log
 from events.sqlite.log import SqliteLog
 
@@ -43,7 +43,7 @@ async def test_more_stories_than_are_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A desk with more stories than fit in memory at once mixes none of them up."""
-    monkeypatch.setattr(sqlite_writer, "STORIES_REMEMBERED", 2)
+    monkeypatch.setattr(places, "STORIES_REMEMBERED", 2)
     log = SqliteLog(tmp_path / "log.db")
     stories = "abacadabacad"
     results = await asyncio.gather(*(log.append(story, [note("x")]) for story in stories))

@@ -19,6 +19,7 @@ async def test_four_processes_race_for_one_story(attempts: int, tmp_path: Path) 
         for racer in racers:
             code, lines, complaint = racer.finish(280)
             assert (code, complaint) == (0, "")
+            assert "MOVED\n" not in lines, "an append won another version than it expected"
             promised |= acknowledged(lines)
             lost += lines.count("WRONG\n")
     assert len(promised) + lost in range(attempts, attempts + 5)

@@ -9,7 +9,7 @@ from events.envelope import Sealed, seal
 from events.kafka.arbitration import Places
 from events.kafka.records import Contents, Offer, key_number
 from events.log import ERASES
-from events.sqlite.writer import COLUMNS
+from events.sqlite.insertion import COLUMNS
 
 __all__ = ["Additions"]
 

@@ -25,7 +25,7 @@ from events.kafka.keystore import KeyStore, writing
 from events.kafka.records import Claim, Contents, Garbage, Offer, decode, opened
 from events.sqlite.erasure import erase
 from events.sqlite.file import connect, patiently
-from events.sqlite.writer import read_tree
+from events.sqlite.transaction import read_tree
 from events.tree import Frontier
 
 __all__ = ["Checkpoint", "Folded", "KeysBehind", "Mirror", "Taken"]

@@ -17,7 +17,10 @@ from events.log import Appended, Clock, Expect, ExpectedVersion, Head, Leaf, che
 from events.memory_log import wall_clock
 from events.recall import recall
 from events.sqlite.file import connect, explain
-from events.sqlite.writer import COLUMNS, Pending, Writer, read_tree
+from events.sqlite.insertion import COLUMNS
+from events.sqlite.places import Pending
+from events.sqlite.transaction import read_tree
+from events.sqlite.writer import Writer
 from events.vocabulary import Happening
 
 __all__ = ["SqliteLog"]

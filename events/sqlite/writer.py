@@ -1,56 +1,52 @@
 """The one thread of a process that writes a SQLite log: many appends, one commit, one fsync.
 
-Appends that arrive while a commit is on its way to the disk share the next one (group commit).
-Whatever an append expects is checked inside the write transaction, so several processes may
-write the same file. Nobody is told of success before the bytes are on the disk.
+Appends get their places where they are sent, once the end of the log is known, and one statement
+writes them while the program prepares the next ones. Whether the end was still that one is checked
+by the same statement, so several processes may write the same file; what does not fit is placed
+anew within a transaction of several steps. Nobody is told of success before the bytes are on the
+disk.
 """
 
 import asyncio
-import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, NamedTuple
 
 import apsw
 
-from events.envelope import Prepared, Sealed, seal
-from events.errors import LogDamaged, LogError, LogUnavailable
-from events.log import ERASES, Appended, Clock, ExpectedVersion, check_version, repeats
-from events.sqlite.erasure import erase
+from events.errors import LogError, LogUnavailable
+from events.log import Appended, Clock
 from events.sqlite.file import connect, explain, identity, patience, patiently
-from events.tree import Frontier
+from events.sqlite.insertion import MOST_ROWS, insert, prepare_for_insertion
+from events.sqlite.places import End, Pending, Places, together
+from events.sqlite.transaction import commit_by_steps
 
-__all__ = ["COLUMNS", "Pending", "Writer", "read_tree"]
+__all__ = ["Writer"]
 
 MOST_IN_A_COMMIT = 2_000  # events; bounds how long one commit keeps other processes waiting
 WAL_PAGES = 2_000  # pages of 4 KiB before the write-ahead log is moved into the database
 WAL_LIMIT = 64 * 1024 * 1024  # bytes the write-ahead log keeps on disk once it has been moved
-STORIES_REMEMBERED = 50_000  # versions kept in memory, so that a known story costs no look-up
 QUICK = 0.002  # seconds; while commits take no longer, a lone append is not handed over
-MOST_ROWS = 128  # rows in one INSERT; twelve values each, below SQLite's bound of 32,766
-
-COLUMNS: Final = ", ".join(Sealed._fields)
-WIDTH: Final = len(Sealed._fields)
-_ROW: Final = f"({', '.join('?' * WIDTH)})"
-# Rows go in by powers of two, so that a batch takes few statements and few are kept prepared.
-_INSERTS: Final = {
-    rows: f"INSERT INTO events ({COLUMNS}) VALUES {', '.join([_ROW] * rows)}"
-    for rows in (1 << power for power in range(MOST_ROWS.bit_length()))
-}
-
-Value = int | str | bytes
-"""What a column of an event holds when it is written."""
+BRISK = 0.000_040  # seconds an event; while commits take no longer, half of what waits may wait on
+FEW = 32  # events; a commit of fewer costs more than it gains by leaving others for the next
+STALE_MS = 100  # a place older than this is given anew, with the time that it is by then
 
 
-class Pending(NamedTuple):
-    """One append on its way, and the future that learns how it went."""
+class _Group:
+    """Appends of one event loop that are committed together, and their places once given."""
 
-    story: str
-    batch: Sequence[Prepared]
-    expected: ExpectedVersion
-    future: asyncio.Future[Appended]
+    __slots__ = ("appends", "events", "places")
+
+    def __init__(self, appends: list[Pending]) -> None:
+        self.appends = appends
+        self.events = sum(len(append.batch) for append in appends)
+        self.places: Places | None = None
+
+
+Outcome = Appended | LogError
+"""What became of an append."""
 
 
 class Writer:
@@ -68,28 +64,30 @@ class Writer:
         self._path = path
         self._clock = clock
         self._committed = committed
-        self._queue: queue.SimpleQueue[list[Pending] | None] = queue.SimpleQueue()
-        self._connection: apsw.Connection | None = None
-        self._seen = -1  # SQLite's data version after our last commit; -1 before a look
-        self._tree = Frontier()
-        self._recorded_ms = 0
-        self._newest = b""
-        self._versions: dict[str, int] = {}
+        self._changed = threading.Condition()  # guards what follows, down to the connection
+        self._queue: deque[_Group] = deque()
+        self._unplaced = 0  # groups in the queue without places: nothing is placed behind them
+        self._end: End | None = None  # None while places would be guesses
+        self._last_end: End | None = None  # as it was before a transaction that looks for it
+        self._at_work = False  # whether some thread works with the connection
+        self._closing = False
+        self._patient = True  # whether another process's lock is waited for
+        self._took = self._pace = 0.0  # seconds of the last commit, and for each of its events
         self._wal_pages = 0
-        self._took = 0.0
         self._file: tuple[int, int] | None = None
-        self._turn = threading.Lock()  # held by whichever thread works with the connection
-        self._counting = threading.Lock()
-        self._outstanding = 0  # appends that were submitted and are not committed yet
-        self._connection = self._open()
+        self._connection: apsw.Connection | None = self._open()
         self._thread = threading.Thread(target=self._run, name="dateline-writer", daemon=True)
         self._thread.start()
 
     def submit(self, appends: list[Pending]) -> None:
         """Hand over appends of one event loop; each future is resolved in that loop."""
-        with self._counting:
-            self._outstanding += len(appends)
-        self._queue.put(appends)
+        groups = _grouped(appends)
+        with self._changed:
+            for group in groups:
+                if self._unplaced or not self._place(group):
+                    self._unplaced += 1
+                self._queue.append(group)
+            self._changed.notify()
 
     def commit_now(self, append: Pending) -> bool:
         """Commit a lone append in the calling thread, if nobody is at it and the disk is quick.
@@ -97,174 +95,171 @@ class Writer:
         Handing over to another thread and back costs as much as the sync of a quick disk. False
         means that nothing was done: submit it. It overtakes nothing that was submitted before.
         """
-        if self._took > QUICK or not self._turn.acquire(blocking=False):
-            return False
-        try:
-            connection = self._connection
-            if self._outstanding or connection is None or not _begin_at_once(connection):
+        group = _Group([append])
+        with self._changed:
+            busy = self._at_work or self._queue
+            if busy or self._took > QUICK or not self._place(group):
                 return False
-            outcomes = self._attempt([append])
+            self._at_work, self._patient = True, False
+        try:
+            outcomes = self._attempt([group])
+        except apsw.BusyError:
+            return False
         finally:
-            self._turn.release()
+            with self._changed:
+                self._at_work, self._patient = False, True
+                if self._queue or self._wal_is_long:
+                    self._changed.notify()
         _resolve([(append, outcomes[0])])
-        if self._wal_pages >= WAL_PAGES:
-            self._queue.put([])  # the thread tends it
         return True
 
     def close(self) -> None:
         """Finish what was submitted, then let go of the file."""
-        self._queue.put(None)
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
         self._thread.join()
 
+    def _place(self, group: _Group) -> bool:
+        """Give a group its places, if they follow from the end of the log and nothing else."""
+        if self._end is not None:
+            now = self._now()
+            group.places = None if now is None else self._end.place(group.appends, now)
+        return group.places is not None
+
+    def _now(self) -> int | None:
+        try:
+            return self._clock()
+        except Exception:  # noqa: BLE001 - the transaction asks again, and tells why there is none
+            return None
+
     def _run(self) -> None:
-        group: list[Pending] = []
-        closing = False
-        while not closing:
-            group, closing = self._collect()
-            with self._turn:
-                if group:
-                    _tell(group, self._attempt(group))
-                    with self._counting:
-                        self._outstanding -= len(group)
-                self._tend_wal()
-        with self._turn:
-            if self._connection is not None:
-                self._connection.close()
-            self._connection = None
+        while (groups := self._take()) is not None:
+            if groups:
+                outcomes = self._attempt(groups)
+                _tell([append for group in groups for append in group.appends], outcomes)
+            self._tend_wal()
+            with self._changed:
+                self._at_work = False
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
-    def _collect(self) -> tuple[list[Pending], bool]:
-        """Wait for appends, then take all that wait, up to the bound of a commit."""
-        group: list[Pending] = []
-        appends = self._queue.get()
+    def _take(self) -> list[_Group] | None:
+        """Wait for work, and take what is committed next; None when there will be no more."""
+        with self._changed:
+            while self._at_work or not (self._queue or self._closing or self._wal_is_long):
+                self._changed.wait()
+            if self._closing and not self._queue:
+                return None
+            self._at_work = True
+            self._place_waiting()
+            return self._take_placed() or self._take_unplaced()
+
+    def _place_waiting(self) -> None:
+        """Give places to groups that were sent while places would have been guesses."""
+        if not self._unplaced:
+            return
+        for group in self._queue:
+            if group.places is None:
+                if not self._place(group):
+                    return
+                self._unplaced -= 1
+
+    def _take_placed(self) -> list[_Group]:
+        """Take groups that have their places."""
+        waiting = sum(group.events for group in self._queue)
+        # While some are on their way to a quick disk, those who sent the others prepare their next.
+        most = max(FEW, waiting // 2) if self._pace < BRISK else waiting
+        groups: list[_Group] = []
         events = 0
-        while appends is not None:
-            group += appends
-            events += sum(len(append.batch) for append in appends)
-            if events >= MOST_IN_A_COMMIT:
-                return group, False
-            try:
-                appends = self._queue.get_nowait()
-            except queue.Empty:
-                return group, False
-        return group, True
+        while self._queue:
+            group = self._queue[0]
+            events += group.events
+            if group.places is None or (groups and events > min(most, MOST_ROWS - 1)):
+                break
+            if self._is_stale(group.places):
+                self._forget()
+                break
+            groups.append(self._queue.popleft())
+        return groups
 
-    def _attempt(self, group: list[Pending]) -> list[Appended | LogError]:
-        """Commit a group; any failure of the disk is everybody's, and nobody is told of success."""
+    def _is_stale(self, places: Places) -> bool:
+        now = self._now()
+        return now is None or now - places.after.recorded_ms > STALE_MS
+
+    def _take_unplaced(self) -> list[_Group]:
+        """Take groups whose places have to be looked for; nothing is placed meanwhile."""
+        groups: list[_Group] = []
+        events = 0
+        while self._queue and self._queue[0].places is None and events < MOST_IN_A_COMMIT:
+            groups.append(self._queue.popleft())
+            events += groups[-1].events
+        self._unplaced -= len(groups)
+        if groups:
+            self._last_end, self._end = self._end, None
+        return groups
+
+    def _forget(self) -> None:
+        """Take back all places that were given and not written: the end was another."""
+        with self._changed:
+            self._end = self._last_end = None
+            for group in self._queue:
+                self._unplaced += group.places is not None
+                group.places = None
+
+    def _attempt(self, groups: list[_Group]) -> list[Outcome]:
+        """Commit groups; any failure of the disk is everybody's, and nobody is told of success.
+
+        Raises:
+            apsw.BusyError: another process is at it, and nobody is to wait for it.
+        """
+        appends = [append for group in groups for append in group.appends]
         started = time.perf_counter()
         try:
             if self._connection is None:
                 self._connection = self._open()
-            outcomes = self._commit(self._connection, group)
+            outcomes, size = self._commit(self._connection, groups, appends)
         except apsw.Error as error:
             self._abandon(error)
-            return [explain(self._url, error)] * len(group)
+            if isinstance(error, apsw.BusyError) and not self._patient:
+                raise
+            return [explain(self._url, error)] * len(appends)
         except LogError as error:
             self._abandon(None)
-            return [error] * len(group)
+            return [error] * len(appends)
         except Exception as error:  # noqa: BLE001 - a clock, say; nobody may be left waiting for ever
             self._abandon(None)
             why = f"{type(error).__name__}: {error}"
-            return [LogUnavailable(self._url, why)] * len(group)
+            return [LogUnavailable(self._url, why)] * len(appends)
         self._took = time.perf_counter() - started
-        self._committed(self._tree.size)
+        self._pace = self._took / sum([group.events for group in groups])
+        self._committed(size)
         return outcomes
 
     def _commit(
-        self, connection: apsw.Connection, group: list[Pending]
-    ) -> list[Appended | LogError]:
-        if not connection.in_transaction:
-            connection.execute("BEGIN IMMEDIATE")
+        self, connection: apsw.Connection, groups: list[_Group], appends: list[Pending]
+    ) -> tuple[list[Outcome], int]:
         if identity(self._path) != self._file:
             # What is written now would be in no log that anybody opens from now on.
             raise LogUnavailable(
                 self._url, "its file was moved or replaced: start the program anew"
             )
-        if connection.data_version() != self._seen:
-            self._catch_up(connection)
-        tree, size = self._tree, self._tree.size
-        if len(self._versions) >= STORIES_REMEMBERED:  # only here: a group's own are not stored yet
-            self._versions.clear()
-        now = max(self._clock(), self._recorded_ms)
-        rows = _Rows(size, now)
-        outcomes = [self._place(connection, append, rows) for append in group]
-        if rows.envelopes:
-            _insert(connection, rows.values)
-            for append, outcome in zip(group, outcomes, strict=True):
-                if append.batch[0].kind == ERASES and isinstance(outcome, Appended):
-                    erase(connection, append.story, append.batch[0].body)
-            tree.extend(rows.envelopes)
-            connection.execute(
-                "UPDATE tree SET size = ?, hashes = ?, recorded_ms = ?",
-                (tree.size, tree.hashes, now),
-            )
-        connection.execute("COMMIT")
-        self._seen = connection.data_version()
-        self._recorded_ms = now
-        return outcomes
-
-    def _place(
-        self, connection: apsw.Connection, append: Pending, rows: "_Rows"
-    ) -> Appended | LogError:
-        """Give an append its places behind `rows`, or say why it gets none."""
-        story, batch = append.story, append.batch
-        ids = [event.id for event in batch]
-        newest = max(ids)
-        try:
-            # Ids are in time order: past the newest of all, and each once, they are new.
-            if min(ids) <= self._newest or len(set(ids)) < len(ids):
-                again = repeats(story, batch, self._known(connection, ids, rows))
-                if again is not None:
-                    return again
-            version = self._version(connection, story)
-            check_version(story, append.expected, version)
-        except LogError as error:
-            return error
-        self._newest = max(self._newest, newest)
-        count = len(batch)
-        self._versions[story] = version + count
-        position = rows.add(story, version, batch)
-        return Appended(
-            tuple(range(position + 1, position + count + 1)),
-            tuple(range(version + 1, version + count + 1)),
-        )
-
-    def _known(
-        self, connection: apsw.Connection, ids: list[bytes], rows: "_Rows"
-    ) -> dict[bytes, Sealed]:
-        """Look up ids, among what this commit adds as well."""
-        old = {event_id for event_id in ids if event_id <= self._newest}
-        found = {row.id: row for row in rows.sealed() if row.id in old} if old else {}
-        for event_id in old:
-            row = connection.execute(
-                f"SELECT {COLUMNS} FROM events WHERE id = ?",
-                (event_id,),
-            ).get
-            if row is not None:
-                found[event_id] = Sealed._make(row)
-        return found
-
-    def _version(self, connection: apsw.Connection, story: str) -> int:
-        version = self._versions.get(story)
-        if version is None:
-            version = (
-                connection.execute("SELECT max(version) FROM events WHERE story = ?", (story,)).get
-                or 0
-            )
-        return version
-
-    def _catch_up(self, connection: apsw.Connection) -> None:
-        """Another connection wrote since our last commit, or the file was just opened."""
-        self._versions.clear()
-        self._tree, self._recorded_ms = read_tree(self._url, connection)
-        size = self._tree.size
-        # Each by itself is one step down an index; together they would be a walk through it.
-        last = connection.execute("SELECT max(position) FROM events").get
-        newest = connection.execute("SELECT max(id) FROM events").get
-        if (last or 0) != size:
-            raise LogDamaged(
-                self._url, last or 0, f"{size} events, as the tree has", f"{last or 0}"
-            )
-        self._newest = newest or b""
+        places = [group.places for group in groups if group.places is not None]
+        if places and not connection.in_transaction:
+            try:
+                insert(connection, together(places))
+            except apsw.ConstraintError:  # another process wrote, or an id is there already
+                self._forget()
+            else:
+                return [outcome for each in places for outcome in each.outcomes], places[
+                    -1
+                ].after.size
+        known, self._last_end = self._last_end, None
+        outcomes, end = commit_by_steps(self._url, connection, known, appends, self._clock)
+        with self._changed:
+            self._end = end
+        return outcomes, end.edge.size
 
     def _abandon(self, error: apsw.Error | None) -> None:
         """Give up the transaction; after an error of the disk, the connection as well.
@@ -273,8 +268,7 @@ class Writer:
         the file is opened anew, and everything in its write-ahead log is written and synced
         again, before anything more is acknowledged.
         """
-        self._seen = -1
-        self._versions.clear()
+        self._forget()
         connection = self._connection
         if connection is None:
             return
@@ -302,19 +296,28 @@ class Writer:
             connection.pragma("secure_delete", value=True)
             connection.wal_autocheckpoint(0)
             patiently(partial(connection.wal_checkpoint, mode=apsw.SQLITE_CHECKPOINT_PASSIVE))
+            prepare_for_insertion(connection)
+            connection.set_busy_handler(self._patience)
             connection.set_wal_hook(self._wal_grew)
         except BaseException:
             connection.close()
             raise
         return connection
 
+    def _patience(self, times: int) -> bool:
+        return self._patient and patience(times)
+
     def _wal_grew(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
         self._wal_pages = pages
         return apsw.SQLITE_OK
 
+    @property
+    def _wal_is_long(self) -> bool:
+        return self._wal_pages >= WAL_PAGES
+
     def _tend_wal(self) -> None:
         """Move the write-ahead log into the database, after the appenders have their answer."""
-        if self._connection is None or self._wal_pages < WAL_PAGES:
+        if self._connection is None or not self._wal_is_long:
             return
         self._wal_pages = 0
         try:
@@ -323,79 +326,24 @@ class Writer:
             self._abandon(error)
 
 
-def _begin_at_once(connection: apsw.Connection) -> bool:
-    """Begin to write unless another process does; no event loop is kept waiting for its lock."""
-    connection.set_busy_handler(None)
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-    except apsw.Error:  # whatever it is, the writer's thread meets it too and deals with it
-        return False
-    finally:
-        connection.set_busy_handler(patience)
-    return True
+def _grouped(appends: list[Pending]) -> list[_Group]:
+    """Divide what was sent in one turn of a loop, so that a part of it may go first."""
+    groups: list[_Group] = []
+    group: list[Pending] = []
+    events = 0
+    for append in appends:
+        events += len(append.batch)
+        if group and events > FEW:
+            groups.append(_Group(group))
+            group, events = [], len(append.batch)
+        group.append(append)
+    return [*groups, _Group(group)] if group else groups
 
 
-def read_tree(url: str, connection: apsw.Connection) -> tuple[Frontier, int]:
-    """Give the audit tree as far as it goes, and the last `recorded_ms`.
-
-    Raises:
-        LogDamaged: what is stored is no tree.
-    """
-    row = connection.execute("SELECT size, hashes, recorded_ms FROM tree").get
-    try:
-        size, hashes, recorded_ms = row
-        return Frontier(size, hashes), recorded_ms
-    except (TypeError, ValueError) as error:
-        raise LogDamaged(url, 0, "an audit tree", str(error)) from error
-
-
-class _Rows:
-    """What one commit adds, as the flat list of values that SQLite is given.
-
-    Args:
-        size: of the log before.
-        now: milliseconds since 1970 UTC, the time of recording.
-    """
-
-    def __init__(self, size: int, now: int) -> None:
-        self._size = size
-        self._now = now
-        self.values: list[Value] = []
-        self.envelopes: list[bytes] = []
-
-    def add(self, story: str, version: int, batch: Sequence[Prepared]) -> int:
-        """Place a batch after a version of its story; gives the position it stands behind."""
-        values, envelopes, now = self.values, self.envelopes, self._now
-        before = position = self._size + len(envelopes)
-        for event in batch:
-            position += 1
-            version += 1
-            envelope = seal(event, position, version, now)
-            envelopes.append(envelope)
-            values += (
-                *(position, story, version, event.id, event.kind, event.schema, now, envelope),
-                *event.contents,
-            )
-        return before
-
-    def sealed(self) -> Iterator[Sealed]:
-        """Give what was added as events."""
-        for start in range(0, len(self.values), WIDTH):
-            yield Sealed._make(self.values[start : start + WIDTH])
-
-
-def _insert(connection: apsw.Connection, values: list[Value]) -> None:
-    done, end = 0, len(values)
-    while done < end:
-        rows = min(MOST_ROWS, 1 << ((end - done) // WIDTH).bit_length() - 1)
-        connection.execute(_INSERTS[rows], values[done : done + rows * WIDTH])
-        done += rows * WIDTH
-
-
-def _tell(group: list[Pending], outcomes: list[Appended | LogError]) -> None:
+def _tell(appends: list[Pending], outcomes: Sequence[Outcome]) -> None:
     """Wake each event loop once for all of its appends."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Pending, Appended | LogError]]] = {}
-    for append, outcome in zip(group, outcomes, strict=True):
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Pending, Outcome]]] = {}
+    for append, outcome in zip(appends, outcomes, strict=True):
         by_loop.setdefault(append.future.get_loop(), []).append((append, outcome))
     for loop, told in by_loop.items():
         try:
@@ -404,7 +352,7 @@ def _tell(group: list[Pending], outcomes: list[Appended | LogError]) -> None:
             continue
 
 
-def _resolve(told: list[tuple[Pending, Appended | LogError]]) -> None:
+def _resolve(told: list[tuple[Pending, Outcome]]) -> None:
     for append, outcome in told:
         if append.future.done():
             continue
