@@ -14,7 +14,7 @@ from filings import gathered
 
 from events.envelope import Filed
 from events.errors import LogUnavailable
-from events.log import Appended, Expect, ExpectedVersion
+from events.log import Appended, Expect, ExpectedVersion, Log
 from events.memory_log import MemoryLog
 from producers.case import Actor
 from producers.importing import BATCH, Import, Imported
@@ -23,7 +23,7 @@ from producers.publisher import Publisher
 NOW = 1_790_000_000_000
 
 
-async def run(log: MemoryLog, lines: Iterable[bytes]) -> Imported:
+async def run(log: Log, lines: Iterable[bytes]) -> Imported:
     clock = Clock(NOW)
     publisher = Publisher(log, clock)
     return await Import(log, publisher, Actor("import"), clock, lambda *_: None).run(lines)

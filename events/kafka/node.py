@@ -127,6 +127,7 @@ class Node:
         try:
             self._loop.run_until_complete(self._work())
         finally:
+            self._loop.run_until_complete(_ended())
             self._mirror.close()
             self._loop.close()
 
@@ -313,6 +314,14 @@ class Node:
     async def lag(self) -> Lag:
         """Say how far behind the mirror is."""
         return self._follower.lag()
+
+
+async def _ended() -> None:
+    """End what a producer whose broker is gone leaves behind in the event loop."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 def _settle(told: list[tuple["asyncio.Future[Any]", Places | Void | LogError]]) -> None:

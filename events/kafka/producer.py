@@ -19,6 +19,7 @@ from events.kafka.records import MOST_BYTES, Headers
 __all__ = ["Producer"]
 
 BATCH_BYTES = 1024 * 1024  # of small records that share a request while one is on its way
+BLOCKS_TOGETHER = 200  # blocks of keys, of 4 KiB each, that fit into such a request
 STOP_SECONDS = 2.0  # that a producer has to send what it holds before it is let go
 
 # The library warns of every lost connection; what it means for an append is told by its error.
@@ -67,10 +68,13 @@ class Producer:
     async def send_keys(self, topic: str, blocks: Sequence[tuple[bytes, bytes]]) -> None:
         """Send blocks of keys with their numbers and wait until the broker has them all."""
         producer = self._producer or await self._begin()
-        batch = producer.create_batch()
-        for number, block in blocks:
-            batch.append(key=number, value=block, timestamp=None)
-        await (await producer.send_batch(batch, topic, partition=0))
+        sent = []
+        for start in range(0, len(blocks), BLOCKS_TOGETHER):
+            batch = producer.create_batch()
+            for number, block in blocks[start : start + BLOCKS_TOGETHER]:
+                batch.append(key=number, value=block, timestamp=None)
+            sent.append(await producer.send_batch(batch, topic, partition=0))
+        await asyncio.gather(*sent)
 
     async def _begin(self) -> AIOKafkaProducer:
         async with self._starting:
