@@ -305,10 +305,11 @@ class Views:
                 self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
     def close(self) -> None:
-        """Let go of the file."""
-        if self._public is not None:
-            self._public.close()
-        self.connection.close()
+        """Let go of the file, once whoever is at work with it in a thread is done."""
+        with self.lock:
+            if self._public is not None:
+                self._public.close()
+            self.connection.close()
 
 
 _PUBLIC: Final = re.compile(r"public_(parts|naming|hidden|updates)_[0-9]+")

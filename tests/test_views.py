@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import apsw
@@ -241,3 +242,32 @@ async def test_a_readers_query_cannot_reach_the_rest(room: Newsroom) -> None:
     ):
         with pytest.raises((apsw.AuthError, apsw.SQLError, apsw.ReadOnlyError)):
             public.execute(attempt).fetchall()
+
+
+def test_views_are_not_closed_under_whoever_reads_them(tmp_path: Path) -> None:
+    """A worker that is stopped while it looks something up is let finish before the file goes."""
+    views = Views(f"{tmp_path}/views.db", lambda: 0)
+    at_it, go_on = threading.Event(), threading.Event()
+    found: list[object] = []
+
+    def wait(*_nothing: object) -> bool:
+        at_it.set()
+        return go_on.wait(10)
+
+    views.connection.create_scalar_function("wait", wait)
+
+    def look() -> None:
+        with views.lock:
+            found.append(views.connection.execute("SELECT wait()").get)
+
+    worker = threading.Thread(target=look)
+    closing = threading.Thread(target=views.close)
+    worker.start()
+    assert at_it.wait(10)
+    closing.start()
+    closing.join(0.1)
+    assert closing.is_alive()
+    go_on.set()
+    worker.join(10)
+    closing.join(10)
+    assert found == [1]
