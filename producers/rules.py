@@ -4,6 +4,7 @@ Each rule is a function that looks at a case and refuses it or lets it pass; `RU
 in which they are asked.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final
@@ -47,6 +48,8 @@ from producers.figure_rules import (
 
 __all__ = ["RULES"]
 
+# A correction of one alert would go to whoever got the other, if two could have one ref.
+_KEPT: Final = re.compile(r"alert-[0-9]+(\..*)?")
 # What a closed story still takes from the desk; and what is recorded of it by clock and machine.
 _AFTER_CLOSE: Final = (
     Corrected,
@@ -127,7 +130,11 @@ def the_record_is_the_houses(case: Case) -> None:
 def refs_are_free(case: Case) -> None:
     """A ref names one thing in a story, for ever."""
     seen: set[str] = set()
+    imported = case.development.filed_at is not None
     for ref, what in named_in(case.development):
+        if _KEPT.fullmatch(ref) and not imported:
+            wanted = "another than alert-N, which are the policy's own"
+            raise Refused("ref-kept", "ref", wanted, ref)
         if ref in case.desk:
             raise Refused("ref-free", "ref", f"a new ref for this {what}", case.named(ref))
         if ref in seen:

@@ -1430,4 +1430,20 @@ PLANTED = [
         "            except LogDamaged as failure:  # whatever",
         "a proof that ended in a fault was tried for ever and the log called sound",
     ),
+    Planted(
+        "The refs of the policy's alerts are its own",
+        "test_desk_refs.py::test_refs_of_the_policy_are_its_own[alert-3]",
+        "producers/rules.py",
+        "if _KEPT.fullmatch(ref) and not imported:",
+        "if False:",
+        "the desk could give an alert the ref that the policy would give to another",
+    ),
+    Planted(
+        "Views are not closed under whoever reads them",
+        "test_views.py::test_views_are_not_closed_under_whoever_reads_them",
+        "consumers/views.py",
+        'is at work with it in a thread is done."""\n        with self.lock:',
+        'is at work with it in a thread is done."""\n        with contextlib.nullcontext():',
+        "a worker that was stopped lost its file while it read",
+    ),
 ]

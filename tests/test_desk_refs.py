@@ -47,3 +47,13 @@ def test_one_person_alerts_unless_it_is_a_flash() -> None:
     story.file("quote-added", ref="Q")
     story.file("alert-issued", alert=ALERT)
     story.file("alert-suppressed", alert=ALERT | {"ref": "A2", "level": "flash"})
+
+
+@pytest.mark.parametrize("ref", ["alert-3", "alert-12.2", "alert-3.overdue"])
+def test_refs_of_the_policy_are_its_own(ref: str) -> None:
+    """Nobody gives the ref that the policy will give to an alert of its own."""
+    story = opened()
+    story.file("quote-added", ref="Q")
+    refused("ref-kept", lambda: story.file("quote-added", ref=ref))
+    refused("ref-kept", lambda: story.file("alert-issued", alert=ALERT | {"ref": ref}))
+    story.file("quote-added", ref="alert-three")
