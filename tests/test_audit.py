@@ -76,6 +76,44 @@ async def test_any_change_is_reported_with_its_place(
     assert raised.value.position == position
 
 
+STRAY = (
+    "INSERT INTO events SELECT {}, 'z', 1, x'01a2', kind, schema, recorded_ms, envelope, body, "
+    "body_nonce, private, private_nonce FROM events WHERE position = 5"
+)
+
+
+@pytest.mark.parametrize("position", [-5, 0, 11, 12, 1_000, 2**63 - 1])
+async def test_a_row_outside_of_the_tree_is_reported(sound: Path, position: int) -> None:
+    """No row of the table of events escapes, wherever it was put."""
+    tamper(sound, STRAY.format(position))
+    with pytest.raises(LogDamaged, match=f"position {position} "):
+        await proof(sound)
+
+
+@pytest.mark.parametrize(
+    ("statement", "position"),
+    [
+        ("UPDATE events SET recorded_ms = 9223372036854775807 WHERE position = 5", 5),
+        ("UPDATE events SET recorded_ms = -9223372036854775808 WHERE position = 5", 5),
+        ("UPDATE tree SET recorded_ms = 9223372036854775807", 0),
+        ("UPDATE tree SET recorded_ms = -9223372036854775808", 0),
+        ("UPDATE events SET envelope = CAST('[]' AS BLOB) WHERE position = 5", 5),
+        ("UPDATE events SET envelope = CAST('1' AS BLOB) WHERE position = 5", 5),
+        ("UPDATE events SET story = CAST(x'ff' AS TEXT) WHERE position = 5", 5),
+        ("UPDATE events SET kind = CAST(x'ff' AS TEXT) WHERE position = 5", 5),
+        ("DROP TABLE remains", 0),
+    ],
+)
+async def test_what_no_log_would_hold_is_damage_too(
+    sound: Path, statement: str, position: int
+) -> None:
+    """Times of no calendar, envelopes of no form, bytes of no text: damage with its place."""
+    tamper(sound, statement)
+    with pytest.raises(LogDamaged) as raised:
+        await proof(sound)
+    assert raised.value.position == position
+
+
 async def test_swapped_events_are_found(sound: Path) -> None:
     """Two events that change places are noticed at the first of them."""
     tamper(sound, "UPDATE events SET position = -5 WHERE position = 5")

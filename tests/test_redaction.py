@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,7 +16,9 @@ from serving import served
 
 from consumers.alerts.policy import load
 from consumers.audit import export as exporting
+from consumers.audit import verify as verifying
 from consumers.audit.stand_alone import Refusal, check
+from consumers.audit.verify import verify
 from consumers.rebuild import rebuild
 from dateline.cli.run import run
 from dateline.commands.auditing import wanted_export
@@ -136,6 +138,77 @@ async def test_a_second_redaction_leaves_nothing_of_the_first(
     file = tmp_path / "log.jsonl.gz"
     await exporting.write(room.auditor, wanted, str(file), lambda *_: None)
     assert check(str(file)).erased >= 4
+
+
+@pytest.mark.parametrize("target", ["Q", "R"])
+async def test_a_log_is_proved_while_words_are_redacted(
+    log: Log, clock: Clock, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    """Words that are redacted while the log is read are no damage, before the reader or behind."""
+    monkeypatch.setattr(verifying, "TOLD_EVERY", 6)
+    publisher = Publisher(log, clock)
+    await filed(publisher, "story-opened", title="A story")
+    await filed(publisher, "quote-added", ref="Q", body=BODY, private={"notes": NOTES})
+    await log.append("b", [note(f"note {number}") for number in range(600)])
+    await filed(publisher, "quote-added", ref="R", body=CORRECTED, private={"notes": NOTES})
+    waits = 0
+
+    async def pause() -> None:
+        nonlocal waits
+        waits += 1
+        if waits in (1, 3):
+            fields = ["body"] if waits == 1 else ["private"]
+            await filed(publisher, "redacted", target=target, fields=fields, **LAW)
+
+    proved = await verify(log, lambda *_: None, None, pause)
+    assert (proved.events, proved.erased) == (605, 2)  # the first redaction restates what is left
+    assert (await verify(log, lambda *_: None)).erased == 2
+
+
+async def test_a_log_that_grows_meanwhile_is_not_read_for_ever(
+    log: Log, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nothing explains is damage, however many events come in while the log is read."""
+    monkeypatch.setattr(verifying, "TOLD_EVERY", 1)
+    publisher = Publisher(log, clock)
+    await story(publisher)
+    held = log.remains
+
+    async def more() -> Mapping[int, bytes]:
+        await log.append("b", [note("one more")])
+        return {**await held(), 2: b"{}"}
+
+    monkeypatch.setattr(log, "remains", more)
+    with pytest.raises(LogDamaged, match="position 2"):
+        async with asyncio.timeout(30):
+            await verify(log, lambda *_: None)
+
+
+async def test_words_that_were_put_back_are_reported(tmp_path: Path, clock: Clock) -> None:
+    """A redacted body that stands again, with its nonce and all, is damage with its position."""
+    url = f"sqlite:///{tmp_path}/news.db"
+    async with newsroom(url, clock) as room:
+        await story(room)
+        before = [event async for event in room.log.read_sealed()][1]
+        await filed(room, "redacted", target="Q", fields=["body", "private"], **LAW)
+        await room.auditor.verify(lambda *_: None)
+    for parts in ("body", "private"):
+        raw = apsw.Connection(str(tmp_path / "news.db"))
+        for (name,) in raw.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'"):
+            raw.execute(f"DROP TRIGGER {name}")
+        erased = raw.execute(f"SELECT {parts}, {parts}_nonce FROM events WHERE position = 2").get
+        assert erased == (None, None)
+        put = f"UPDATE events SET {parts} = ?, {parts}_nonce = ? WHERE position = 2"
+        raw.execute(put, (getattr(before, parts), getattr(before, f"{parts}_nonce")))
+        if parts == "body":
+            raw.execute("DELETE FROM remains WHERE position = 2")
+        raw.close()
+        async with newsroom(url, clock) as room:
+            with pytest.raises(LogDamaged, match=r"position 2 .* put back"):
+                await room.auditor.verify(lambda *_: None)
+        raw = apsw.Connection(str(tmp_path / "news.db"))
+        raw.execute(f"UPDATE events SET {parts} = NULL, {parts}_nonce = NULL WHERE position = 2")
+        raw.close()
 
 
 async def test_nothing_under_a_legal_hold_is_erased(room: Newsroom) -> None:

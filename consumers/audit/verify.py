@@ -4,14 +4,14 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import orjson
 
 from events.codec import canonical
 from events.envelope import Sealed, commit, instant
 from events.errors import LogDamaged
-from events.log import ERASES, Log
+from events.log import ERASES, Head, Log
 from events.tree import Frontier
 
 __all__ = ["Verified", "verify"]
@@ -70,29 +70,66 @@ async def _verify(
         raise LogDamaged(
             log.url, head.size + 1, f"{max(kept)} events, as were there before", f"{head.size}"
         )
-    async for event in log.read_sealed(upto=head.size):
+    before = await _read_on(log, run, head, progress, pause)
+    while before:
+        # Words may be erased while the log is read: the redaction that says so is past its end.
+        head = await log.head()
+        now = await _read_on(log, run, head, progress, pause)
+        for position in sorted(before & now.keys()):
+            raise LogDamaged(log.url, position, *now[position])
+        before = now
+    progress(run.size, head.size)
+    return Verified(run.size, run.root().hex(), len(run.versions), run.erased)
+
+
+async def _read_on(
+    log: Log, run: "_Run", head: Head, progress: Progress, pause: Pause | None
+) -> "Doubts":
+    """Read on up to a head, hold it against that, and give what only later events may explain."""
+    async for event in log.read_sealed(run.size, upto=head.size):
         run.take(event)
         if run.size % TOLD_EVERY == 0:
             progress(run.size, head.size)
             if pause is not None:
                 await pause()
-    root = run.root()
     if run.size != head.size:
         raise LogDamaged(log.url, run.size + 1, f"{head.size} events", f"{run.size}")
-    # Read before the head: what was appended meanwhile stands in the tree by then.
-    beyond = [event.position async for event in log.read_sealed(head.size, upto=head.size + 1)]
-    if beyond and (await log.head()).size < beyond[0]:
-        raise LogDamaged(log.url, beyond[0], "no event past the tree", "one")
+    root = run.root()
     if root != head.root:
         raise LogDamaged(log.url, 0, f"tree root {head.root.hex()}", root.hex())
     if run.last_ms != head.recorded_ms:
-        last = instant(run.last_ms)
-        raise LogDamaged(
-            log.url, 0, f"the time of the last event, {last}", instant(head.recorded_ms)
-        )
-    run.hold_remains(await log.remains())
-    progress(run.size, head.size)
-    return Verified(run.size, root.hex(), len(run.versions), run.erased)
+        expected = f"the time of the last event, {_at(run.last_ms)}"
+        raise LogDamaged(log.url, 0, expected, _at(head.recorded_ms))
+    for (story, version), redaction in run.standing().items():
+        run.take_again(await _again(log, story, version), redaction)
+    return run.doubts(await log.remains())
+
+
+async def _again(log: Log, story: str, version: int) -> Sealed:
+    """Give an event as it is stored now; it was whole when it was read."""
+    async for event in log.read_versions(story, version - 1):
+        async for sealed in log.read_sealed(event.position - 1, upto=event.position):
+            return sealed
+    raise LogDamaged(log.url, 0, f"version {version} of {story}, which was there", "none")
+
+
+Doubts = dict[int, tuple[str, str]]
+"""By position, what was expected there and what was found."""
+
+
+class Erasure(NamedTuple):
+    """What a redaction erases of a version: its body but for what remains, and its private part."""
+
+    version: int
+    remains: bytes | None
+    private: bool
+
+    @classmethod
+    def of(cls, stated: dict[str, Any]) -> Self:
+        """Read it as the redaction has it."""
+        remains = stated.get("remains")
+        left = None if remains is None else remains.encode()
+        return cls(stated["version"], left, bool(stated.get("private")))
 
 
 class _Run:
@@ -107,6 +144,8 @@ class _Run:
         self.last_ms = 0
         self._missing: dict[tuple[str, int, str], int] = {}
         self._said: dict[int, bytes] = {}  # what is left of erased bodies, by position
+        self._excused: set[tuple[str, int]] = set()  # whose private part may be missing
+        self._standing: dict[tuple[str, int], tuple[int, Erasure]] = {}
         self._tree = Frontier()
         self._leaves: list[bytes] = []  # not in the tree yet: many at a time cost less
 
@@ -123,7 +162,7 @@ class _Run:
         self.last_ms = event.recorded_ms
         self.size = size
         if event.kind == ERASES and event.body is not None:
-            self._note_erased(event.story, event.body)
+            self._note_erased(event, event.body)
         self._leaves.append(event.envelope)
         if size in self._kept:
             self._hold_against(self._kept[size])
@@ -138,24 +177,64 @@ class _Run:
         if event.private is None:
             self._missing[*place, "private"] = event.position
 
-    def _note_erased(self, story: str, redaction: bytes) -> None:
-        """Contents may be missing where a later event of the story says that they were erased."""
-        for erasure in orjson.loads(redaction).get("erases", ()):
-            body, private = ((story, erasure["version"], part) for part in ("body", "private"))
-            if "remains" in erasure and body in self._missing:
-                self._said[self._missing[body]] = erasure["remains"].encode()
-                self._missing.pop(private, None)  # some logs keep both under one key
+    def _note_erased(self, event: Sealed, redaction: bytes) -> None:
+        """Contents are missing where a later event of the story says that they were erased."""
+        try:
+            erasures = [Erasure.of(each) for each in orjson.loads(redaction).get("erases", ())]
+        except (AttributeError, KeyError, TypeError, ValueError):
+            expected = "a redaction that says what it erases"
+            raise LogDamaged(self._url, event.position, expected, "another") from None
+        for erasure in erasures:
+            place = (event.story, erasure.version)
+            if erasure.remains is None:
+                continue
+            self._excused.add(place)  # some logs keep both parts under one key
+            if (*place, "body") in self._missing:
+                self._said[self._missing[*place, "body"]] = erasure.remains
+            if self._stands(place, erasure):
+                self._standing[place] = (event.position, erasure)
 
-    def hold_remains(self, remains: Mapping[int, bytes]) -> None:
-        """Hold what is missing, and what readers are given of it, against the redactions."""
-        for (_, _, part), position in sorted(self._missing.items(), key=lambda each: each[1]):
-            if position not in self._said:
-                expected = f"its {part}, or an event that redacted it"
-                raise LogDamaged(self._url, position, expected, "neither")
-        for position in sorted({*remains, *self._said}):
+    def _stands(self, place: tuple[str, int], erasure: "Erasure") -> bool:
+        gone = [(*place, part) in self._missing for part in ("body", "private")]
+        return not (gone[0] and (gone[1] or not erasure.private))
+
+    def standing(self) -> "dict[tuple[str, int], tuple[int, Erasure]]":
+        """Give what was whole when it was read though a redaction that was read says otherwise.
+
+        Each is given once, by story and version, with the redaction's position and what it erases.
+        """
+        found, self._standing = self._standing, {}
+        return found
+
+    def take_again(self, event: Sealed, redaction: "tuple[int, Erasure]") -> None:
+        """Hold an event against the redaction of it: by now what it erases is gone."""
+        position, erasure = redaction
+        if event.body is not None or (erasure.private and event.private is not None):
+            expected = f"nothing of what the event at position {position} erased"
+            raise LogDamaged(self._url, event.position, expected, "it, put back")
+        place = (event.story, event.version)
+        if not any((*place, part) in self._missing for part in ("body", "private")):
+            self.erased += 1
+        self._missing[*place, "body"] = event.position
+        if erasure.remains is not None:
+            self._said[event.position] = erasure.remains
+        if event.private is None:
+            self._missing[*place, "private"] = event.position
+
+    def doubts(self, remains: Mapping[int, bytes]) -> "Doubts":
+        """Hold what is missing, and what readers are given of it, against the redactions.
+
+        Gives by position what was expected and found instead.
+        """
+        found: Doubts = {}
+        for position in {*remains, *self._said}:
             if remains.get(position) != self._said.get(position):
-                expected = "what the redaction left of its body"
-                raise LogDamaged(self._url, position, expected, "something else")
+                found[position] = ("what the redaction left of its body", "something else")
+        for (*place, part), position in self._missing.items():
+            excused = position in self._said if part == "body" else tuple(place) in self._excused
+            if not excused:
+                found[position] = (f"its {part}, or an event that redacted it", "neither")
+        return found
 
     def root(self) -> bytes:
         """Give the root over all that was taken."""
@@ -206,7 +285,13 @@ def _is_sound(event: Sealed, version: int) -> bool:
     )
 
 
-_at: Final = lru_cache(maxsize=64)(instant)  # a commit's events share their time
+@lru_cache(maxsize=64)  # a commit's events share their time
+def _at(recorded_ms: int) -> str:
+    """Give a moment as envelopes have it; one that no calendar has, in milliseconds."""
+    try:
+        return instant(recorded_ms)
+    except (OSError, OverflowError, ValueError):
+        return f"{recorded_ms} ms"
 
 
 @lru_cache(maxsize=4_096)
@@ -234,6 +319,8 @@ def _check(url: str, event: Sealed, version: int, last_ms: int) -> None:
         exact = canonical(envelope) == event.envelope
     except (orjson.JSONDecodeError, UnicodeDecodeError):
         raise LogDamaged(url, event.position, "an envelope in JSON", "other bytes") from None
+    if not isinstance(envelope, dict):
+        raise LogDamaged(url, event.position, "an envelope: a JSON object", "another value")
     if not exact:
         raise LogDamaged(url, event.position, "an envelope in canonical JSON", "other bytes")
     stored = {
@@ -242,7 +329,7 @@ def _check(url: str, event: Sealed, version: int, last_ms: int) -> None:
         "version": event.version,
         "kind": event.kind,
         "schema": event.schema,
-        "recorded_at": instant(event.recorded_ms),
+        "recorded_at": _at(event.recorded_ms),
         "id": _uuid(event.id),
     }
     for name, value in stored.items():
@@ -251,9 +338,8 @@ def _check(url: str, event: Sealed, version: int, last_ms: int) -> None:
     if event.version != version:
         raise LogDamaged(url, event.position, f"version {version}", f"version {event.version}")
     if event.recorded_ms < last_ms:
-        raise LogDamaged(
-            url, event.position, f"a time not before {instant(last_ms)}", instant(event.recorded_ms)
-        )
+        expected = f"a time not before {_at(last_ms)}"
+        raise LogDamaged(url, event.position, expected, _at(event.recorded_ms))
     for label, nonce, content in (
         ("body", event.body_nonce, event.body),
         ("private", event.private_nonce, event.private),

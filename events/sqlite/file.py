@@ -155,6 +155,8 @@ def explain(url: str, error: apsw.Error, *, reading: bool = False) -> LogError:
         return LogDamaged(url, 0, "a Dateline log", "a file that is no database")
     if isinstance(error, apsw.CorruptError):
         return LogDamaged(url, 0, "a sound database file", str(error))
+    if isinstance(error, apsw.SQLError) and "no such" in str(error):
+        return LogDamaged(url, 0, "every table of a log", str(error))
     if isinstance(error, apsw.CantOpenError):
         return LogUnavailable(url, "the file cannot be opened", reading=reading)
     return LogUnavailable(url, str(error), reading=reading)

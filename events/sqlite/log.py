@@ -35,6 +35,10 @@ _READ: Final = (
     "SELECT position, story, version, recorded_ms, envelope, kind, schema, coalesce(body, "
     "(SELECT remains.body FROM remains WHERE remains.position = events.position)) FROM events"
 )
+_STRAY: Final = (
+    "SELECT coalesce((SELECT min(position) FROM events WHERE position < 1), "
+    "(SELECT min(position) FROM events WHERE position > (SELECT size FROM tree)))"
+)
 _END: Final = (1 << 63) - 1  # SQLite's last position
 _T = TypeVar("_T")
 
@@ -219,10 +223,13 @@ class SqliteLog:
     async def check(self) -> None:
         """See `events.log.Log.check`. SQLite does it in a thread of its own, beside other work."""
 
-        def look(connection: apsw.Connection) -> str:
-            return str(connection.execute("PRAGMA integrity_check(events)").get)
+        def look(connection: apsw.Connection) -> tuple[int | None, str]:
+            stray = connection.execute(_STRAY).get
+            return stray, str(connection.execute("PRAGMA integrity_check(events)").get)
 
-        found = await self._run(look)
+        stray, found = await self._run(look)
+        if stray is not None:
+            raise LogDamaged(self.url, stray, "no event outside of the tree", "one")
         if found != "ok":
             raise LogDamaged(self.url, 0, "a table that its indexes agree with", found)
 
@@ -289,6 +296,10 @@ class SqliteLog:
                 connection.pragma("query_only", value=True)
             try:
                 return work(connection)
+            except UnicodeDecodeError:
+                expected = "a story and a kind in UTF-8"
+                at = _not_text(connection)
+                raise LogDamaged(self.url, at, expected, "other bytes") from None
             finally:
                 self._readers.put(connection)
         except apsw.Error as error:
@@ -297,6 +308,17 @@ class SqliteLog:
     def _check_open(self) -> None:
         if self._closed:
             raise LogUnavailable(self.url, "it is closed")
+
+
+def _not_text(connection: apsw.Connection) -> int:
+    """Give the first position where story or kind are no text, 0 where all are."""
+    query = "SELECT position, CAST(story AS BLOB), CAST(kind AS BLOB) FROM events ORDER BY position"
+    for position, *texts in connection.execute(query):
+        try:
+            _ = [bytes(text).decode() for text in texts]
+        except UnicodeDecodeError:
+            return int(position)
+    return 0
 
 
 def _rows(
