@@ -83,22 +83,22 @@ async def as_of(
         The state as JSON, None when there was no such story.
     """
     known: Parts = {}
-    last = ""
+    last_ms = 0
     async for event in log.read(upto=upto, story=story):
         known.update(evolve(known, event))
-        last = instant(event.recorded_ms)
+        last_ms = event.recorded_ms
     parts = known
     if occurred_by is not None:
-        parts, last = {}, ""
+        parts, last_ms = {}, 0
         async for event in log.read(upto=upto, story=story):
             if happened_by(event, known, occurred_by):
                 parts.update(evolve(parts, event))
-                last = instant(event.recorded_ms)
+                last_ms = event.recorded_ms
         parts = {key: part for key, part in parts.items() if _about_what_is_there(parts, part)}
     if public:
         parts = await _still_public(log, story, upto, known, parts)
     sections, lead = sections_of(parts, public=public)
-    return document(sections, lead, upto, now or last, public=public)
+    return document(sections, lead, upto, now or instant(last_ms), public=public)
 
 
 def _about_what_is_there(parts: Parts, part: Part) -> bool:

@@ -5,7 +5,6 @@ once, for filing, correcting, holding, releasing and withdrawing alike; the desk
 (`producers.desk`).
 """
 
-from collections import Counter
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -176,22 +175,22 @@ def in_sight(find: Find, ref: str) -> bool:
 
 def _mentioned(find: Find, before: Item | None, after: Item) -> Parts:
     """Count the people and places of a development in, and those that it no longer names out."""
-    times: Counter[str] = Counter()
-    public_times: Counter[str] = Counter()
-    for item, sign in ((before, -1), (after, 1)):
-        if item is not None:
-            for key in dict.fromkeys((*item.people, *item.places)):
-                times[key] += sign * (not item.release.withdrawn)
-                public_times[key] += sign * item.public
     changed: Parts = {}
-    for key, more in times.items():
-        part = find(key)
-        now = part if isinstance(part, Mention) else Mention(key, 0, 0, after.position)
-        if more or public_times[key]:
-            changed[key] = replace(
-                now, times=now.times + more, public_times=now.public_times + public_times[key]
-            )
-    return changed
+    for item, sign in ((before, -1), (after, 1)):
+        if item is None or not (item.people or item.places):
+            continue
+        more, in_public = sign * (not item.release.withdrawn), sign * item.public
+        for key in dict.fromkeys((*item.people, *item.places)):
+            now = changed.get(key) or find(key)
+            times, public_times, position = 0, 0, after.position
+            if isinstance(now, Mention):
+                times, public_times, position = now.times, now.public_times, now.position
+            changed[key] = Mention(key, times + more, public_times + in_public, position)
+    return {key: part for key, part in changed.items() if part != (find(key) or _unnamed(part))}
+
+
+def _unnamed(mention: Part) -> Part:
+    return Mention(mention.key, 0, 0, mention.position)
 
 
 def counted_in(find: Find, ref: str, part_of: str | None) -> Parts:

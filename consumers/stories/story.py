@@ -7,7 +7,7 @@ any moment) and the view on disk (`consumers.stories.projection`), which is why 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, assert_never
+from typing import assert_never
 
 from consumers.stories.corrected import correct, redact, refile
 from consumers.stories.parts import (
@@ -166,31 +166,36 @@ def _moved(
     """The heading after an event: where the story is now, and where it is for the public."""
     own = changed.get("")
     heading = own if isinstance(own, Heading) else heading
-    at = event.recorded_at
-    moved: dict[str, Any] = {"version": event.version, "position": event.position}
-    moved["recorded_at"] = at
+    at, title, status, opening = event.recorded_at, heading.title, heading.status, heading.opening
     match event.development:
         case StoryOpened(title=title):
-            moved |= {"title": title, "opening": event.development.ref or f"d{event.version}"}
+            opening = event.development.ref or f"d{event.version}"
         case StoryClosed():
-            moved["status"] = "closed"
+            status = "closed"
         case StoryReopened():
-            moved["status"] = "open"
-    ref = moved.get("opening", heading.opening) or ""
-    opening = changed.get(ref) or parts.get(ref)
-    public = moved["public"] = isinstance(opening, Item) and opening.public
+            status = "open"
+    opened = changed.get(opening or "") or parts.get(opening or "")
+    public = isinstance(opened, Item) and opened.public
     seen = isinstance(event.development, StoryClosed | StoryReopened) or any(
         part.public or (key in parts and parts[key].public) for key, part in changed.items() if key
     )
-    if public and (seen or not heading.public):
-        moved |= {
-            "first_seen": heading.first_seen or [event.position, at],
-            "public_version": event.version,
-            "public_position": event.position,
-            "public_recorded_at": at,
-            "public_title": moved.get("title", heading.title),
-        }
-    return replace(heading, **moved)  # once: every event of every story comes by here
+    shown = public and (seen or not heading.public)
+    # Made anew rather than replaced in part: every event of every story comes by here.
+    return Heading(
+        story=heading.story,
+        title=title,
+        status=status,
+        opening=opening,
+        version=event.version,
+        position=event.position,
+        recorded_at=at,
+        public=public,
+        public_version=event.version if shown else heading.public_version,
+        public_position=event.position if shown else heading.public_position,
+        public_recorded_at=at if shown else heading.public_recorded_at,
+        public_title=title if shown else heading.public_title,
+        first_seen=heading.first_seen or ([event.position, at] if shown else None),
+    )
 
 
 def _alerted(find: Find, event: Recorded, decision: AlertDecision) -> Parts:
