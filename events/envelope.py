@@ -132,6 +132,7 @@ class Recorded(NamedTuple):
         return found
 
 
+@lru_cache(maxsize=64)  # the events of a commit share their time, and one event asks often
 def instant(milliseconds: int) -> str:
     """Write milliseconds since 1970 as RFC 3339 in UTC with three decimals."""
     seconds, thousandths = divmod(milliseconds, 1000)

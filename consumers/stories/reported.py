@@ -86,8 +86,13 @@ def _item(event: Recorded, news: News) -> Item:
         include={"occurred", "attribution", "links", "media", "filed_at", "embargo_until"},
     )
     occasion = _occasion_of(news)
-    response = news.response if isinstance(news, ResponseAwaited | LetterSent) else None
-    resolves = news.resolves if isinstance(news, ResponseReceived | ResponseDeclined) else None
+    response: Awaited | None = None
+    resolves: str | None = None
+    match news:
+        case ResponseAwaited(response=response) | LetterSent(response=response):
+            pass
+        case ResponseReceived(resolves=resolves) | ResponseDeclined(resolves=resolves):
+            pass
     return Item(
         ref=news.ref or f"d{event.version}",
         kind=news.kind,

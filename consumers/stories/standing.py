@@ -55,9 +55,10 @@ def led_to(find: Find, before: Item | Conflict | None, after: Item | Conflict, a
         return
     earlier = before if isinstance(before, Item) else None
     yield from _waited(find, earlier, after)
-    for ref in dict.fromkeys(each for item in (earlier, after) if (each := _revises(item))):
-        yield from _touching(find, ref, after)
-        yield _counted(find, ref, before, after, at)
+    for ref in dict.fromkeys((_revises(earlier), _revises(after))):
+        if ref is not None:
+            yield from _touching(find, ref, after)
+            yield _counted(find, ref, before, after, at)
     yield _mentioned(find, earlier, after)
 
 

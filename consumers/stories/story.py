@@ -167,16 +167,17 @@ def _moved(
     own = changed.get("")
     heading = own if isinstance(own, Heading) else heading
     at, title, status, opening = event.recorded_at, heading.title, heading.status, heading.opening
+    seen = False
     match event.development:
         case StoryOpened(title=title):
             opening = event.development.ref or f"d{event.version}"
         case StoryClosed():
-            status = "closed"
+            status, seen = "closed", True
         case StoryReopened():
-            status = "open"
+            status, seen = "open", True
     opened = changed.get(opening or "") or parts.get(opening or "")
     public = isinstance(opened, Item) and opened.public
-    seen = isinstance(event.development, StoryClosed | StoryReopened) or any(
+    seen = seen or any(
         part.public or (key in parts and parts[key].public) for key, part in changed.items() if key
     )
     shown = public and (seen or not heading.public)
