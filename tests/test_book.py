@@ -8,7 +8,7 @@ from pathlib import Path
 import apsw
 import pytest
 from conftest import Clock
-from filings import filed, note, opening
+from filings import ADA, filed, note, opening
 from serving import served
 
 from consumers.audit.duty import Schedule
@@ -16,6 +16,7 @@ from dateline.cli.run import run
 from dateline.server import Outside
 from dateline.wiring import newsroom
 from events.errors import BookDamaged, LogDamaged
+from producers.intake import take
 
 EVENTS = 300  # more than a tile
 NEVER = Outside(schedule=Schedule(events=10_000, within=1_000, look=0.01))
@@ -165,3 +166,46 @@ async def test_a_proof_of_tomorrow_puts_off_none_of_today(url: str, clock: Clock
         async with served(room, outside=SOON), asyncio.timeout(10):
             while (proved := room.auditor.book.proved()) is None or proved.proved_ms > clock.now:  # noqa: ASYNC110 - another task writes it
                 await asyncio.sleep(0.01)
+
+
+async def test_redactions_that_the_book_lost_are_found_again(tmp_path: Path, clock: Clock) -> None:
+    """A redaction that was taken out of the book is followed up again once the log is verified."""
+    async with newsroom(f"sqlite:///{tmp_path}/news.db", clock) as room:
+        opens = {"story": "a", "kind": "story-opened", "title": "A", "headline": "It opens"}
+        await room.publisher.file(take(opens), ADA)
+        said = {"story": "a", "kind": "quote-added", "ref": "Q", "headline": "Said", "body": "x"}
+        await room.publisher.file(take(said), ADA)
+        law = {"reason_code": "court-order", "legal_basis": "a drill", "ordered_by": "a court"}
+        erasing = {"story": "a", "kind": "redacted", "target": "Q", "fields": ["body"], **law}
+        await room.publisher.file(take(erasing), ADA)
+        await room.cleaning.clean()
+        with room.auditor.book.transaction() as connection:
+            connection.execute("DELETE FROM redactions")
+        await room.auditor.verify(lambda *_: None)
+        assert [each.position for each in room.auditor.book.redactions(open_only=True)] == [3]
+        assert await room.cleaning.clean() == 1
+
+
+OTHERWISE = "DROP TRIGGER an_event_is_never_changed; CREATE TRIGGER an_event_is_never_changed"
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("DROP TRIGGER an_event_is_never_removed", "an_event_is_never_removed is missing"),
+        ("CREATE TABLE stray (x)", "stray is none of ours"),
+        (
+            f"{OTHERWISE} BEFORE UPDATE ON tree BEGIN SELECT 1; END",
+            "an_event_is_never_changed is another",
+        ),
+    ],
+)
+async def test_safeguards_that_were_taken_away_are_told(
+    url: str, tmp_path: Path, statement: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The doctor says which of the log's own triggers is missing, another, or of somebody else."""
+    raw = apsw.Connection(str(tmp_path / "news.db"))
+    raw.execute(statement)
+    raw.close()
+    assert await asyncio.to_thread(run, ["doctor", "--log", url]) == 1
+    assert words in capsys.readouterr().out

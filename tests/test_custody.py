@@ -181,7 +181,8 @@ async def test_changes_of_other_keys_lead_nowhere(
     assert b"another.example" not in gzip.decompress(Path(file).read_bytes()).splitlines()[0]
     kept = tmp_path / "kept"
     kept.write_text(old.note)
-    assert await auditing.verify(room, None, str(kept), json=False) == 0
+    for key in (None, str(room.auditor.keyring.public)):
+        assert await auditing.verify(room, key, str(kept), json=False) == 0
     assert "positions 3, 5" in capsys.readouterr().err
 
 
@@ -353,3 +354,51 @@ async def test_a_clock_that_is_moved_changes_no_answer(
         assert await room.log.position_at(asked) == position
     assert await replay(room.log, "a", position) == before
     assert (await room.auditor.verify(lambda *_: None)).events == 5
+
+
+@pytest.mark.parametrize(
+    ("until", "since", "words"),
+    [
+        ("99", None, "a position up to 7; found 99"),
+        ("2099-01-01T00:00:00Z", None, "a time up to now"),
+        ("2099-01-01", None, "a time up to now"),
+        ("3", "5", "a moment before 3; found 5"),
+    ],
+)
+async def test_a_moment_that_has_not_been_is_not_shown(
+    room: Newsroom, clock: Clock, until: str, since: str | None, words: str
+) -> None:
+    """Nothing is run again up to a moment that is still to come, or from one that came later."""
+    await lived(room, clock)
+    with pytest.raises(Refused, match="moment") as refused:
+        await auditing.replay(room, until, since, None, json=True)
+    assert words in str(refused.value)
+    assert await auditing.replay(room, f"{room.now():%Y-%m-%d}", "3", None, json=True) == 0
+
+
+async def test_a_moment_is_final_once_something_was_recorded_after_it(
+    room: Newsroom, clock: Clock
+) -> None:
+    """What is said of a moment changes no more when an event was recorded after it."""
+    await filed(room, "story-opened", title="A")
+    began = clock.now
+    moment_ = began + 15 * MINUTE
+    clock.now = began + 30 * MINUTE
+    await filed(room, "quote-added", ref="Q")
+    assert await room.log.position_at(moment_) == 1
+    for now in (began - 90 * MINUTE, began, began + MINUTE):
+        clock.now = now
+        await filed(room, "quote-added")
+        assert await room.log.position_at(moment_) == 1
+
+
+async def test_a_report_on_a_page_is_told_in_json_too(
+    room: Newsroom, clock: Clock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever asks for a page and for JSON is told in JSON where the page is."""
+    await lived(room, clock)
+    page = str(tmp_path / "Q.html")
+    assert await auditing.report(room, "a", "Q", page, json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["file"] == page
+    assert told["steps"] > 3

@@ -166,8 +166,10 @@ class Auditor:
         """
         known = [self.book.proved(), self._last_signed()]
         own = {each.size: each.root for each in known if each is not None and each.size}
+        redactions: list[tuple[int, str]] = []
         try:
-            found = await verify(self.log, progress, {**own, **(kept or {})}, pause)
+            known_roots = {**own, **(kept or {})}
+            found = await verify(self.log, progress, known_roots, pause, redactions)
         except LogDamaged as damage:
             if damage.position:
                 raise
@@ -176,6 +178,7 @@ class Auditor:
             raise LogDamaged(self.log.url, position, damage.expected, damage.found) from None
         root = bytes.fromhex(found.root)
         self.book.remember(Proved(found.events, root, self._clock()))
+        self.book.note_redactions(redactions)  # whatever became of them in the book
         await self.catch_up()
         return found
 

@@ -40,6 +40,7 @@ async def verify(
     progress: Progress,
     kept: Mapping[int, bytes] | None = None,
     pause: Pause | None = None,
+    redactions: list[tuple[int, str]] | None = None,
 ) -> Verified:
     """Read the whole log and prove it; memory grows with the number of stories alone.
 
@@ -48,28 +49,24 @@ async def verify(
         progress: told how far it is.
         kept: roots that the log had at earlier sizes, by size; it must still begin so.
         pause: waited for now and then.
+        redactions: takes the position and story of each.
 
     Raises:
         LogDamaged: naming the first position at fault, 0 where that cannot be told.
     """
     checking = asyncio.create_task(log.check())
     try:
-        found = await _verify(log, progress, kept or {}, pause)
+        run = _Run(log.url, kept or {}, [] if redactions is None else redactions)
+        found = await _verify(log, run, progress, pause)
         await checking
     finally:
         checking.cancel()
     return found
 
 
-async def _verify(
-    log: Log, progress: Progress, kept: Mapping[int, bytes], pause: Pause | None
-) -> Verified:
+async def _verify(log: Log, run: "_Run", progress: Progress, pause: Pause | None) -> Verified:
     head = await log.head()
-    run = _Run(log.url, kept)
-    if kept and max(kept) > head.size:
-        raise LogDamaged(
-            log.url, head.size + 1, f"{max(kept)} events, as were there before", f"{head.size}"
-        )
+    run.expect_kept(head.size)
     before = await _read_on(log, run, head, progress, pause)
     while before:
         # Words may be erased while the log is read: the redaction that says so is past its end.
@@ -135,12 +132,15 @@ class Erasure(NamedTuple):
 class _Run:
     """One reading of the log, event by event."""
 
-    def __init__(self, url: str, kept: Mapping[int, bytes]) -> None:
+    def __init__(
+        self, url: str, kept: Mapping[int, bytes], redactions: list[tuple[int, str]]
+    ) -> None:
         self.size = 0
         self.versions: dict[str, int] = {}
         self.erased = 0
         self._url = url
         self._kept = kept
+        self._redactions = redactions
         self.last_ms = 0
         self._missing: dict[tuple[str, int, str], int] = {}
         self._said: dict[int, bytes] = {}  # what is left of erased bodies, by position
@@ -148,6 +148,13 @@ class _Run:
         self._standing: dict[tuple[str, int], tuple[int, Erasure]] = {}
         self._tree = Frontier()
         self._leaves: list[bytes] = []  # not in the tree yet: many at a time cost less
+
+    def expect_kept(self, size: int) -> None:
+        """Refuse a log that is shorter than one that was known before."""
+        known = max(self._kept, default=0)
+        if known > size:
+            expected = f"{known} events, as were there before"
+            raise LogDamaged(self._url, size + 1, expected, f"{size}")
 
     def take(self, event: Sealed) -> None:
         """Hold one event against what is known of those before it."""
@@ -161,8 +168,10 @@ class _Run:
         self.versions[event.story] = version
         self.last_ms = event.recorded_ms
         self.size = size
-        if event.kind == ERASES and event.body is not None:
-            self._note_erased(event, event.body)
+        if event.kind == ERASES:
+            self._redactions.append((event.position, event.story))
+            if event.body is not None:
+                self._note_erased(event, event.body)
         self._leaves.append(event.envelope)
         if size in self._kept:
             self._hold_against(self._kept[size])

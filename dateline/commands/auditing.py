@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime, time
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -46,7 +47,9 @@ async def verify(room: Newsroom, key: str | None, kept: str | None, *, json: boo
     """Prove the whole log, and that it goes on from what is known of it."""
     earlier = {}
     if kept is not None:
-        trusted = [verifier_key(key)] if key is not None else await room.auditor.keys()
+        trusted = await room.auditor.keys()
+        if key is not None and verifier_key(key) not in trusted:
+            trusted = [verifier_key(key)]  # of another machine, or from before all that is known
         head = checkpoint_in(open_note(_text(kept), trusted))
         earlier = {head.size: head.root}
     with printing.progress("verify") as told:
@@ -221,8 +224,10 @@ async def replay(
     room: Newsroom, until: str, since: str | None, story: str | None, *, json: bool
 ) -> int:
     """Show a moment again: JSON has one story a line."""
-    upto = await at(room.log, moment(until, room.now(), "until"))
-    earlier = None if since is None else await at(room.log, moment(since, room.now(), "since"))
+    upto = await _past(room, until, "until")
+    earlier = None if since is None else await _past(room, since, "since")
+    if earlier is not None and earlier > upto:
+        raise Refused("moment", "since", f"a moment before {until}", f"{since}")
     stories = [story] if story is not None else await replaying.stories_until(room.log, upto)
     reach = Reach(deliveries_path(room.log.url))
     for each in stories:
@@ -245,6 +250,21 @@ async def replay(
         else:
             _show_replay(found, changes)
     return DONE
+
+
+async def _past(room: Newsroom, text: str, field: str) -> int:
+    """Give the position of a moment that has been.
+
+    Raises:
+        Refused: it is no moment, or one that is still to come.
+    """
+    now, size = room.now(), (await room.log.head()).size
+    when, today = moment(text, now, field), (now.date(), time.max)  # a day is its last moment
+    if isinstance(when, int) and when > size:
+        raise Refused("moment", field, f"a position up to {size}", text)
+    if isinstance(when, datetime) and when > now and (when.date(), when.time()) != today:
+        raise Refused("moment", field, f"a time up to now, {now:%Y-%m-%dT%H:%M:%SZ}", text)
+    return await at(room.log, when)
 
 
 def _show_replay(found: Replay, changes: dict[str, list[Change]] | None) -> None:
@@ -278,7 +298,10 @@ async def report(room: Newsroom, story: str, ref: str, html: str | None, *, json
     found = await reporting.report(room.auditor, story, ref, reach)
     if html is not None:
         await asyncio.to_thread(Path(html).write_text, reporting.html(found), encoding="utf-8")
-        printing.line(f"{html}: {len(found.steps)} steps in the life of {ref}")
+        if json:
+            printing.show_json({"file": html, "steps": len(found.steps)})
+        else:
+            printing.line(f"{html}: {len(found.steps)} steps in the life of {ref}")
         return DONE
     if json:
         printing.show_json(found.shown())

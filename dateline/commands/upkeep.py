@@ -36,6 +36,7 @@ from events.sqlite.backup import (
     put_checkpoint,
     restore_log,
 )
+from events.sqlite.file import irregularities
 
 __all__ = ["backup", "doctor", "relay", "restore"]
 
@@ -153,6 +154,7 @@ async def doctor(url: str, *, json: bool) -> int:
         if path is None or await asyncio.to_thread(os.path.isfile, path):
             async with newsroom(url) as room:
                 findings += await _work(room)
+                findings += _safeguards(path) if path is not None else []
                 findings += await _mirror(room, url)
         else:
             findings.append(_finding("events", "none yet; the log is made by the first filing"))
@@ -203,6 +205,15 @@ def _disk(path: str) -> list[dict[str, Any]]:
         return [_finding("disk", f"expected folder {folder}; found none", risk=True)]
     free = shutil.disk_usage(folder).free
     return [_finding("disk", f"{free // 1024**2} MiB free", risk=free < LEAST_FREE)]
+
+
+def _safeguards(path: str) -> list[dict[str, Any]]:
+    """Say which of the triggers that keep events as they are were taken away or added to."""
+    try:
+        found = irregularities(path)
+    except apsw.Error as error:
+        found = [str(error)]
+    return [_finding("safeguards", "; ".join(found), risk=True)] if found else []
 
 
 async def _work(room: Newsroom) -> list[dict[str, Any]]:

@@ -14,11 +14,21 @@ import apsw
 
 from events.errors import LogDamaged, LogError, LogFull, LogUnavailable
 
-__all__ = ["begin_private", "connect", "explain", "identity", "patience", "patiently"]
+__all__ = [
+    "begin_private",
+    "connect",
+    "explain",
+    "identity",
+    "irregularities",
+    "patience",
+    "patiently",
+]
 
 BUSY_SECONDS = 30.0  # how long to wait for another process's commit; fsync on a tired disk is slow
 APPLICATION_ID = 0x44_4C_4E_45  # "DLNE", marks the file as a Dateline log
 FORMAT = 2  # `PRAGMA user_version` of the tables in sql/schema.sql
+
+COPIED: Final = "signed_checkpoint"  # the table that a copy has beside those of the log
 
 SHARED_MEMORY = 32 * 1024  # bytes of the -shm file, without which a log is not even read
 
@@ -117,6 +127,26 @@ def _create(connection: apsw.Connection, path: str) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def irregularities(path: str) -> list[str]:
+    """Say which of a log's tables and triggers are missing or others, and what is none of its own.
+
+    Raises:
+        apsw.Error: the file cannot be read.
+    """
+    query = "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    with contextlib.closing(apsw.Connection(":memory:")) as made:
+        made.execute(_SCHEMA)
+        expected = {str(name): sql for name, sql in made.execute(query)}
+    with contextlib.closing(apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)) as log:
+        log.set_busy_handler(patience)
+        found = {str(name): sql for name, sql in log.execute(query)}
+    return [
+        *(f"{name} is missing" for name in sorted(expected.keys() - found.keys())),
+        *(f"{n} is another" for n in sorted(expected) if n in found and found[n] != expected[n]),
+        *(f"{name} is none of ours" for name in sorted(found.keys() - expected.keys() - {COPIED})),
+    ]
 
 
 def patiently(work: Callable[[], object]) -> None:
