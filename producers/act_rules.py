@@ -30,9 +30,8 @@ from events.editorial import (
 )
 from events.errors import Refused
 from producers.case import Case, Rule
-from producers.correction_rules import corrections_match, standing_there
+from producers.correction_rules import corrections_match
 from producers.desk import Alerted, Claimed, Counted, Named, Standing
-from producers.erasing import PRIVATE
 
 __all__ = ["ACT_RULES"]
 
@@ -55,6 +54,8 @@ _NUMBERS: Final = re.compile(
     r"half|halves|thirds|quarters?|no|none|once|twice|thrice|double|triple|single)\b",
     re.IGNORECASE,
 )
+
+_WORD: Final = re.compile(r"[\w.:/-]+")
 
 
 def refiles_change_no_number(case: Case) -> None:
@@ -201,19 +202,18 @@ def holds_block_erasure(case: Case) -> None:
     """Nothing under a legal hold is erased, and a hold is placed or lifted once."""
     act = case.development
     match act:
-        case Redacted(target=ref, fields=paths):
+        case Redacted(target=ref):
+            if _WORD.fullmatch(act.reason_code) is None:
+                found = "several" if " " in act.reason_code.strip() else "something else"
+                raise Refused("reason-code", "reason_code", "one word, such as court-order", found)
             if act.erases is not None:
                 raise Refused("redact-erases", "erases", "none: the desk finds them", "some")
-            if case.standing(ref).legal_hold or _story_held(case):
+            if case.desk.get(ref) is None:
+                raise Refused("ref-known", "target", "a ref of this story", case.named(ref))
+            if case.desk.is_held(ref):
                 raise Refused("legal-hold", "target", "no legal hold", f"one on {ref}")
-            for n, path in enumerate(paths):
-                if path == PRIVATE:
-                    continue
-                found = standing_there(case, ref, path, f"fields.{n}")[2]
-                if not isinstance(found, str | None):
-                    raise Refused("redactable", f"fields.{n}", "a text", f"{found!r}"[:120])
         case LegalHoldPlaced(target=target) | LegalHoldLifted(target=target):
-            placed = _story_held(case) if target is None else case.standing(target).legal_hold
+            placed = case.desk.is_held(None) if target is None else case.standing(target).legal_hold
             if placed is isinstance(act, LegalHoldPlaced):
                 raise Refused(
                     "legal-hold",
@@ -223,10 +223,6 @@ def holds_block_erasure(case: Case) -> None:
                 )
         case _:
             return
-
-
-def _story_held(case: Case) -> bool:
-    return bool(case.desk.story and case.desk.story.legal_hold)
 
 
 def acts_take_effect_at_once(case: Case) -> None:

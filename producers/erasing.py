@@ -5,61 +5,79 @@ is left of them stands in the redaction itself, which is how a story can still b
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from html import escape, unescape
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from events.codec import canonical, decode
-from events.corrections import content_of, locate
-from events.developments import FigureRevised
-from events.editorial import Corrected, Erasure, Redacted, Refiled
+from events.editorial import Erasure, Redacted
 from events.envelope import Recorded
-from events.filing import Fact
-from events.vocabulary import Erased, Unknown
+from events.errors import Refused
+from events.redaction import CONTENTS, MARK, STAND_INS, Leaf, leaves
+from events.vocabulary import KINDS
+from producers.redactable import PRIVATE, Contents, named_in, ref_of
 
-__all__ = ["PRIVATE", "erasures"]
+__all__ = ["Held", "Stored", "erasures"]
 
-PRIVATE: Final = "private"
-"""The field that stands for an event's private part as a whole."""
+PROSE: Final = 16
+"""Characters from which words are looked for in the whole story; shorter ones are many."""
 
-MARK: Final = "[redacted]"
-NAMELESS: Final = "outlet"  # stands for words in a field that holds a name
-PROSE = 16  # characters from which words are looked for in the whole story; shorter ones are many
+Held = Callable[[str], bool]
+"""Whether what a ref names is under a legal hold."""
+
+
+class Stored(NamedTuple):
+    """What is stored of a story, by version: bodies, or their remains, and private parts."""
+
+    bodies: Mapping[int, bytes]
+    private: Mapping[int, bytes]
+
+
+class _Words(NamedTuple):
+    """What goes from an event: values by their path, texts wherever it holds them."""
+
+    paths: frozenset[str]
+    texts: frozenset[str]
+    prose: Sequence[str]
 
 
 def erasures(
-    redaction: Redacted,
-    events: Sequence[Recorded],
-    stored: Mapping[int, bytes],
-    standing: Iterable[str],
+    redaction: Redacted, events: Sequence[Recorded], stored: Stored, held: Held
 ) -> tuple[Erasure, ...]:
     """Give what is erased, in order of version.
 
     Args:
         redaction: the act, judged.
         events: the story so far.
-        stored: the body of each as it is stored, by version; of one that was erased, its remains.
-        standing: the words that stand in the fields now.
+        stored: what the log holds of it.
+        held: whether what a ref names is under a legal hold.
+
+    Raises:
+        Refused: a field holds nothing, or nothing that may be erased; the words stand where they
+            cannot be taken out; or something that holds them is under a legal hold.
     """
-    fields = [locate(redaction.target, field) for field in redaction.fields if field != PRIVATE]
-    held = list(_words_of(fields, events))
-    words = {*standing, *(text for _, text in held)}
-    prose = {text for text in words if len(text) >= PROSE}
-    # A short word stands in a thousand places; it is erased only by those who held the field.
-    wanted = {event.version: prose for event in events} | {version: words for version, _ in held}
-    left = {
-        event.version: _without(event, stored[event.version], wanted[event.version])
-        for event in events
-        if event.version in stored
-    }
-    hidden = _versions_of(redaction.target, events) if PRIVATE in redaction.fields else set()
-    bodies = {version: body for version, body in left.items() if body is not None}
+    contents = {version: orjson.loads(body) for version, body in stored.bodies.items()}
+    for content in contents.values():
+        content.pop("erases", None)
+    named = named_in(redaction, contents)
+    texts = _forms(each.leaf.value for each in named)
+    prose = sorted((text for text in texts if len(text) >= PROSE), key=len, reverse=True)
+    bodies: dict[int, str] = {}
     for event in events:
+        if event.version in stored.bodies:
+            paths = frozenset(each.leaf.path for each in named if each.version == event.version)
+            words = _Words(paths, texts if paths else frozenset(prose), prose)
+            left = _without(event, stored.bodies[event.version], words)
+            bodies |= {} if left is None else {event.version: left}
+    hidden = set(_hidden(redaction, contents, stored.private, prose))
+    _check_holds({*bodies, *hidden}, contents, held)
+    for version in hidden:
         # A log that keeps both parts of an event under one key can only erase it whole.
-        if event.version in hidden and event.version in stored:
-            bodies.setdefault(event.version, stored[event.version].decode())
+        if version in stored.bodies:
+            bodies.setdefault(version, stored.bodies[version].decode())
     for earlier in events:
-        bodies |= _restated(earlier, stored, bodies)
+        bodies |= _restated(earlier, stored.bodies, bodies)
     return tuple(
         Erasure(
             version=version,
@@ -70,72 +88,58 @@ def erasures(
     )
 
 
-def _words_of(
-    fields: Sequence[tuple[str, str]], events: Sequence[Recorded]
-) -> Iterator[tuple[int, str]]:
-    """Give the texts that the fields ever held, each with the version of the event that held it.
+def _forms(values: Iterable[Any]) -> frozenset[str]:
+    """Give texts as they stand in a line and in a body, which is HTML."""
+    texts = {value for value in values if isinstance(value, str)}
+    return frozenset({*texts, *(form(text) for text in texts for form in (unescape, _escaped))})
 
-    They were filed, corrected, refiled or revised.
+
+def _escaped(text: str) -> str:
+    return escape(text, quote=False)
+
+
+def _hidden(
+    redaction: Redacted, contents: Contents, private: Mapping[int, bytes], prose: Sequence[str]
+) -> Iterator[int]:
+    """Give the versions whose private part goes: it is named, or it holds the words."""
+    target = redaction.target
+    own = [version for version, content in contents.items() if ref_of(version, content) == target]
+    if PRIVATE in redaction.fields and not any(version in private for version in own):
+        found = f"{target} has no private part"
+        raise Refused("redact-something", "fields", "something to erase", found)
+    named = {PRIVATE, CONTENTS} & {*redaction.fields}
+    for version, part in private.items():
+        said = (str(leaf.value) for leaf in leaves(None, orjson.loads(part)))
+        if (named and version in own) or any(word in text for text in said for word in prose):
+            yield version
+
+
+def _check_holds(versions: Iterable[int], contents: Contents, held: Held) -> None:
+    """Refuse to erase anything of what is under a legal hold, or of an act about it.
+
+    Raises:
+        Refused: something is.
     """
-    for event in events:
-        development = event.development
-        if isinstance(development, Unknown | Erased):
-            continue
-        for ref, path in fields:
-            found: list[Any] = [
-                content_of(fact, path) for fact in _facts(event, ref) if _has(fact, path)
-            ]
-            match development:
-                case Corrected(target=target, field=field) if locate(target, field) == (ref, path):
-                    found += [development.old, development.new]
-                case Refiled(target=target) if target == ref and path in ("headline", "body"):
-                    found.append(getattr(development, path))
-                case FigureRevised(target=target, words=said) if target == ref and path == "words":
-                    found.append(said)
-            yield from ((event.version, text) for text in found if isinstance(text, str))
+    for version in sorted(versions):
+        content = contents.get(version, {})
+        for ref in (ref_of(version, content), content.get("target")):
+            if isinstance(ref, str) and held(ref):
+                wanted = "no legal hold on anything that holds the words"
+                raise Refused("legal-hold", "target", wanted, f"one on {ref}")
 
 
-def _facts(event: Recorded, ref: str) -> Iterator[Fact]:
-    """Give what an event brought under a ref."""
-    development = event.development
-    if isinstance(development, Unknown | Erased):
-        return
-    if (development.ref or f"d{event.version}") == ref:
-        yield development
-    brought = (
-        getattr(development, name, None) for name in ("response", "remarks", "letter", "post")
-    )
-    for fact in (*development.claims, *development.figures, *brought):
-        if isinstance(fact, Fact) and getattr(fact, "ref", None) == ref:
-            yield fact
-
-
-def _has(fact: Fact, path: str) -> bool:
-    try:
-        content_of(fact, path)
-    except KeyError:
-        return False
-    return True
-
-
-def _versions_of(ref: str, events: Iterable[Recorded]) -> set[int]:
-    return {
-        event.version
-        for event in events
-        if (getattr(event.development, "ref", None) or f"d{event.version}") == ref
-    }
-
-
-def _without(event: Recorded, body: bytes, words: set[str]) -> str | None:
+def _without(event: Recorded, body: bytes, words: _Words) -> str | None:
     """Give the body of an event without some words, None where it has none of them.
 
     It is changed as it is stored, whatever its kind and schema, and must read as before.
+
+    Raises:
+        Refused: they stand where they cannot be taken out.
     """
     kind, schema = str(event.provenance["kind"]), int(event.provenance["schema"])
     content = orjson.loads(body)
     erased = content.pop("erases", None)
     before = canonical(content)
-
     shape = type(decode(kind, schema, body))
 
     def reads() -> bool:
@@ -144,13 +148,11 @@ def _without(event: Recorded, body: bytes, words: set[str]) -> str | None:
         except ValueError:
             return False
 
-    for place, name, text in list(_texts(content)):
-        if text in words:
-            _empty(place, name, reads)
-        else:
-            for word in words:
-                if len(word) >= PROSE and word in text:  # "no" is in many words
-                    place[name] = str(place[name]).replace(word, MARK)
+    # From the end, so that what is taken out of a list moves nothing that is still to be looked at.
+    for leaf in reversed(list(leaves(KINDS.get(kind), content))):
+        if not _taken(leaf, words, reads):
+            found = f"some of them in {leaf.path} at version {event.version}, which has to stay"
+            raise Refused("erasable", "fields", "words that can be taken out", found)
     if canonical(content) == before:
         return None
     if erased is not None:
@@ -158,28 +160,55 @@ def _without(event: Recorded, body: bytes, words: set[str]) -> str | None:
     return canonical(content).decode()
 
 
-def _texts(value: Any) -> Iterator[tuple[Any, Any, str]]:  # noqa: ANN401 - any JSON value
-    """Give every text in a JSON value with what holds it and the name or number it is held by."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value)
-    for name, each in inner:
-        if isinstance(each, str):
-            yield value, name, each
-        elif isinstance(each, dict | list):
-            yield from _texts(each)
+def _taken(leaf: Leaf, words: _Words, reads: Callable[[], bool]) -> bool:
+    """Take the words out of a value, where it has any; returns whether it has none now."""
+    value = leaf.value
+    if leaf.role == "literal":  # the vocabulary's own word, and not what anybody wrote
+        return True
+    if leaf.role == "hanging":
+        return not any(word in str(value) for word in words.prose)
+    if leaf.path in words.paths or value in words.texts:
+        return _emptied(leaf, reads)
+    if not isinstance(value, str) or not any(word in value for word in words.prose):
+        return True
+    for word in words.prose:  # "no" is in many words
+        leaf.holder[leaf.name] = leaf.value.replace(word, MARK)
+    return reads() or _emptied(leaf, reads)
 
 
-def _empty(place: Any, name: Any, reads: Callable[[], bool]) -> None:  # noqa: ANN401 - any JSON value
-    """Take a text out of a body: the field goes where it may, else something stands for it."""
-    text = place[name]
-    if isinstance(place, dict):
-        del place[name]
+def _emptied(leaf: Leaf, reads: Callable[[], bool]) -> bool:
+    """Take a value out: the field goes where it may, else something stands for it, else its item.
+
+    Returns:
+        Whether it could be taken out.
+    """
+    if isinstance(leaf.holder, list):
+        return _dropped(leaf.holder, leaf.name, reads) or _replaced(leaf, reads)
+    value = leaf.holder.pop(leaf.name)
+    if reads() or _replaced(leaf, reads):
+        return True
+    leaf.holder[leaf.name] = value
+    if leaf.item is None:
+        return False
+    items, item = leaf.item
+    at = next((n for n, each in enumerate(items) if each is item), None)
+    return at is None or _dropped(items, at, reads)  # else it is gone already
+
+
+def _replaced(leaf: Leaf, reads: Callable[[], bool]) -> bool:
+    for word in STAND_INS:
+        leaf.holder[leaf.name] = word
         if reads():
-            return
-    for stand_in in (MARK, NAMELESS):
-        place[name] = stand_in
-        if reads():
-            return
-    place[name] = text  # what cannot be anything else, such as a kind, is no redacted text
+            return True
+    return False
+
+
+def _dropped(items: list[Any], at: int, reads: Callable[[], bool]) -> bool:
+    item = items.pop(at)
+    if reads():
+        return True
+    items.insert(at, item)
+    return False
 
 
 def _marked(earlier: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -112,6 +112,13 @@ class Desk(dict[str, Part]):
         """How many events the story has."""
         return self.story.version if self.story else 0
 
+    def is_held(self, ref: str | None) -> bool:
+        """Whether a legal hold is on what a ref names, on what brought it, or on the story."""
+        part = self.get(ref or STORY)
+        owner = self.get(getattr(part, "owner", ref or STORY))
+        held = any(isinstance(each, Standing) and each.legal_hold for each in (part, owner))
+        return held or bool(self.story and self.story.legal_hold)
+
     def ahead(self) -> "Desk":
         """Give a copy to think ahead in, while the story stays as it is."""
         return Desk(self)

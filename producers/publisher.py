@@ -16,11 +16,10 @@ from events.errors import IdReused, LogUnavailable, Refused, WrongVersion
 from events.filing import Private
 from events.log import Appended, Clock, Expect, ExpectedVersion, Log, check_version
 from events.vocabulary import KnownKind
-from producers.case import Actor, Case
-from producers.correction_rules import standing_there
+from producers.case import Actor
 from producers.decide import decide
 from producers.desk import Desk, evolve
-from producers.erasing import PRIVATE, erasures
+from producers.erasing import Stored, erasures
 from producers.intake import Filing
 
 __all__ = ["Publisher", "Receipt", "foreseen", "is_recorded_as", "judge"]
@@ -193,9 +192,6 @@ class Publisher:
         """Complete a redaction by what it erases, which takes the whole story to say."""
         redaction = event.development
         assert isinstance(redaction, Redacted)  # noqa: S101 - as the caller found
-        case = Case(story, desk, redaction, Actor(event.filed_by), self._clock())
-        paths = (field for field in redaction.fields if field != PRIVATE)
-        found = [standing_there(case, redaction.target, path, "fields")[2] for path in paths]
         events = [each async for each in self._log.read_versions(story)]
         sealed = await self._log.find([str(each.provenance["id"]) for each in events])
         remains = await self._log.remains()
@@ -203,9 +199,11 @@ class Publisher:
             each.version: each.body if each.body is not None else remains.get(each.position, b"")
             for each in sealed.values()
         }
-        stored = {version: body for version, body in bodies.items() if body}
-        standing = [text for text in found if isinstance(text, str)]
-        erased = erasures(redaction, events, stored, standing)
+        stored = Stored(
+            {version: body for version, body in sorted(bodies.items()) if body},
+            {each.version: each.private for each in sealed.values() if each.private},
+        )
+        erased = erasures(redaction, events, stored, desk.is_held)
         return event._replace(development=redaction.model_copy(update={"erases": erased}))
 
     def _remember(self, story: str, events: Sequence[Filed], places: Appended, now_ms: int) -> None:

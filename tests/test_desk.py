@@ -133,25 +133,6 @@ def test_acts_take_effect_at_once(field: str, value: Any) -> None:
     refused("act-at-once", lambda: story.file("corrected", **fixed, note="n", **{field: value}))
 
 
-def test_only_texts_are_redacted() -> None:
-    """A redaction names texts; what holds a story together cannot be erased under it."""
-    story = opened()
-    law: dict[str, Any] = {
-        "reason_code": "privacy",
-        "legal_basis": "a court",
-        "ordered_by": "person:a",
-    }
-
-    def redact(field: str) -> str:
-        return story.file("redacted", target="E1", fields=[field], **law)
-
-    for field in ("ref", "kind", "position", "public", "claims"):
-        refused("correctable", partial(redact, field))
-    for field in ("people", "urgency"):
-        refused("redactable", partial(redact, field))
-    redact("headline")
-
-
 def test_nothing_points_at_itself() -> None:
     """A conflict has two sides, a replacement is another one, a response is not about itself."""
     story = opened()

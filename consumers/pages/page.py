@@ -24,6 +24,7 @@ ASSETS: Final = {"page.css": "text/css", "live.js": "text/javascript"}
 # what an older desk, or another one, let pass.
 _TAGS: Final = {"a", "b", "blockquote", "br", "em", "i", "li", "ol", "p", "strong", "ul"}
 _SCHEMES: Final = {"http", "https", "mailto"}
+UNSAID: Final = "not told"  # of a figure whose number was erased
 _SIGNS: Final = {
     "more-than": "more than ",
     "less-than": "fewer than ",
@@ -74,7 +75,7 @@ def _templates() -> Environment:
     )
     made.globals["publisher"] = PUBLISHER
     made.filters |= {
-        "line": words.line,
+        "line": lambda value: words.line(value or ""),  # of what was erased nothing may be left
         "text": words.text,
         "body": _body,
         "when": _when,
@@ -111,5 +112,7 @@ def _number(figure: Mapping[str, Any]) -> str:
     if figure.get("words"):
         return words.line(str(figure["words"]))
     value = figure.get("value")
+    if value is None:
+        return UNSAID
     sign = _SIGNS.get(figure.get("qualifier") or "", "")
     return f"{sign}{value:,}" if isinstance(value, int) else f"{sign}{value}"

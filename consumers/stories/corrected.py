@@ -3,6 +3,8 @@
 from dataclasses import fields, replace
 from typing import Any, Final
 
+import orjson
+
 from consumers.stories.parts import (
     Changes,
     Claim,
@@ -15,6 +17,8 @@ from consumers.stories.parts import (
     Occasion,
     Part,
     Response,
+    Touched,
+    touched,
 )
 from consumers.stories.standing import SAID, counted_in, counted_out, last_revision, led_to
 from events import filing
@@ -33,6 +37,7 @@ from events.developments import Response as Awaited
 from events.editorial import ConflictNoted, Corrected, Redacted, Refiled
 from events.envelope import Recorded
 from events.filing import Fact
+from events.redaction import CONTENTS, MARK, stand_in
 
 __all__ = ["correct", "redact", "refile"]
 
@@ -46,7 +51,9 @@ _NEWS: Final[dict[str, type[News]]] = {
     "response-received": ResponseReceived,
     "response-declined": ResponseDeclined,
 }
-_ERASED = "outlet"  # stands in for words that were redacted; every field of words can hold it
+_ERASED = "outlet"  # stands where a new value is only to be checked; every field can hold it
+# What `contents` takes from a development at once; what it brought goes when the story is cleaned.
+_CONTENTS: Final = ("headline", "body", "attribution", "people", "places", "orgs", "links", "media")
 
 
 def correct(find: Find, event: Recorded, correction: Corrected) -> Changes:
@@ -140,14 +147,36 @@ def refile(find: Find, refiled: Refiled) -> Changes:
         yield {item.ref: replace(item, headline=refiled.headline or item.headline)}
 
 
-def redact(find: Find, redaction: Redacted) -> Changes:
+def redact(find: Find, event: Recorded, redaction: Redacted) -> Changes:
     """Take the fields out of the story; what was erased is not shown again."""
     for field in redaction.fields:
-        ref, path = _place(find, *locate(redaction.target, field))
-        part = find(ref)
+        located, path = locate(redaction.target, field)
+        figure = find(located)
+        if isinstance(figure, Figure) and path in SAID:
+            yield from _number_erased(find, figure, path)
+        ref, path = _place(find, located, path)
+        part, heading = find(ref), find("")
+        if isinstance(heading, Heading) and (ref, path) == (heading.opening, "title"):
+            yield {"": replace(heading, title=MARK)}
         if isinstance(part, Correctable):
-            yield {ref: _erased(part, path)}
+            after = _erased(part, path, redaction)
+            yield {ref: after}
             yield from _corrections_erased(find, part, (ref, path))
+            yield from _followed(find, part, event.recorded_at)
+        elif isinstance(part, Correction) and path == "note":
+            yield from _note_erased(find, part)
+
+
+def _number_erased(find: Find, figure: Figure, name: str) -> Changes:
+    """What a source said of a figure goes with what it said before and has said since."""
+    about = find(touched(figure.ref))
+    for ref in about.by if isinstance(about, Touched) else ():
+        item = find(ref)
+        if isinstance(item, Item) and item.revises:
+            yield {ref: replace(item, revises=item.revises | {name: None})}
+    history = [said | {name: None} for said in figure.history]
+    left: dict[str, Any] = {name: None, "history": history}
+    yield {figure.ref: replace(figure, **left)}
 
 
 def _corrections_erased(find: Find, part: Correctable, place: tuple[str, str]) -> Changes:
@@ -157,7 +186,8 @@ def _corrections_erased(find: Find, part: Correctable, place: tuple[str, str]) -
         return
     left = []
     for shown in owner.corrections:
-        if _place(find, *locate(shown["target"], shown["field"])) == place:
+        ref, path = _place(find, *locate(shown["target"], shown["field"]))
+        if ref == place[0] and (_within(path, place[1]) or _within(place[1], path)):
             shown = shown | {"old": None, "new": None}  # noqa: PLW2901 - as it is shown from now on
             correction = find(shown["ref"])
             if isinstance(correction, Correction):
@@ -167,16 +197,74 @@ def _corrections_erased(find: Find, part: Correctable, place: tuple[str, str]) -
         yield {owner.key: replace(owner, corrections=left)}
 
 
-def _erased(part: Correctable, path: str) -> Correctable:
+def _within(path: str, outer: str) -> bool:
+    return path == outer or path.startswith(f"{outer}.")
+
+
+def _note_erased(find: Find, part: Correction) -> Changes:
+    """A correction goes on to say what it changed, and no longer why."""
+    yield {part.ref: replace(part, note=MARK)}
+    owner = find(part.development)
+    if isinstance(owner, Item | Conflict):
+        left = [
+            shown | {"note": MARK} if shown["ref"] == part.ref else shown
+            for shown in owner.corrections
+        ]
+        yield {owner.key: replace(owner, corrections=left)}
+
+
+def _erased(part: Correctable, path: str, redaction: Redacted) -> Correctable:
+    """Give a part without what was erased of it, so that every output can still show it."""
+    if isinstance(part, Item) and path == CONTENTS:
+        for name in _CONTENTS:
+            part = _erased(part, name, redaction)
+        return part
     if isinstance(part, Occasion):
         path = f"content.{path}"
     first, _, rest = path.partition(".")
+    if isinstance(part, Item) and part.revises and first in part.revises:
+        return replace(part, revises=part.revises | {first: None})
     if first not in {field.name for field in fields(part)}:
         return part
-    left: Any = None
-    if rest:
-        left = {name: value for name, value in (getattr(part, first) or {}).items() if name != rest}
+    held = getattr(part, first)
+    left: Any
+    if isinstance(held, list):
+        left = _list_left(part, first, redaction)
+    elif rest:
+        kind = _OCCASIONS[part.what] if isinstance(part, Occasion) else None
+        word = stand_in(kind, rest) if kind else None
+        left = {name: value for name, value in (held or {}).items() if name != rest}
+        left |= {rest: word} if word else {}
+    else:
+        left = _stand_in(part, first)
     return replace(part, **{first: left})
+
+
+def _stand_in(part: Correctable, name: str) -> str | None:
+    kinds: dict[type, type[Fact]] = {
+        Item: News,
+        Claim: filing.Claim,
+        Figure: filing.Figure,
+        Response: Awaited,
+    }
+    kind = kinds.get(type(part))
+    return stand_in(kind, name) if kind else None
+
+
+def _list_left(part: Correctable, name: str, redaction: Redacted) -> list[Any]:
+    """Give what a redaction left of a list: it says so itself, unless a later one said it anew."""
+    put_right = [
+        shown["ref"]
+        for shown in getattr(part, "corrections", ())
+        if locate(shown["target"], shown["field"]) == (part.key, name)
+    ]
+    last = put_right[-1] if put_right else part.key
+    for erasure in redaction.erases or ():
+        body = orjson.loads(erasure.remains or "{}")
+        if body.get("ref") == last:
+            return list(body.get("new" if put_right else name) or ())
+    found: list[Any] = getattr(part, name)
+    return found
 
 
 def _fact_of(find: Find, part: Correctable) -> Fact:

@@ -15,6 +15,7 @@ from consumers.stories.named import named_by, without
 from consumers.stories.parts import SECTIONS, Item, Part, Parts, Tombstone
 from consumers.stories.standing import in_sight
 from events.envelope import instant
+from events.redaction import MARK
 from events.release import Release
 
 __all__ = [
@@ -88,7 +89,8 @@ def row_of(part: Part) -> Row:
         for name, value, left_out in zip(names, values(part), empty, strict=True)
         if value != left_out
     }
-    leads = isinstance(part, Item) and part.status == "published" and part.headline is not None
+    says = isinstance(part, Item) and part.headline not in (None, MARK)
+    leads = isinstance(part, Item) and part.status == "published" and says
     rank = part.urgency if isinstance(part, Item) and leads else None
     audience = READERS if isinstance(part, Tombstone) else int(part.public)
     place = part.position if part.key else 0

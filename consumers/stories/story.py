@@ -115,7 +115,7 @@ def _evolve(find: Find, event: Recorded, development: KnownKind) -> Changes:
         case Refiled():
             yield from refile(find, development)
         case Redacted():
-            yield from redact(find, development)
+            yield from redact(find, event, development)
         case (
             Held() | HoldReleased() | Withdrawn() | Published() | EmbargoLifted() | EmbargoBroken()
         ):
@@ -175,6 +175,8 @@ def _moved(
             status, seen = "closed", True
         case StoryReopened():
             status, seen = "open", True
+        case Redacted(target=target):  # of an act: where its words are shown, they are another's
+            seen = target not in parts
     opened = changed.get(opening or "") or parts.get(opening or "")
     public = isinstance(opened, Item) and opened.public
     seen = seen or any(

@@ -1,0 +1,168 @@
+"""What a redaction names: whatever stands or ever stood in its fields."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from events.corrections import locate
+from events.editorial import Redacted
+from events.errors import Refused
+from events.redaction import CONTENTS, Leaf, has_field, leaves
+from events.vocabulary import KINDS
+
+__all__ = ["PRIVATE", "Contents", "Named", "named_in", "ref_of"]
+
+PRIVATE: Final = "private"
+"""The field that stands for an event's private part as a whole."""
+
+Contents = Mapping[int, Mapping[str, Any]]
+"""The bodies of a story's events, parsed, by version; without what they say was erased."""
+
+_LISTS: Final = ("claims", "figures")
+_REFILED: Final = ("headline", "body")
+_REVISED: Final = ("value", "words", "source", "source_text")
+_Place = tuple[str, str]  # the ref of a fact, and the path within it; an empty path is all of it
+
+
+class Named(NamedTuple):
+    """A value that goes, and the version of the event that holds it."""
+
+    version: int
+    leaf: Leaf
+
+
+def ref_of(version: int, content: Mapping[str, Any]) -> str:
+    """Give the ref that an event goes by."""
+    return str(content.get("ref") or f"d{version}")
+
+
+def named_in(redaction: Redacted, contents: Contents) -> list[Named]:
+    """Give the values that a redaction names, in the order of its fields.
+
+    Raises:
+        Refused: a field holds nothing, or nothing that may be erased. What it holds is not said.
+    """
+    found: list[Named] = []
+    for n, field in enumerate(redaction.fields):
+        if field == PRIVATE:
+            continue
+        places = set(_places(redaction.target, field, contents))
+        values = [
+            Named(version, leaf)
+            for version, content in contents.items()
+            for leaf in _values(version, content, places, contents)
+        ]
+        free = [each for each in values if each.leaf.role == "free"]
+        if not free:
+            raise _refusal(redaction.target, f"fields.{n}", field, places, contents)
+        found += free
+    return found
+
+
+def _places(target: str, field: str, contents: Contents) -> Iterator[_Place]:
+    """Lead a field to the facts that it is in, by their own refs."""
+    own = _brought_by(target, contents)
+    if field == CONTENTS:
+        yield from ((ref, "") for ref in own)
+        return
+    ref, path = locate(target, field)
+    first, _, rest = path.partition(".")
+    if ref == target and first in _LISTS:
+        for each, where in own.items():
+            if where.startswith(f"{first}.") and rest in ("", each):
+                yield each, ""
+        return
+    within = next((each for each, where in own.items() if ref == target and where == first), None)
+    yield (within, rest) if within is not None and first else (ref, path)
+
+
+def _brought_by(target: str, contents: Contents) -> dict[str, str]:
+    for version, content in contents.items():
+        if ref_of(version, content) == target:
+            return _facts(version, content)
+    return {target: ""}
+
+
+def _facts(version: int, content: Mapping[str, Any]) -> dict[str, str]:
+    """Give the refs of an event and of what it brought, each with the path that leads there."""
+    found = {ref_of(version, content): ""}
+    for name, value in content.items():
+        many = enumerate(value) if isinstance(value, list) else ()
+        inner = {f"{name}.{n}": each for n, each in many} | {name: value}
+        for path, each in inner.items():
+            if isinstance(each, dict) and isinstance(each.get("ref"), str):
+                found[each["ref"]] = path
+    return found
+
+
+def _values(
+    version: int, content: Mapping[str, Any], places: set[_Place], contents: Contents
+) -> Iterator[Leaf]:
+    """Give what an event holds of some places."""
+    facts = _facts(version, content)
+    within = [_joined(facts[ref], path) for ref, path in places if ref in facts]
+    target = content.get("target")
+    match content.get("kind"):
+        case "corrected":
+            put_right = set(_places(str(target), str(content.get("field")), contents))
+            within += [
+                _joined(side, rest)
+                for place in places
+                for about in put_right
+                if (rest := _rest(place, about)) is not None
+                for side in ("old", "new")
+            ]
+        case "refiled":
+            within += [
+                name
+                for ref, path in places
+                for name in _REFILED
+                if ref == target and path in ("", name)
+            ]
+        case "figure-revised":
+            within += [path for ref, path in places if ref == target and path in _REVISED]
+    for leaf in leaves(KINDS.get(str(content.get("kind"))), dict(content)):
+        if any(_covers(path, leaf.path) for path in within):
+            yield leaf
+
+
+def _rest(place: _Place, corrected: _Place) -> str | None:
+    """Give the way from a corrected field on to a place, None where it leads past it."""
+    if place[0] != corrected[0]:
+        return None
+    if _covers(place[1], corrected[1]):
+        return ""
+    return place[1].removeprefix(f"{corrected[1]}.") if _covers(corrected[1], place[1]) else None
+
+
+def _covers(outer: str, inner: str) -> bool:
+    return outer in ("", inner) or inner.startswith(f"{outer}.")
+
+
+def _joined(outer: str, inner: str) -> str:
+    return f"{outer}.{inner}" if outer and inner else outer or inner
+
+
+def _refusal(
+    target: str, named: str, field: str, places: set[_Place], contents: Contents
+) -> Refused:
+    """Say why a field cannot be redacted, without what it holds."""
+    known = False
+    for version, content in contents.items():
+        facts = _facts(version, content)
+        for path in (_joined(facts[ref], path) for ref, path in places if ref in facts):
+            if _there(content, path):
+                wanted = "a text, a name or a number"
+                return Refused("redactable", named, wanted, f"{field}, by which {target} hangs")
+            known |= has_field(KINDS.get(str(content.get("kind"))), path)
+    if known or field == CONTENTS or field in _LISTS:
+        return Refused("redact-something", named, "something to erase", f"{target} has no {field}")
+    return Refused("redactable", named, f"a field of {target}", f"{field}, which it cannot have")
+
+
+def _there(content: Any, path: str) -> bool:  # noqa: ANN401 - any JSON value
+    for name in path.split(".") if path else ():
+        try:
+            content = content[int(name)] if isinstance(content, list) else content[name]
+        except (KeyError, IndexError, ValueError, TypeError):
+            return False
+    return content not in (None, [], {})
