@@ -185,7 +185,8 @@ def _exports(room: Newsroom, entrance: Entrance) -> audit.Wanted:
         needed = {"audit", "read:internal"} if parts == "private" else {"audit"}
         entrance.expect(request, needed, "parts")
         key = entrance.holder(request.headers.get("authorization"))
-        return await recorded_export(room, story, parts, key.actor.name)
+        name = key.actor.name
+        return await recorded_export(room, story, parts, name, f"over HTTP to {name}")
 
     return export
 

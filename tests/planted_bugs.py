@@ -806,6 +806,14 @@ PLANTED = [
         "a hold on the whole story was not looked at",
     ),
     Planted(
+        "A time between two events tells nothing later",
+        "test_custody.py::test_a_time_between_two_events_tells_nothing_later",
+        "consumers/audit/replay.py",
+        "    ends = await _end_of(log, until) if when_ms is None else when_ms",
+        "    ends = await _end_of(log, until)",
+        "what an alert came to was told as of a moment before",
+    ),
+    Planted(
         "A legal hold protects words wherever they stand",
         "test_redaction_reach.py::test_a_hold_protects_words_wherever_they_are_asked_for",
         "producers/erasing.py",

@@ -321,19 +321,29 @@ def test_verifying(told: Desk) -> None:
 def test_redacting(told: Desk) -> None:
     """Words are erased by law, held against it, and copies that still have them are named."""
     told.run("backup", "before.db")
+    for parts in ("public", "private"):
+        told.run("audit", "export", f"{parts}.gz", "--parts", parts)
+    assert (told.folder / "private.gz").stat().st_mode & 0o077 == 0
+    (read,) = told.json("audit", "reads")
+    assert read["filed_by"] == "house:auditor"
     words = "Eight children reunited"
     assert words.encode() in (told.folder / "dateline.db").read_bytes()
     told.json("hold", "place", STORY, "--reason", "a suit")
     redaction = ["redact", STORY, "E04", "--field", "headline", *LAW]
     assert "legal-hold" in told.run(*redaction).stderr
     told.json("hold", "lift", STORY, "--reason", "it is over")
-    assert told.json(*redaction)["kind"] == "redacted"
+    again = ["redact", STORY, "E05", "--field", "headline", *LAW]
+    assert "erased from 1 event: E05 (version 5)" in told.run(*again).stdout
+    assert [each["ref"] for each in told.json(*redaction)["erased"]] == ["E04"]
     assert words not in told.run("story", STORY, "--json").stdout
     files = [file for file in told.folder.iterdir() if words.encode() in file.read_bytes()]
     assert [file.name for file in files] == ["before.db"]
-    (copy,) = told.json("audit", "retention")["backups"]
-    assert (copy["there"], copy["erased_since"]) == (True, [29])
-    assert told.json("audit", "verify")["events"] == 29
+    found = told.json("audit", "retention")
+    copies = [*found["backups"], *found["exports"]]
+    assert [(copy["there"], len(copy["erased_since"])) for copy in copies] == [(True, 2)] * 3
+    assert [copy["parts"] for copy in found["exports"]] == ["public", "private"]
+    assert "private export" in told.run("audit", "retention").stdout
+    assert told.json("audit", "verify")["events"] == 32
 
 
 def test_an_export_from_the_command_line(told: Desk) -> None:

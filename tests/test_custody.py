@@ -26,6 +26,7 @@ from dateline.commands.auditing import wanted_export
 from dateline.wiring import Newsroom, deliveries_path, newsroom
 from events.checkpoint import Checkpoint, VerifierKey, new_signer, open_note
 from events.custody import RECORD
+from events.envelope import instant
 from events.errors import NotFound, Refused
 from producers.case import Actor
 from producers.intake import take
@@ -111,7 +112,8 @@ async def test_reads_of_private_material_are_on_record(room: Newsroom) -> None:
         key = desk.keys.create("ombudsman", frozenset({"audit", "read:internal"}))
         for parts in ("internal", "private"):
             path = f"/v1/audit/export?story=a&parts={parts}"
-            assert (await desk.get(path, desk.bearer(key)))[0] == 200
+            status, _, headers = await desk.get(path, desk.bearer(key))
+            assert (status, headers["Cache-Control"]) == (200, "no-store")
         assert (await desk.get(f"/v1/stories/{RECORD}"))[0] == 404
         assert RECORD.encode() not in (await desk.get("/v1/stories"))[1]
     events = [event async for event in room.log.read_versions(RECORD)]
@@ -293,6 +295,45 @@ async def test_it_is_told_whom_alerts_had_reached(room: Newsroom, clock: Clock) 
     assert "under way" in html(found)
 
 
+async def test_a_time_between_two_events_tells_nothing_later(
+    room: Newsroom, clock: Clock, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """A replay as of a time knows of no alert that was decided or delivered after it."""
+    await filed(room, "story-opened", title="A")
+    began = clock.now
+    planned = Planned(
+        event="e",
+        target="t1",
+        position=1,
+        story="a",
+        alert="A1",
+        kind="alert-issued",
+        level="urgent",
+        fast=False,
+        state="pending",
+        reason="",
+        due_ms=0,
+    )
+    ledger = Ledger(deliveries_path(room.log.url))
+    await Deliveries(ledger).add([planned], began + 10 * MINUTE)
+    ended = {"at": began + 20 * MINUTE}
+    await ledger.write(
+        lambda connection: connection.execute(
+            "UPDATE deliveries SET state = 'delivered', ended_ms = :at", ended
+        )
+    )
+    ledger.close()
+    clock.move(60 * MINUTE)
+    await filed(room, "development-reported", label="note")
+    clock.move(60 * MINUTE)
+    told = []
+    for minutes in (5, 15, 25):
+        until = instant(began + minutes * MINUTE)
+        await auditing.replay(room, until, None, "a", json=True)
+        told.append([one["state"] for one in json.loads(capsysbinary.readouterr().out)["sent"]])
+    assert told == [[], ["under way"], ["delivered"]]
+
+
 async def test_the_same_moment_is_the_same_for_ever(room: Newsroom, clock: Clock) -> None:
     """What is filed later changes nothing of what is told of a moment before."""
     await filed(room, "story-opened", title="A")
@@ -321,6 +362,11 @@ async def test_the_life_of_a_development_is_told(room: Newsroom, clock: Clock) -
     assert json.loads(json.dumps(found.shown()))["size"] == 7
     with pytest.raises(NotFound):
         await report(room.auditor, "a", "nothing")
+    with pytest.raises(NotFound, match="C1 of a: it is a claim of Q"):
+        await report(room.auditor, "a", "C1")
+    await custody.record_read(room, "desk:ada", "a drill", None)
+    (read,) = (await report(room.auditor, RECORD, "d2")).steps
+    assert read.says == "desk:ada was given a drill, 7 events"
 
 
 async def test_a_report_is_a_page_that_runs_nothing(room: Newsroom) -> None:

@@ -16,7 +16,7 @@ import apsw
 from events.errors import BookDamaged
 from events.sqlite.file import patience, patiently
 
-__all__ = ["Backup", "Book", "Failed", "Proved", "Redaction", "Signed"]
+__all__ = ["Backup", "Book", "Exported", "Failed", "Proved", "Redaction", "Signed"]
 
 _DAMAGE: Final = (apsw.CorruptError, apsw.NotADBError)
 _TABLES: Final = (Path(__file__).parents[1] / "sql" / "audit.sql").read_text()
@@ -51,6 +51,16 @@ class Backup(NamedTuple):
     """A copy of the log: its file, how many events it holds, and when it was made."""
 
     file: str
+    size: int
+    made_ms: int
+
+
+class Exported(NamedTuple):
+    """An export: where it went, of which story or None, with what parts, up to what size, when."""
+
+    place: str
+    story: str | None
+    parts: str
     size: int
     made_ms: int
 
@@ -165,6 +175,17 @@ class Book:
         with self.at_hand() as connection:
             rows = connection.execute("SELECT * FROM backups ORDER BY rowid").fetchall()
         return [Backup._make(row) for row in rows]
+
+    def note_export(self, exported: Exported) -> None:
+        """Write down where an export went."""
+        with self.lock:
+            self.connection.execute("INSERT INTO exports VALUES (?, ?, ?, ?, ?)", tuple(exported))
+
+    def exports(self) -> list[Exported]:
+        """Give all exports that were made, oldest first."""
+        with self.lock:
+            rows = self.connection.execute("SELECT * FROM exports ORDER BY rowid").fetchall()
+        return [Exported._make(row) for row in rows]
 
     def note_redactions(self, found: Sequence[tuple[int, str]]) -> None:
         """Write down erasures (position, story), to be followed up in every file."""

@@ -212,6 +212,8 @@ async def _write(auditor: Auditor, export: Export, part: str, progress: Progress
         progress(done, total)
 
     with open(part, "wb") as file:  # noqa: ASYNC230, PTH123 - opening waits for nothing
+        if export.parts != "public":  # as the log itself, whose words it has
+            os.fchmod(file.fileno(), 0o600)
         async for piece in packed(auditor, export, told):
             await asyncio.to_thread(file.write, piece)
     return events

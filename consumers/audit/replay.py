@@ -6,13 +6,14 @@ and for nobody else, so a replay is never public.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from consumers.delivery.reach import Reach, Sent
 from consumers.feed.bulletin import Wanted
+from consumers.feed.updates import Update
 from consumers.stories.differences import Change, differences
 from consumers.stories.projection import Stories
 from consumers.views import Position, Views
@@ -25,7 +26,7 @@ from events.vocabulary import Erased, Unknown
 __all__ = ["Act", "Replay", "acts_of", "changed", "replay", "stories_until"]
 
 FOR_EVER = 1 << 62  # milliseconds; later than any alert
-MOST_TOLD = 100_000  # feed items of one story; no story has as many developments
+TOLD_PAGE = 1_000  # feed items of a story that are looked up together
 
 
 class Act(NamedTuple):
@@ -57,14 +58,18 @@ class Replay(NamedTuple):
     acts: list[Act]
 
 
-async def replay(log: Log, story: str, until: int, reach: Reach | None = None) -> Replay:
-    """Run a story again up to a position.
+async def replay(
+    log: Log, story: str, until: int, reach: Reach | None = None, when_ms: int | None = None
+) -> Replay:
+    """Run a story again up to a position, or up to a moment between two.
 
     Args:
         log: the log.
         story: its slug.
         until: the position.
         reach: knows to whom alerts went; without it nobody is known to have got any.
+        when_ms: the moment, milliseconds since 1970 UTC; by default the last one before the event
+            that follows. What happened later is not told, though no event stands in between.
 
     Raises:
         NotFound: there was no such story then.
@@ -74,37 +79,48 @@ async def replay(log: Log, story: str, until: int, reach: Reach | None = None) -
         raise NotFound("story", f"{story} at position {until}")
     views = Views(":memory:", lambda: events[-1].recorded_ms)
     try:
-        found = _replayed(views, story, until, events)
+        now = events[-1].recorded_ms if when_ms is None else when_ms
+        found = _replayed(views, story, until, events, instant(now))
     finally:
         views.close()
     if reach is None:
         return found
-    # Until the next event was recorded, nothing else had happened.
-    following = [event async for event in log.read(until, upto=until + 1)]
-    ends = following[0].recorded_ms - 1 if following else FOR_EVER
+    ends = await _end_of(log, until) if when_ms is None else when_ms
     return found._replace(sent=await asyncio.to_thread(reach.sent, story, ends))
 
 
-def _replayed(views: Views, story: str, until: int, events: Sequence[Recorded]) -> Replay:
+async def _end_of(log: Log, until: int) -> int:
+    """Give the last moment of a position: until the next event, nothing else was recorded."""
+    following = [event async for event in log.read(until, upto=until + 1)]
+    return following[0].recorded_ms - 1 if following else FOR_EVER
+
+
+def _replayed(views: Views, story: str, until: int, events: Sequence[Recorded], now: str) -> Replay:
     stories = Stories(views)
     known = [event for event in events if not isinstance(event.development, Unknown)]
     last = instant(events[-1].recorded_ms)
     with views.transaction():
         stories.project(1, known)
         views.move(stories.name, Position(1, events[-1].position, events[-1].recorded_ms))
-    public, internal = (stories.state(story, last, public=public) for public in (True, False))
-    told = stories.updates(0, until, MOST_TOLD, Wanted(story))
+    public, internal = (stories.state(story, now, public=public) for public in (True, False))
     return Replay(
         story,
         until,
         last,
         None if public is None else orjson.loads(public),
-        [orjson.loads(update.event) for update in told],
+        [orjson.loads(update.event) for update in _told(stories, story, until)],
         orjson.loads(internal or b"{}"),
         [_alert(event) for event in events if isinstance(event.development, AlertDecision)],
         [],
         acts_of(events),
     )
+
+
+def _told(stories: Stories, story: str, until: int) -> Iterator[Update]:
+    after = 0
+    while page := stories.updates(after, until, TOLD_PAGE, Wanted(story)):
+        yield from page
+        after = page[-1].position
 
 
 def acts_of(events: Sequence[Recorded]) -> list[Act]:

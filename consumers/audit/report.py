@@ -11,6 +11,7 @@ from consumers.audit.replay import FOR_EVER, Act, acts_of
 from consumers.delivery.reach import Reach, Sent
 from events.alerts import AlertCorrected, AlertDecision, AlertRetracted
 from events.corrections import locate
+from events.custody import PrivateRead, SigningKeyChanged
 from events.developments import Development
 from events.editorial import Corrected
 from events.envelope import Recorded, instant
@@ -77,7 +78,7 @@ async def report(auditor: Auditor, story: str, ref: str, reach: Reach | None = N
     events = [event async for event in auditor.log.read_versions(story)]
     own = next((event for event in events if _ref(event) == ref), None)
     if own is None:
-        raise NotFound("development", f"{ref} of {story}")
+        raise NotFound("development", f"{ref} of {story}{_owned(ref, events)}")
     signed = await auditor.checkpoint()
     steps = []
     for what, event in _life(own, ref, events):
@@ -88,6 +89,14 @@ async def report(auditor: Auditor, story: str, ref: str, reach: Reach | None = N
     known = await asyncio.to_thread(reach.sent, story, FOR_EVER) if reach is not None else []
     sent = [each for each in known if each.position in positions]
     return Report(story, ref, headline, steps, sent, signed.size, signed.root.hex(), signed.note)
+
+
+def _owned(ref: str, events: Sequence[Recorded]) -> str:
+    """Say of a claim, a figure or the like what brought it, for who asked for it by mistake."""
+    owner = next((event for event in events if ref in _brought(event)), None)
+    if owner is None:
+        return ""
+    return f": it is a {_brought(owner)[ref]} of {_ref(owner)}, whose report tells of it"
 
 
 def _ref(event: Recorded) -> str:
@@ -113,15 +122,18 @@ def _life(own: Recorded, ref: str, events: Sequence[Recorded]) -> Iterator[tuple
             yield _WORDS.get(development.kind, development.kind), event
 
 
-def _brought(event: Recorded) -> Iterator[str]:
-    """Give the refs of all that a development brought with it."""
+def _brought(event: Recorded) -> dict[str, str]:
+    """Give the refs of all that a development brought with it, and what each names."""
     development = event.development
     if not isinstance(development, Development):
-        return
-    parts = (getattr(development, name, None) for name in ("response", "remarks", "letter", "post"))
-    for part in (*development.claims, *development.figures, *parts):
+        return {}
+    found = {claim.ref: "claim" for claim in development.claims}
+    found |= {figure.ref: "figure" for figure in development.figures}
+    for name in ("response", "remarks", "letter", "post"):
+        part = getattr(development, name, None)
         if part is not None:
-            yield str(part.ref)
+            found[str(part.ref)] = name
+    return found
 
 
 def _about(development: object) -> Iterator[str]:
@@ -141,6 +153,10 @@ def _about(development: object) -> Iterator[str]:
 def _says(event: Recorded) -> str:
     """Give an act's own words: a headline, a reason, what was changed into what."""
     development = event.development
+    if isinstance(development, PrivateRead):
+        return f"{development.reader} was given {development.what}, {development.events} events"
+    if isinstance(development, SigningKeyChanged):
+        return f"{development.old} → {development.new}"
     if isinstance(development, Corrected):
         change = f"{development.target}.{development.field}: {development.old} → {development.new}"
         return f"{change} ({development.note})"

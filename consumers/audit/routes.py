@@ -63,6 +63,7 @@ def routes(auditor: Auditor, wanted: Wanted) -> list[Route]:
         # What can be refused is refused before the answer has begun.
         first = await anext(packed)
         headers = {"content-disposition": 'attachment; filename="dateline.jsonl.gz"'}
+        headers["cache-control"] = "no-store"  # no cache on the way keeps what a key was needed for
         return StreamingResponse(exporting.behind(first, packed), 200, headers, "application/gzip")
 
     async def verifier(_request: Request) -> Response:

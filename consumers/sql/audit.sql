@@ -38,6 +38,15 @@ CREATE TABLE IF NOT EXISTS backups (
     made_ms INTEGER NOT NULL
 ) STRICT;
 
+-- Exports that were made with `dateline audit export` or given over HTTP.
+CREATE TABLE IF NOT EXISTS exports (
+    place   TEXT    NOT NULL,
+    story   TEXT,
+    parts   TEXT    NOT NULL,
+    size    INTEGER NOT NULL,
+    made_ms INTEGER NOT NULL
+) STRICT;
+
 -- Erasures, until every file beside the log was cleaned of what they erased.
 CREATE TABLE IF NOT EXISTS redactions (
     position   INTEGER PRIMARY KEY,

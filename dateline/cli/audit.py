@@ -102,7 +102,8 @@ def export(
 ) -> int:
     """Write the log or a story to one file, with the program that verifies it beside it.
 
-    Who exports private parts is recorded.
+    Who exports private parts is recorded. Every export, a public one too, names who filed each
+    event that it shows: that stands in what is hashed.
     """
     if parts not in exporting.PARTS:
         raise typer.BadParameter(f"expected public, internal or private; found {parts}")
@@ -112,7 +113,10 @@ def export(
 
 @audit.command("retention")
 def retention(log: LogUrl = None, json: Json = False) -> int:
-    """Say which copies of the log were made before something was erased."""
+    """Say which backups and exports were made before something was erased.
+
+    What is still to be cleaned after an erasure is cleaned first.
+    """
     return in_newsroom(log, lambda room: custody.retention(room, json=json))
 
 

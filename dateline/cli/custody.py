@@ -23,7 +23,10 @@ def redact(
     story: Slug,
     target: Target,
     field: Annotated[
-        list[str], typer.Option(help="what is erased; once for each: body, claims.C1.text, private")
+        list[str],
+        typer.Option(
+            help="what is erased; once for each: body, claims.C1.text, people.0, private, contents"
+        ),
     ],
     reason_code: Annotated[str, typer.Option(help="in a word, such as court-order")],
     legal_basis: Annotated[str, typer.Option(help="the law or the order")],

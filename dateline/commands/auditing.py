@@ -11,6 +11,7 @@ from consumers.audit import export as exporting
 from consumers.audit import replay as replaying
 from consumers.audit import report as reporting
 from consumers.audit import stand_alone
+from consumers.audit.book import Exported
 from consumers.audit.replay import Replay
 from consumers.delivery.reach import Reach
 from consumers.stories.differences import Change
@@ -174,7 +175,7 @@ async def export(
     room: Newsroom, file: str, story: str | None, parts: str, by: str, *, json: bool
 ) -> int:
     """Write the log or a story to a file, with the program that verifies it beside it."""
-    wanted = await recorded_export(room, story, parts, by)
+    wanted = await recorded_export(room, story, parts, by, str(await _whole(file)))
     for tries in range(EXPORT_TRIES):
         try:
             with printing.progress("export") as told:
@@ -193,14 +194,24 @@ async def export(
     return DONE
 
 
+async def _whole(file: str) -> Path:
+    return await asyncio.to_thread(Path(file).absolute)
+
+
 async def recorded_export(
-    room: Newsroom, story: str | None, parts: str, by: str
+    room: Newsroom, story: str | None, parts: str, by: str, to: str
 ) -> exporting.Export:
-    """Put an export together; that somebody is given private parts is recorded before they are."""
+    """Put an export together; who gets it is written down before they do.
+
+    That somebody is given private parts stands in the log; where any export went, in the book.
+    """
     if parts == "private":
         what = "export of the log" if story is None else f"export of story {story}"
         await record_read(room, by, what, story)
-    return await wanted_export(room, story, parts)
+    wanted = await wanted_export(room, story, parts)
+    made = Exported(to, story, parts, wanted.signed.size, room.clock())
+    await asyncio.to_thread(room.auditor.book.note_export, made)
+    return wanted
 
 
 async def wanted_export(room: Newsroom, story: str | None, parts: str) -> exporting.Export:
@@ -224,14 +235,14 @@ async def replay(
     room: Newsroom, until: str, since: str | None, story: str | None, *, json: bool
 ) -> int:
     """Show a moment again: JSON has one story a line."""
-    upto = await _past(room, until, "until")
-    earlier = None if since is None else await _past(room, since, "since")
+    upto, by_ms = await _past(room, until, "until")
+    earlier = None if since is None else (await _past(room, since, "since"))[0]
     if earlier is not None and earlier > upto:
         raise Refused("moment", "since", f"a moment before {until}", f"{since}")
     stories = [story] if story is not None else await replaying.stories_until(room.log, upto)
     reach = Reach(deliveries_path(room.log.url))
     for each in stories:
-        found = await replaying.replay(room.log, each, upto, reach)
+        found = await replaying.replay(room.log, each, upto, reach, by_ms)
         before = None
         if earlier is not None:
             with suppress(NotFound):
@@ -252,8 +263,8 @@ async def replay(
     return DONE
 
 
-async def _past(room: Newsroom, text: str, field: str) -> int:
-    """Give the position of a moment that has been.
+async def _past(room: Newsroom, text: str, field: str) -> tuple[int, int | None]:
+    """Give the position of a moment that has been, and its milliseconds where it is a time.
 
     Raises:
         Refused: it is no moment, or one that is still to come.
@@ -264,7 +275,8 @@ async def _past(room: Newsroom, text: str, field: str) -> int:
         raise Refused("moment", field, f"a position up to {size}", text)
     if isinstance(when, datetime) and when > now and (when.date(), when.time()) != today:
         raise Refused("moment", field, f"a time up to now, {now:%Y-%m-%dT%H:%M:%SZ}", text)
-    return await at(room.log, when)
+    by_ms = None if isinstance(when, int) else int(min(when, now).timestamp() * 1000)
+    return await at(room.log, when), by_ms
 
 
 def _show_replay(found: Replay, changes: dict[str, list[Change]] | None) -> None:

@@ -2,16 +2,19 @@
 
 import asyncio
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
 import uuid_utils
 
+from consumers.audit.book import Book, Redaction
 from dateline import printing
 from dateline.outcomes import DONE, UNAVAILABLE
 from dateline.wiring import Newsroom, sqlite_path
 from events.custody import RECORD, PrivateRead
+from events.editorial import Erasure, Redacted
 from events.envelope import instant
 from events.errors import NotFound
 from events.identity import id_of
@@ -22,28 +25,64 @@ from producers.publisher import Receipt
 
 __all__ = ["HOUSE", "file", "reads", "record_read", "redact", "retention", "rotate_key"]
 
+_UNKNOWN: Final = (
+    "of copies that were made with other tools or before it was begun, and of what readers and "
+    "subscribers keep, it knows nothing"
+)
 HOUSE: Final = "house:auditor"  # who files acts of custody, in the house's own name
 _house: Final = Actor(HOUSE, EVERY_SCOPE | {OWN_ACTS})
 
 
 async def file(room: Newsroom, act: dict[str, Any], by: str, *, json: bool) -> int:
     """File an act and say where it stands."""
-    given = {name: value for name, value in act.items() if value is not None}
-    correlation = str(uuid_utils.uuid7())
-    receipt = await room.publisher.file(take(given), Actor(by), correlation=correlation)
+    receipt = await _filed(room, act, by)
     if json:
         printing.show_json(receipt._asdict())
     else:
-        printing.line(
-            f"{receipt.story}: {receipt.ref} {receipt.kind} at version {receipt.version}, "
-            f"position {receipt.position}"
-        )
+        printing.line(_said(receipt))
     return DONE
+
+
+async def _filed(room: Newsroom, act: dict[str, Any], by: str) -> Receipt:
+    given = {name: value for name, value in act.items() if value is not None}
+    correlation = str(uuid_utils.uuid7())
+    return await room.publisher.file(take(given), Actor(by), correlation=correlation)
+
+
+def _said(receipt: Receipt) -> str:
+    return (
+        f"{receipt.story}: {receipt.ref} {receipt.kind} at version {receipt.version}, "
+        f"position {receipt.position}"
+    )
+
+
+async def _erased(room: Newsroom, receipt: Receipt) -> list[tuple[Erasure, str]]:
+    """Give what a redaction erased, each with the ref of the event that held it."""
+    refs: dict[int, str] = {}
+    async for event in room.log.read_versions(receipt.story):
+        act = event.development
+        refs[event.version] = getattr(act, "ref", None) or f"d{event.version}"
+        if event.version == receipt.version and isinstance(act, Redacted):
+            return [(each, refs[each.version]) for each in act.erases or ()]
+    return []
 
 
 async def redact(room: Newsroom, act: dict[str, Any], by: str, *, json: bool) -> int:
     """File a redaction, which erases the words from the log, then clean every file beside it."""
-    await file(room, act, by, json=json)
+    receipt = await _filed(room, act, by)
+    erased = await _erased(room, receipt)
+    if json:
+        facts = [
+            each.model_dump(include={"version", "private"}) | {"ref": ref} for each, ref in erased
+        ]
+        printing.show_json({**receipt._asdict(), "erased": facts})
+    else:
+        where = ", ".join(
+            f"{ref} (version {each.version}{', its private part too' if each.private else ''})"
+            for each, ref in erased
+        )
+        many = "1 event" if len(erased) == 1 else f"{len(erased)} events"
+        printing.line(f"{_said(receipt)}: erased from {many}: {where}")
     try:
         await room.cleaning.clean()
         if not room.auditor.book.redactions(open_only=True):
@@ -59,36 +98,63 @@ async def redact(room: Newsroom, act: dict[str, Any], by: str, *, json: bool) ->
 
 async def retention(room: Newsroom, *, json: bool) -> int:
     """Clean up what is left to be, and say which copies were made before something was erased."""
-    await room.cleaning.clean()
-    book = room.auditor.book
-    redactions = book.redactions()
-    backups: list[dict[str, Any]] = [
-        {
-            "file": backup.file,
-            "made_at": instant(backup.made_ms),
-            "events": backup.size,
-            "there": await asyncio.to_thread(Path(backup.file).exists),
-            "erased_since": [each.position for each in redactions if each.position > backup.size],
-        }
-        for backup in book.backups()
-    ]
+    cleaned = await room.cleaning.clean()
+    redactions = room.auditor.book.redactions()
+    backups, exports = await asyncio.to_thread(_copies, room.auditor.book, redactions)
     path = sqlite_path(room.log.url)
     aside = [str(found) for found in _set_aside(room)] if path and redactions else []
     if json:
         erased = [each._asdict() for each in redactions]
-        printing.show_json({"redactions": erased, "backups": backups, "set_aside": aside})
+        copies = {"backups": backups, "exports": exports, "set_aside": aside}
+        printing.show_json({"redactions": erased, "cleaned_now": cleaned, **copies})
         return DONE
     left = sum(each.cleaned_ms is None for each in redactions)
     clean = f"{left} to be cleaned up after" if left else "log and views are clean of them"
-    printing.line(f"{len(redactions)} redactions; {clean}")
-    for backup in backups:
-        there = "" if backup["there"] else " (not there any more)"
-        since = len(backup["erased_since"])
+    just_now = f", {cleaned} of them just now" if cleaned else ""
+    printing.line(f"{len(redactions)} redactions; {clean}{just_now}")
+    for copy in (*backups, *exports):
+        what = f"{copy['parts']} export " if "parts" in copy else "backup "
+        since = len(copy["erased_since"])
         words = f"still holds what {since} redactions erased since" if since else "holds none of it"
-        printing.line(f"{backup['made_at']}  {backup['file']}{there}: {words}")
+        there = " (not there any more)" if copy["there"] is False else ""
+        printing.line(f"{copy['made_at']}  {what}{copy['file']}{there}: {words}")
     for name in aside:
         printing.line(f"{name}: damaged views that were set aside may hold it; remove them")
+    printing.line(f"known from {room.auditor.book.path}; {_UNKNOWN}", "dim")
     return DONE
+
+
+def _copies(
+    book: Book, redactions: Sequence[Redaction]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Give the backups and exports that are known, and what was erased since each was made."""
+    backups = [
+        {
+            "file": backup.file,
+            "made_at": instant(backup.made_ms),
+            "events": backup.size,
+            "there": Path(backup.file).exists(),
+            "erased_since": [each.position for each in redactions if each.position > backup.size],
+        }
+        for backup in book.backups()
+    ]
+    exports = [
+        {
+            "file": made.place,
+            "story": made.story,
+            "parts": made.parts,
+            "made_at": instant(made.made_ms),
+            "events": made.size,
+            "there": Path(made.place).exists() if Path(made.place).is_absolute() else None,
+            "erased_since": [
+                each.position
+                for each in redactions
+                if each.position > made.size and made.story in (None, each.story)
+            ],
+        }
+        for made in book.exports()
+    ]
+    return backups, exports
 
 
 def _set_aside(room: Newsroom) -> list[Path]:
@@ -133,6 +199,7 @@ async def reads(room: Newsroom, reader: str | None, *, json: bool) -> int:
             "position": event.position,
             "recorded_at": event.recorded_at,
             "reader": event.development.reader,
+            "filed_by": event.provenance["filed_by"],
             "what": event.development.what,
             "events": event.development.events,
         }
@@ -143,7 +210,8 @@ async def reads(room: Newsroom, reader: str | None, *, json: bool) -> int:
         printing.show_json(found)
         return DONE
     for each in found:
-        printing.line(f"{each['recorded_at']}  {each['reader']}: {each['what']}")
+        filed = f"  (filed by {each['filed_by']})"
+        printing.line(f"{each['recorded_at']}  {each['reader']}: {each['what']}{filed}")
     if not found:
         printing.line("nobody was given private parts")
     return DONE
