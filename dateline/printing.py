@@ -219,9 +219,16 @@ def show_state(state: Mapping[str, Any]) -> None:
     for correction in state["corrections"]:
         line(
             f"corrected  {correction['target']}.{correction['field']}: "
-            f"{correction['old']} → {correction['new']} ({correction['note']})",
+            f"{_put_right(correction['old'], correction['new'])} ({correction['note']})",
             "yellow",
         )
+
+
+def _put_right(old: Any, new: Any) -> str:  # noqa: ANN401 - any JSON value
+    if old is None and new is None:  # no correction leaves nothing where nothing was
+        return "erased"
+    was, now = ("nothing" if side is None else side for side in (old, new))
+    return f"{was} → {now}"
 
 
 def _show_waits(state: Mapping[str, Any]) -> None:
@@ -240,15 +247,14 @@ def _show_waits(state: Mapping[str, Any]) -> None:
 
 def _show_figures(state: Mapping[str, Any]) -> None:
     for ref, figure in state["figures"].items():
-        value = figure["words"] if figure["value"] is None else figure["value"]
+        value = _number(figure)
         more = {"more-than": "> ", "less-than": "< ", "about": "~ "}.get(figure["qualifier"], "")
         whose = figure["source"] or figure.get("source_text") or "no named source"
         within = f", part of {figure['part_of']}" if "part_of" in figure else ""
         counted = "unit" in figure and figure["value"] is not None  # "thousands" says of what
         unit = f" {figure['unit']}" if counted else ""
         for old in figure["history"]:
-            said = old["words"] if old["value"] is None else old["value"]
-            within += f", {said} until {old['by']}"
+            within += f", {_number(old)} until {old['by']}"
         line(
             f"figure     {ref:<4} {figure['measure']}: {more}{value}{unit} "
             f"({whose}, {figure['status']}{within})",
@@ -258,6 +264,11 @@ def _show_figures(state: Mapping[str, Any]) -> None:
         between = " and ".join(conflict["between"])
         why = f" ({conflict['headline']})" if conflict["headline"] else ""
         line(f"conflict   {conflict['ref']:<4} {between}: {conflict['nature']}{why}", "yellow")
+
+
+def _number(said: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a number or words
+    value = said["words"] if said["value"] is None else said["value"]
+    return "erased" if value is None else value
 
 
 def show_changes(changes: list[Change]) -> None:

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from events.custody import Key, Signature
 from events.editorial import Content
-from events.filing import Amount, FieldPath, Instant, Measure, Ref, Speaker
+from events.filing import Amount, Body, FieldPath, Headline, Instant, Measure, Phrase, Ref, Speaker
 
 __all__ = ["CONTENTS", "MARK", "NAMELESS", "STAND_INS", "Leaf", "has_field", "leaves", "stand_in"]
 
@@ -31,10 +31,12 @@ NAMELESS: Final = "person:redacted"
 STAND_INS: Final = (MARK, NAMELESS, "redacted")
 """What stands where an event has to say something: a text, a name, a measure."""
 
+Role = Literal["text", "free", "hanging", "literal"]
 Holder = dict[str, Any] | list[Any]
 
 _NUMBERS: Final = (Amount, Content)
 # Others point by these, or the event is proved or released by them. A literal is the vocabulary's.
+_TEXTS: Final = (Headline, Body, Phrase, Content)
 _HANGING: Final = (Ref, FieldPath, Key, Signature, Instant)
 
 
@@ -42,15 +44,21 @@ class Leaf(NamedTuple):
     """A value in the body of an event.
 
     `holder` and `name` are what holds it and by what key or number; `path` leads to it from the
-    top; `item` is the list element that it is in, with its list. `role` is `free` where it may go,
-    `hanging` where the event hangs by it, `literal` where it is a word of the vocabulary.
+    top; `item` is the list element that it is in, with its list. `role` is `text` or `free` where
+    it may go (a text says something, all else names or counts), `hanging` where the event hangs by
+    it, `literal` where it is a word of the vocabulary.
     """
 
     holder: Any
     name: Any
     path: str
     item: tuple[list[Any], Any] | None
-    role: Literal["free", "hanging", "literal"]
+    role: Role
+
+    @property
+    def may_go(self) -> bool:
+        """Whether it can be erased without the event losing its hold."""
+        return self.role in ("text", "free")
 
     @property
     def value(self) -> Any:  # noqa: ANN401 - a text or a number
@@ -79,7 +87,7 @@ def _leaves(
         if isinstance(value, dict | list):
             yield from _leaves(value, below, path, within)
         elif isinstance(value, str) or (_is_number(value) and {*below} & {*_NUMBERS}):
-            role = "literal" if path == "kind" else _role(below)
+            role: Role = "literal" if path == "kind" else _role(below)
             yield Leaf(holder, name, path, item, role)
 
 
@@ -87,10 +95,12 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _role(forms: tuple[Any, ...]) -> Literal["free", "hanging", "literal"]:
+def _role(forms: tuple[Any, ...]) -> Role:
     if any(form in _HANGING for form in forms):
         return "hanging"
-    return "literal" if any(get_origin(form) is Literal for form in forms) else "free"
+    if any(get_origin(form) is Literal for form in forms):
+        return "literal"
+    return "text" if any(form in _TEXTS for form in forms) else "free"
 
 
 def _below(forms: tuple[Any, ...], name: str | int) -> tuple[Any, ...]:

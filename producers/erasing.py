@@ -62,7 +62,8 @@ def erasures(
         content.pop("erases", None)
     named = named_in(redaction, contents)
     texts = _forms(each.leaf.value for each in named)
-    prose = sorted((text for text in texts if len(text) >= PROSE), key=len, reverse=True)
+    elsewhere = _forms(each.leaf.value for each in named if each.elsewhere)
+    prose = sorted((text for text in elsewhere if len(text) >= PROSE), key=len, reverse=True)
     bodies: dict[int, str] = {}
     for event in events:
         if event.version in stored.bodies:

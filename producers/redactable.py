@@ -24,10 +24,14 @@ _Place = tuple[str, str]  # the ref of a fact, and the path within it; an empty 
 
 
 class Named(NamedTuple):
-    """A value that goes, and the version of the event that holds it."""
+    """A value that goes, the version of the event that holds it, and whether it goes elsewhere too.
+
+    Of all that an event says, its texts go wherever they stand; whom and what it names does not.
+    """
 
     version: int
     leaf: Leaf
+    elsewhere: bool
 
 
 def ref_of(version: int, content: Mapping[str, Any]) -> str:
@@ -47,11 +51,11 @@ def named_in(redaction: Redacted, contents: Contents) -> list[Named]:
             continue
         places = set(_places(redaction.target, field, contents))
         values = [
-            Named(version, leaf)
+            Named(version, leaf, elsewhere=field != CONTENTS or leaf.role == "text")
             for version, content in contents.items()
             for leaf in _values(version, content, places, contents)
         ]
-        free = [each for each in values if each.leaf.role == "free"]
+        free = [each for each in values if each.leaf.may_go]
         if not free:
             raise _refusal(redaction.target, f"fields.{n}", field, places, contents)
         found += free

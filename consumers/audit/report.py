@@ -158,8 +158,10 @@ def _says(event: Recorded) -> str:
     if isinstance(development, SigningKeyChanged):
         return f"{development.old} → {development.new}"
     if isinstance(development, Corrected):
-        change = f"{development.target}.{development.field}: {development.old} → {development.new}"
-        return f"{change} ({development.note})"
+        sides = (development.old, development.new)
+        was, now = ("nothing" if side is None else side for side in sides)
+        change = "erased" if sides == (None, None) else f"{was} → {now}"
+        return f"{development.target}.{development.field}: {change} ({development.note})"
     names = ("headline", "reason", "note", "basis", "legal_basis")
     found = (getattr(development, name, None) for name in names)
     alert = getattr(development, "alert", None)

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from dateline.outcomes import DONE, UNAVAILABLE
 from dateline.wiring import Newsroom, sqlite_path
 from events.custody import RECORD, PrivateRead
 from events.editorial import Erasure, Redacted
-from events.envelope import instant
+from events.envelope import Recorded, instant
 from events.errors import NotFound
 from events.identity import id_of
 from producers.case import EVERY_SCOPE, Actor
@@ -56,21 +56,38 @@ def _said(receipt: Receipt) -> str:
     )
 
 
-async def _erased(room: Newsroom, receipt: Receipt) -> list[tuple[Erasure, str]]:
-    """Give what a redaction erased, each with the ref of the event that held it."""
-    refs: dict[int, str] = {}
-    async for event in room.log.read_versions(receipt.story):
-        act = event.development
-        refs[event.version] = getattr(act, "ref", None) or f"d{event.version}"
-        if event.version == receipt.version and isinstance(act, Redacted):
-            return [(each, refs[each.version]) for each in act.erases or ()]
-    return []
+async def _told(room: Newsroom, story: str) -> dict[int, Recorded]:
+    return {event.version: event async for event in room.log.read_versions(story)}
+
+
+def _erased(
+    before: Mapping[int, Recorded], after: Mapping[int, Recorded], version: int
+) -> list[tuple[Erasure, str]]:
+    """Give what a redaction erased, each with the ref of the event that held it.
+
+    What it only says anew of earlier erasures is left out.
+    """
+    act = after[version].development
+    assert isinstance(act, Redacted)  # noqa: S101 - as was filed
+    found = []
+    for each in act.erases or ():
+        was, now = (_said_in(events.get(each.version)) for events in (before, after))
+        if was != now or each.private:
+            held = after[each.version].development
+            found.append((each, getattr(held, "ref", None) or f"d{each.version}"))
+    return found
+
+
+def _said_in(event: Recorded | None) -> Any:  # noqa: ANN401 - whatever happened
+    act = event.development if event else None
+    return act.model_copy(update={"erases": None}) if isinstance(act, Redacted) else act
 
 
 async def redact(room: Newsroom, act: dict[str, Any], by: str, *, json: bool) -> int:
     """File a redaction, which erases the words from the log, then clean every file beside it."""
+    before = await _told(room, act["story"])
     receipt = await _filed(room, act, by)
-    erased = await _erased(room, receipt)
+    erased = _erased(before, await _told(room, receipt.story), receipt.version)
     if json:
         facts = [
             each.model_dump(include={"version", "private"}) | {"ref": ref} for each, ref in erased
