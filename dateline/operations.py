@@ -17,7 +17,7 @@ from consumers.views import Position
 from dateline.metrics import Lag, Metrics, Moment, Sent
 from dateline.outbox import Outbox
 from dateline.wiring import Newsroom
-from events.errors import DatelineError
+from events.errors import BookDamaged, DatelineError
 from events.log import Head
 from producers.embargo_clock import Embargo, EmbargoClock
 
@@ -150,7 +150,10 @@ class Operations:
     def _audited(self, now: Moment) -> Moment:
         """Add how far the log is signed and proved."""
         book = self._room.auditor.book
-        signed, proved, failed = book.signed(), book.proved(), book.failed()
+        try:
+            signed, proved, failed = book.signed(), book.proved(), book.failed()
+        except BookDamaged:  # news goes on; that nobody knows of a proof is told
+            return now._replace(sound=False)
         now = now._replace(signed=signed.size if signed else 0, sound=failed is None)
         if proved is None:
             return now

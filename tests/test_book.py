@@ -129,6 +129,24 @@ async def test_a_server_tells_the_last_checkpoint_from_the_start(url: str, clock
         assert signed == (await desk.get("/v1/audit/checkpoint"))[1].decode()
 
 
+async def test_news_goes_on_beside_a_damaged_book(url: str, tmp_path: Path, clock: Clock) -> None:
+    """When the book is damaged under a running server, readers are served and metrics say so."""
+    async with newsroom(url, clock) as room, served(room, outside=NEVER) as desk:
+        spoilt(
+            tmp_path,
+            "PRAGMA writable_schema = 1",
+            "UPDATE sqlite_schema SET rootpage = 99999 WHERE name IN ('proofs', 'checkpoints')",
+            "PRAGMA schema_version = 99",
+        )
+        with pytest.raises(BookDamaged):
+            room.auditor.book.proved()
+        status, told, _ = await desk.get("/metrics")
+        assert (status, b"dateline_log_sound 0.0" in told) == (200, True)
+        assert (await desk.get("/readyz"))[0] == 200
+        assert (await desk.get("/v1/stories/a"))[0] == 200
+        assert (await desk.get("/v1/audit/checkpoint"))[0] == 503
+
+
 async def test_whatever_a_proof_fails_of_is_told(
     url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from consumers.stories.projection import Stories
 from consumers.subscription import Subscription
 from consumers.views import Views
 from events.envelope import Recorded
-from events.errors import LogDamaged
+from events.errors import BookDamaged, LogDamaged
 from events.log import Clock, Log
 from events.vocabulary import Unknown
 
@@ -71,7 +71,9 @@ class Cleaning:
 
     async def clean(self) -> int:
         """Clean up after what was not cleaned up yet; returns how many redactions that were."""
-        with suppress(LogDamaged):  # that is for the auditor to tell; words are erased all the same
+        with suppress(
+            LogDamaged, BookDamaged
+        ):  # that is for the auditor to tell; words are erased all the same
             await self._auditor.catch_up()
         found = await asyncio.to_thread(self._auditor.book.redactions, open_only=True)
         if not found:
@@ -119,5 +121,8 @@ class Cleaning:
         size = 0
         while True:
             size = await self._log.grown(size)
-            await self.clean()
+            try:
+                await self.clean()
+            except BookDamaged as damage:  # nobody knows what is left to clean; news goes on
+                log.error("not clean yet", why=str(damage))  # noqa: TRY400 - the sentence is enough
             await asyncio.sleep(LOOK_AGAIN)
