@@ -20,6 +20,7 @@ Contents = Mapping[int, Mapping[str, Any]]
 _LISTS: Final = ("claims", "figures")
 _REFILED: Final = ("headline", "body")
 _REVISED: Final = ("value", "words", "source", "source_text")
+_Brought = Mapping[str, Mapping[str, str]]  # by ref of an event: refs, each with the path to it
 _Place = tuple[str, str]  # the ref of a fact, and the path within it; an empty path is all of it
 
 
@@ -45,15 +46,16 @@ def named_in(redaction: Redacted, contents: Contents) -> list[Named]:
     Raises:
         Refused: a field holds nothing, or nothing that may be erased. What it holds is not said.
     """
+    brought = _brought(contents)
     found: list[Named] = []
     for n, field in enumerate(redaction.fields):
         if field == PRIVATE:
             continue
-        places = set(_places(redaction.target, field, contents))
+        places = set(_places(redaction.target, field, brought))
         values = [
             Named(version, leaf, elsewhere=field != CONTENTS or leaf.role == "text")
             for version, content in contents.items()
-            for leaf in _values(version, content, places, contents)
+            for leaf in _values(version, content, places, brought)
         ]
         free = [each for each in values if each.leaf.may_go]
         if not free:
@@ -62,9 +64,18 @@ def named_in(redaction: Redacted, contents: Contents) -> list[Named]:
     return found
 
 
-def _places(target: str, field: str, contents: Contents) -> Iterator[_Place]:
+def _brought(contents: Contents) -> _Brought:
+    """Give what each event brought, by the ref that it goes by."""
+    # An older desk may have let a ref be used twice; the first keeps it.
+    return {
+        ref_of(version, content): _facts(version, content)
+        for version, content in reversed([*contents.items()])
+    }
+
+
+def _places(target: str, field: str, brought: _Brought) -> Iterator[_Place]:
     """Lead a field to the facts that it is in, by their own refs."""
-    own = _brought_by(target, contents)
+    own = brought.get(target, {target: ""})
     if field == CONTENTS:
         yield from ((ref, "") for ref in own)
         return
@@ -77,13 +88,6 @@ def _places(target: str, field: str, contents: Contents) -> Iterator[_Place]:
         return
     within = next((each for each, where in own.items() if ref == target and where == first), None)
     yield (within, rest) if within is not None and first else (ref, path)
-
-
-def _brought_by(target: str, contents: Contents) -> dict[str, str]:
-    for version, content in contents.items():
-        if ref_of(version, content) == target:
-            return _facts(version, content)
-    return {target: ""}
 
 
 def _facts(version: int, content: Mapping[str, Any]) -> dict[str, str]:
@@ -99,7 +103,7 @@ def _facts(version: int, content: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _values(
-    version: int, content: Mapping[str, Any], places: set[_Place], contents: Contents
+    version: int, content: Mapping[str, Any], places: set[_Place], brought: _Brought
 ) -> Iterator[Leaf]:
     """Give what an event holds of some places."""
     facts = _facts(version, content)
@@ -107,7 +111,7 @@ def _values(
     target = content.get("target")
     match content.get("kind"):
         case "corrected":
-            put_right = set(_places(str(target), str(content.get("field")), contents))
+            put_right = set(_places(str(target), str(content.get("field")), brought))
             within += [
                 _joined(side, rest)
                 for place in places
@@ -124,6 +128,8 @@ def _values(
             ]
         case "figure-revised":
             within += [path for ref, path in places if ref == target and path in _REVISED]
+    if not within:
+        return
     for leaf in leaves(KINDS.get(str(content.get("kind"))), dict(content)):
         if any(_covers(path, leaf.path) for path in within):
             yield leaf
