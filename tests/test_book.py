@@ -227,3 +227,26 @@ async def test_safeguards_that_were_taken_away_are_told(
     raw.close()
     assert await asyncio.to_thread(run, ["doctor", "--log", url]) == 1
     assert words in capsys.readouterr().out
+
+
+async def test_a_log_that_is_not_what_was_signed_is_told(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The doctor says that a log is shorter than what was signed of it, or another."""
+    await asyncio.to_thread(run, ["backup", str(tmp_path / "older.db"), "--log", url])
+    async with newsroom(url) as room:
+        await room.log.append("a", [note("one more")])
+        await room.auditor.checkpoint()
+    assert await asyncio.to_thread(run, ["doctor", "--log", url]) == 0
+    for file in tmp_path.glob("news.db*"):
+        file.unlink()
+    (tmp_path / "older.db").rename(tmp_path / "news.db")
+    capsys.readouterr()
+    assert await asyncio.to_thread(run, ["doctor", "--log", url]) == 1
+    assert f"expected {EVENTS + 1} events, as were there before" in capsys.readouterr().out
+    async with newsroom(url) as room:
+        await room.log.append("a", [note("something else")])
+    assert await asyncio.to_thread(run, ["doctor", "--log", url]) == 1
+    told = capsys.readouterr().out
+    assert f"position {EVENTS + 1}" in told
+    assert "expected the event that was there before" in told

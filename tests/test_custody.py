@@ -188,6 +188,23 @@ async def test_changes_of_other_keys_lead_nowhere(
     assert "positions 3, 5" in capsys.readouterr().err
 
 
+async def test_whoever_has_the_new_key_can_use_what_was_kept_before(
+    room: Newsroom, tmp_path: Path
+) -> None:
+    """A kept checkpoint may be signed with any key that leads to the one that is given."""
+    await filed(room, "story-opened", title="A")
+    kept = tmp_path / "kept"
+    kept.write_text((await room.auditor.checkpoint()).note)
+    await custody.rotate_key(room, json=True)
+    await custody.rotate_key(room, json=True)
+    key = str(room.auditor.keyring.public)
+    # On another machine, whose own key is none of the log's.
+    room.auditor.keyring = Keyring(None, "another.example")
+    assert await auditing.verify(room, key, str(kept), json=False) == 0
+    with pytest.raises(Refused, match=str(kept)):
+        await auditing.verify(room, None, str(kept), json=False)
+
+
 async def test_a_server_signs_with_the_key_that_another_process_took_up(
     room: Newsroom, tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from filings import ADA, filed, note, opening
 
 from consumers.audit import export as exporting
 from consumers.audit.signing import Keyring
-from consumers.audit.stand_alone import Distrust, Refusal, check
+from consumers.audit.stand_alone import Distrust, Refusal, check, main
 from dateline.cli.run import run
 from dateline.commands.auditing import wanted_export
 from dateline.wiring import Newsroom, newsroom
@@ -273,12 +273,18 @@ async def test_a_file_that_is_no_export_is_said_to_be_none(
     file = await written(told, tmp_path / "log.jsonl.gz")
     other = str(Keyring(None, "another.example").public)
     (tmp_path / "bytes").write_bytes(bytes(range(255, 0, -1)))
+    (tmp_path / "note").write_text("no checkpoint")
+    for kept in ("bytes", "note", "none"):
+        assert main([str(file), "--kept", f"{tmp_path}/{kept}"]) == 1
+        assert capsys.readouterr().err.startswith(f"REFUSED {tmp_path}/{kept}: ")
     asked = {
         f"{tmp_path}/news.db": "expected an export",
         f"{tmp_path}/bytes": "bytes that are no UTF-8",
         f"{file} --key garbage": "refused by rule key-of-the-log, field key",
         f"{file} --key {other}": "refused by rule key-of-the-log, field key",
-        f"{file} --kept {tmp_path}/bytes": "refused by rule signed-note",
+        f"{file} --kept {tmp_path}/bytes": f"no text in {tmp_path}/bytes",
+        f"{file} --kept {tmp_path}/note": f", in {tmp_path}/note",
+        f"--log {told.log.url} --kept {tmp_path}/note": f", in {tmp_path}/note",
     }
     for arguments, words in asked.items():
         assert await asyncio.to_thread(run, ["audit", "verify", *arguments.split()]) == 1

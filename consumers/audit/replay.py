@@ -6,7 +6,7 @@ and for nobody else, so a replay is never public.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -26,7 +26,6 @@ from events.vocabulary import Erased, Unknown
 __all__ = ["Act", "Replay", "acts_of", "changed", "replay", "stories_until"]
 
 FOR_EVER = 1 << 62  # milliseconds; later than any alert
-TOLD_PAGE = 1_000  # feed items of a story that are looked up together
 
 
 class Act(NamedTuple):
@@ -99,8 +98,13 @@ def _replayed(views: Views, story: str, until: int, events: Sequence[Recorded], 
     stories = Stories(views)
     known = [event for event in events if not isinstance(event.development, Unknown)]
     last = instant(events[-1].recorded_ms)
+    told: list[Update] = []
+    for event in known:
+        # One by one, and asked after each: what is taken back later had been told all the same.
+        with views.transaction():
+            stories.project(1, [event])
+        told += stories.updates(event.position - 1, event.position, 1, Wanted(story))
     with views.transaction():
-        stories.project(1, known)
         views.move(stories.name, Position(1, events[-1].position, events[-1].recorded_ms))
     public, internal = (stories.state(story, now, public=public) for public in (True, False))
     return Replay(
@@ -108,19 +112,12 @@ def _replayed(views: Views, story: str, until: int, events: Sequence[Recorded], 
         until,
         last,
         None if public is None else orjson.loads(public),
-        [orjson.loads(update.event) for update in _told(stories, story, until)],
+        [orjson.loads(update.event) for update in told],
         orjson.loads(internal or b"{}"),
         [_alert(event) for event in events if isinstance(event.development, AlertDecision)],
         [],
         acts_of(events),
     )
-
-
-def _told(stories: Stories, story: str, until: int) -> Iterator[Update]:
-    after = 0
-    while page := stories.updates(after, until, TOLD_PAGE, Wanted(story)):
-        yield from page
-        after = page[-1].position
 
 
 def acts_of(events: Sequence[Recorded]) -> list[Act]:

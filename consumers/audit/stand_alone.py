@@ -527,13 +527,14 @@ def main(arguments: list[str]) -> int:
                 kept = file.read()
         found = check(asked.file, asked.key, kept)
     except Refusal as refusal:
-        sys.stderr.write(f"REFUSED {asked.file}: {refusal}\n")
+        at_fault = asked.kept if getattr(refusal, "what", "") == "kept" else asked.file
+        sys.stderr.write(f"REFUSED {at_fault}: {refusal}\n")
         return 1
     except UnicodeDecodeError:
         sys.stderr.write(f"REFUSED {asked.kept}: expected a signed checkpoint; found no text\n")
         return 1
     except OSError as error:
-        sys.stderr.write(f"REFUSED {asked.file}: {error}\n")
+        sys.stderr.write(f"REFUSED {error.filename or asked.file}: {error.strerror or error}\n")
         return 1
     sys.stdout.write(
         f"VERIFIED {asked.file}: {found.events} events of {found.origin}, {found.shown} shown, "

@@ -20,7 +20,7 @@ from dateline import printing
 from dateline.commands.custody import record_read
 from dateline.outcomes import DONE
 from dateline.wiring import Newsroom, deliveries_path
-from events.checkpoint import checkpoint_in, open_note, verifier_key
+from events.checkpoint import Checkpoint, VerifierKey, checkpoint_in, open_note, verifier_key
 from events.envelope import instant
 from events.errors import LogDamaged, NotFound, Overtaken, Refused
 
@@ -48,10 +48,7 @@ async def verify(room: Newsroom, key: str | None, kept: str | None, *, json: boo
     """Prove the whole log, and that it goes on from what is known of it."""
     earlier = {}
     if kept is not None:
-        trusted = await room.auditor.keys()
-        if key is not None and verifier_key(key) not in trusted:
-            trusted = [verifier_key(key)]  # of another machine, or from before all that is known
-        head = checkpoint_in(open_note(_text(kept), trusted))
+        head = _kept(kept, await _trusted(room, key))
         earlier = {head.size: head.root}
     with printing.progress("verify") as told:
         proved = await room.auditor.verify(told, kept=earlier)
@@ -70,6 +67,29 @@ async def verify(room: Newsroom, key: str | None, kept: str | None, *, json: boo
             f"{proved.events} events in {many} are as they were recorded; root {proved.root}"
         )
     return DONE
+
+
+async def _trusted(room: Newsroom, key: str | None) -> list[VerifierKey]:
+    """Give the keys that may have signed what was kept: our own, or those that lead to another."""
+    own = await room.auditor.keys()
+    given = own[-1] if key is None else verifier_key(key)
+    if given in own:
+        return own
+    return [change.old for change in await room.auditor.rotations(given)] + [given]
+
+
+def _kept(file: str, trusted: list[VerifierKey]) -> Checkpoint:
+    """Read a checkpoint that was kept.
+
+    Raises:
+        Refused: it is none, or none of the keys signed it; names the file.
+    """
+    text = _text(file)
+    try:
+        return checkpoint_in(open_note(text, trusted))
+    except Refused as refused:
+        found = f"{refused.found}, in {file}"
+        raise Refused(refused.rule, "kept", refused.expected, found) from None
 
 
 def _text(file: str) -> str:
@@ -114,7 +134,8 @@ def verify_export(file: str, key: str | None, kept: str | None, *, json: bool) -
         found = stand_alone.check(file, key, text)
     except stand_alone.Distrust as refused:
         rule = f"{refused.what}-of-the-log"
-        raise Refused(rule, refused.what, refused.expected, refused.found) from None
+        found_there = f"{refused.found}, in {kept}" if refused.what == "kept" else refused.found
+        raise Refused(rule, refused.what, refused.expected, found_there) from None
     except stand_alone.Refusal as refused:
         raise LogDamaged(file, refused.position, refused.expected, refused.found) from None
     if json:

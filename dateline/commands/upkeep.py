@@ -233,7 +233,7 @@ async def _work(room: Newsroom) -> list[dict[str, Any]]:
             else "not made yet; they are when somebody first looks",
             risk=lag > MOST_LAG and position.checkpoint > 0,
         ),
-        *_book(room, head.size),
+        *await _book(room, head.size),
         *await _signing(room),
         _alerts(room),
         _finding("parked", f"{parked} events", risk=parked > 0),
@@ -247,10 +247,14 @@ async def _work(room: Newsroom) -> list[dict[str, Any]]:
     ]
 
 
-def _book(room: Newsroom, size: int) -> list[dict[str, Any]]:
-    """Say what the auditor remembers, where its book can be read."""
+async def _book(room: Newsroom, size: int) -> list[dict[str, Any]]:
+    """Say what the auditor remembers, where its book can be read and the log goes on from it."""
     try:
+        if room.auditor.tiles.size:  # where nothing is known yet there is nothing to hold it to
+            await room.auditor.catch_up()
         return [_audit(room, size), _erasures(room)]
+    except LogDamaged as damage:
+        return [_finding("audit", str(damage), risk=True), _erasures(room)]
     except BookDamaged as damage:
         return [_finding("audit", str(damage), risk=True)]
 
