@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -34,7 +35,12 @@ def quiet_until(now_ms: int, zone: ZoneInfo, quiet: Sequence[Hours]) -> int | No
     Returns:
         Milliseconds since 1970 UTC, always after `now_ms`.
     """
-    moment = datetime.fromtimestamp(now_ms // 1000, UTC)
+    return _until(now_ms // 1000, zone, tuple(quiet))
+
+
+@lru_cache(maxsize=1_024)  # an alert goes to many targets whose clocks and hours are the same
+def _until(second: int, zone: ZoneInfo, quiet: Sequence[Hours]) -> int | None:
+    moment = datetime.fromtimestamp(second, UTC)
     ends: datetime | None = None
     for _ in quiet:  # each can go on from another at most once
         end = _end_at(ends or moment, zone, quiet)

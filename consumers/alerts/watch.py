@@ -163,15 +163,11 @@ def _reported(find: Find, event: Recorded, news: News, rules: Rules) -> Changes:
         None,
         release,
         "due" if route else "decided" if seen or stale else "hidden",
+        route=route.name if route else None,
+        level=route.level if route else None,
+        cause=cause_of(event) if route else None,
+        due_ms=event.recorded_ms if route else None,
     )
-    if route is not None:
-        behind = replace(
-            behind,
-            route=route.name,
-            level=route.level,
-            cause=cause_of(event),
-            due_ms=event.recorded_ms,
-        )
     yield {ref: behind, **{part: Owned(ref) for part in owns}}
 
 

@@ -20,7 +20,7 @@ from events.envelope import Recorded
 
 __all__ = ["Watching"]
 
-REMEMBERED = 20_000  # parts kept in memory between events, some 10 MB
+REMEMBERED = 40_000  # parts kept in memory between events, some 20 MB
 DUE = 1_000  # parts that are due, looked at together
 
 # `begin` is the one row of history's end; the second order finds what is due next.
