@@ -782,6 +782,14 @@ PLANTED = [
         "views kept in unused pages what was taken out of them",
     ),
     Planted(
+        "The ledger of deliveries holds no words of the news",
+        "test_ledger_words.py::test_the_ledger_holds_no_words",
+        "consumers/delivery/reaction.py",
+        "            CHASES,\n            now,",
+        "            decision.alert.reason,\n            now,",
+        "why an alert was corrected was written down beside whom it went to",
+    ),
+    Planted(
         "A redaction takes the corrections of the words along",
         "test_redaction.py::test_a_story_is_told_without_the_words",
         "producers/redactable.py",

@@ -18,6 +18,7 @@ from events.envelope import Recorded
 
 __all__ = [
     "CHANNELS",
+    "CHASES",
     "Already",
     "Channel",
     "Notice",
@@ -32,6 +33,9 @@ __all__ = [
 
 Channel = Literal["webhook", "push", "mail", "apprise", "console"]
 CHANNELS: Final = ("apprise", "console", "mail", "push", "webhook")
+CHASES: Final = "it corrects what this target got"
+"""Why a correction or retraction is sent; what it says itself stands in the log alone."""
+
 _RANK: Final = {level: rank for rank, level in enumerate(LEVELS)}
 _NOBODY: Final[Mapping[str, Sequence["Sent"]]] = MappingProxyType({})
 _UNBOUND: Final[Mapping[Level, Throttle]] = MappingProxyType({})
@@ -166,9 +170,8 @@ def verdicts(alert: Notice, targets: Iterable[Target], already: Already) -> list
         already: what stands.
     """
     if alert.msg_type != "Alert":
-        why = "it corrects what this target got"
         return [
-            Verdict(target.id, "send", None, why)
+            Verdict(target.id, "send", None, CHASES)
             for target in targets
             if target.id not in already.had
         ]

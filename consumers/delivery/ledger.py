@@ -14,21 +14,25 @@ import os
 import re
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 import apsw
 
+from consumers.alerts.targets import CHASES
 from events.errors import DeliveriesUnavailable
+from events.sqlite.file import begin_private, patiently
 
 __all__ = ["SQL", "Ledger"]
 
 APPLICATION_ID = 0x44_4C_44_56  # "DLDV", marks the file as a ledger of Dateline
-FORMAT = 1  # `PRAGMA user_version` of the tables in sql/deliveries.sql
+FORMAT = 2  # `PRAGMA user_version` of the tables in sql/deliveries.sql
 BUSY_MS = 30_000  # how long to wait for another process's commit
 SHARE = 100  # pieces of work in a commit; while it is synced, those of the one before go on
 CACHE_KIB = 16 * 1024  # of the ledger kept in memory: some ten thousand open deliveries
 WAL_PAGES = 4_000  # of 4 KiB that the write-ahead log grows to before it is worked in
+NOT_OTHERS = 0o770  # rights that a newsroom may give its own people
 LOOK_AGAIN = 0.5  # seconds between tries for the right to send, while another process has it
 
 _FOLDER: Final = Path(__file__).parents[1] / "sql"
@@ -227,6 +231,8 @@ def _locked(descriptor: int) -> bool:
 
 
 def _open(path: str) -> apsw.Connection:
+    if path != ":memory:":
+        begin_private(path)  # it says who is told of what
     connection = apsw.Connection(path)
     try:
         connection.set_busy_timeout(BUSY_MS)
@@ -239,6 +245,8 @@ def _open(path: str) -> apsw.Connection:
         connection.pragma("wal_autocheckpoint", WAL_PAGES)
         if connection.pragma("application_id") != APPLICATION_ID:
             _make(connection, path)
+        if connection.pragma("user_version") == FORMAT - 1:
+            _renew(connection, path)
         _check(path, f"a ledger of format {FORMAT}", connection.pragma("user_version") == FORMAT)
     except BaseException:
         connection.close()
@@ -261,6 +269,21 @@ def _make(connection: apsw.Connection, path: str) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _renew(connection: apsw.Connection, path: str) -> None:
+    """Bring a ledger of format 1 up to date: it held what corrections say, and all could read it.
+
+    It is of the new format once none of that is left in it; cut short, all is done again.
+    """
+    connection.execute(SQL["without-words"], {"reason": CHASES})
+    connection.execute("VACUUM")
+    if path != ":memory:":
+        patiently(partial(connection.wal_checkpoint, mode=apsw.SQLITE_CHECKPOINT_TRUNCATE))
+        for name in (path, f"{path}-wal", f"{path}-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                Path(name).chmod(Path(name).stat().st_mode & NOT_OTHERS)
+    connection.pragma("user_version", FORMAT)
 
 
 def _check(path: str, wanted: str, found: object) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from consumers.alerts.targets import (
+    CHASES,
     Already,
     Notice,
     Sent,
@@ -125,7 +126,7 @@ class Reaction:
             alert.level,
             alert.level == "flash" or alert.msg_type != "Alert",
             "pending",
-            decision.alert.reason,
+            CHASES,
             now,
         )
         if alert.msg_type != "Alert":

@@ -51,7 +51,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
     state      TEXT    NOT NULL CHECK (state IN (
         'pending', 'in flight', 'delivered', 'retry', 'failed', 'expired', 'superseded', 'held',
         'suppressed', 'skipped')),
-    reason     TEXT    NOT NULL,
+    reason     TEXT    NOT NULL, -- in our own words, none of an event's
     tries      INTEGER NOT NULL DEFAULT 0,
     before     INTEGER NOT NULL DEFAULT 0, -- tries before it was sent again by hand
     made_ms    INTEGER NOT NULL,

@@ -95,6 +95,10 @@ WHERE story = :story AND alert IN (SELECT value FROM json_each(:alerts)) AND (
 )
 ORDER BY target
 
+-- name: without-words
+-- Once, in a ledger from before: the reason of a correction was what it says.
+UPDATE deliveries SET reason = :reason WHERE kind IN ('alert-corrected', 'alert-retracted')
+
 -- name: supersede
 UPDATE deliveries SET state = 'superseded', reason = :reason, ended_ms = :now
 WHERE story = :story AND alert IN (SELECT value FROM json_each(:alerts))

@@ -1,5 +1,6 @@
 """Slack by a bot: a message to a channel, which a correction changes where it stands."""
 
+import re
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +17,7 @@ API: Final = "https://slack.com/api/"
 _GONE: Final = frozenset(
     {"account_inactive", "channel_not_found", "invalid_auth", "is_archived", "token_revoked"}
 )
+_CODE: Final = re.compile(r"[a-z_-]{1,60}")
 
 
 class Slack:
@@ -60,7 +62,9 @@ def _said(body: bytes, outcome: Outcome) -> Outcome:
         found = None
     if isinstance(found, dict) and found.get("ok") is True:
         return outcome._replace(shown_as=f"{found.get('channel')}/{found.get('ts')}")
-    error = str(found.get("error")) if isinstance(found, dict) else "no answer"
+    error = str(found.get("error")) if isinstance(found, dict) else "no-answer"
+    # It is written down, so it is a word of Slack's and no answer that repeats what was sent.
+    code = error if _CODE.fullmatch(error) else "unknown"
     return outcome._replace(
-        delivered=False, error=f"slack-{error[:60]}", may_have=False, gone=error in _GONE
+        delivered=False, error=f"slack-{code}", may_have=False, gone=error in _GONE
     )
