@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from events.corrections import locate
 from events.editorial import Redacted
 from events.errors import Refused
-from events.redaction import CONTENTS, Leaf, has_field, leaves
+from events.redaction import CONTENTS, STAND_INS, Leaf, has_field, leaves
 from events.vocabulary import KINDS
 
 __all__ = ["PRIVATE", "Contents", "Named", "named_in", "ref_of"]
@@ -57,7 +57,10 @@ def named_in(redaction: Redacted, contents: Contents) -> list[Named]:
             for version, content in contents.items()
             for leaf in _values(version, content, places, brought)
         ]
-        free = [each for each in values if each.leaf.may_go]
+        free = [each for each in values if each.leaf.may_go and each.leaf.value not in STAND_INS]
+        if not free and any(each.leaf.may_go for each in values):
+            found_there = f"{field} of {redaction.target}, which is erased already"
+            raise Refused("redact-something", f"fields.{n}", "something to erase", found_there)
         if not free:
             raise _refusal(redaction.target, f"fields.{n}", field, places, contents)
         found += free

@@ -790,6 +790,22 @@ PLANTED = [
         "why an alert was corrected was written down beside whom it went to",
     ),
     Planted(
+        "Nobody but its owner reads the ledger of deliveries",
+        "test_ledger_words.py::test_nobody_else_reads_the_ledger",
+        "consumers/delivery/ledger.py",
+        "        begin_private(path)  # it says",
+        "        pass  # it says",
+        "it was made as the process makes any file",
+    ),
+    Planted(
+        "What was redacted is not redacted again",
+        "test_redaction_reach.py::test_nothing_is_erased_twice",
+        "producers/redactable.py",
+        " and each.leaf.value not in STAND_INS]",
+        "]",
+        "what stands for erased words was erased, and that recorded",
+    ),
+    Planted(
         "A redaction takes the corrections of the words along",
         "test_redaction.py::test_a_story_is_told_without_the_words",
         "producers/redactable.py",

@@ -111,6 +111,19 @@ async def test_nothing_is_erased_where_nothing_is(room: Newsroom) -> None:
             await redact(room, "Q", field)
 
 
+async def test_nothing_is_erased_twice(room: Newsroom) -> None:
+    """A redaction of what was redacted before is refused, and nothing more is recorded."""
+    await file(room, "story-opened", title="A story")
+    said = {"speaker": NAME, "form": "remarks"}
+    await file(room, "quote-added", ref="Q", headline=SAME, attribution=said)
+    for fields in (["headline"], ["attribution.speaker"], ["contents"]):
+        await redact(room, "Q", *fields)
+        size = (await room.log.head()).size
+        with pytest.raises(Refused, match=r"redact-something.*Q"):
+            await redact(room, "Q", *fields)
+        assert (await room.log.head()).size == size
+
+
 async def test_what_holds_a_story_together_stays(room: Newsroom) -> None:
     """Refs, kinds and times are not redacted, and no refusal repeats what stands in a field."""
     await file(room, "story-opened", title="A story", ref="E1", urgency=3)

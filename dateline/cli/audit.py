@@ -6,7 +6,7 @@ import typer
 
 from consumers.audit import export as exporting
 from dateline.cli.options import By, Json, LogUrl, Slug, in_newsroom
-from dateline.commands import auditing, custody
+from dateline.commands import alerting, auditing, custody
 from dateline.settings import Settings
 
 __all__ = ["audit"]
@@ -117,7 +117,8 @@ def retention(log: LogUrl = None, json: Json = False) -> int:
 
     What is still to be cleaned after an erasure is cleaned first.
     """
-    return in_newsroom(log, lambda room: custody.retention(room, json=json))
+    policy = alerting.policy_of(Settings().alerts)
+    return in_newsroom(log, lambda room: custody.retention(room, policy, json=json))
 
 
 @audit.command("reads")

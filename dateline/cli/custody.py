@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from dateline.cli.options import By, Json, LogUrl, Slug, in_newsroom
-from dateline.commands import custody
+from dateline.commands import alerting, custody
 from dateline.settings import Settings
 
 __all__ = ["hold", "redact"]
@@ -38,7 +38,9 @@ def redact(
     """Erase words from the log and every file beside it; that they were there stays proved."""
     law = {"reason_code": reason_code, "legal_basis": legal_basis, "ordered_by": ordered_by}
     act = {"story": story, "kind": "redacted", "target": target, "fields": field, **law}
-    return in_newsroom(log, lambda room: custody.redact(room, act, by or Settings().by, json=json))
+    settings = Settings()
+    policy, name = alerting.policy_of(settings.alerts), by or settings.by
+    return in_newsroom(log, lambda room: custody.redact(room, act, name, policy, json=json))
 
 
 @hold.command("place")

@@ -3,15 +3,17 @@
 import asyncio
 import base64
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
 import uuid_utils
 
+from consumers.alerts.policy import Policy
 from consumers.audit.book import Book, Redaction
 from dateline import printing
-from dateline.outcomes import DONE, UNAVAILABLE
+from dateline.outcomes import DONE
 from dateline.wiring import Newsroom, sqlite_path
 from events.custody import RECORD, PrivateRead
 from events.editorial import Erasure, Redacted
@@ -25,6 +27,8 @@ from producers.publisher import Receipt
 
 __all__ = ["HOUSE", "file", "reads", "record_read", "redact", "retention", "rotate_key"]
 
+LOOK_AGAIN = 0.1  # seconds between looks at whether a server has cleaned up
+LOOKS = 30  # a server begins within a second, and needs less than another
 _UNKNOWN: Final = (
     "of copies that were made with other tools or before it was begun, and of what readers and "
     "subscribers keep, it knows nothing"
@@ -83,8 +87,14 @@ def _said_in(event: Recorded | None) -> Any:  # noqa: ANN401 - whatever happened
     return act.model_copy(update={"erases": None}) if isinstance(act, Redacted) else act
 
 
-async def redact(room: Newsroom, act: dict[str, Any], by: str, *, json: bool) -> int:
-    """File a redaction, which erases the words from the log, then clean every file beside it."""
+async def redact(
+    room: Newsroom, act: dict[str, Any], by: str, policy: Policy | None, *, json: bool
+) -> int:
+    """File a redaction, which erases the words from the log, then clean every file beside it.
+
+    Without the policy, what alerts remember is left to a server that has it.
+    """
+    room.policy = policy
     before = await _told(room, act["story"])
     receipt = await _filed(room, act, by)
     erased = _erased(before, await _told(room, receipt.story), receipt.version)
@@ -100,21 +110,29 @@ async def redact(room: Newsroom, act: dict[str, Any], by: str, *, json: bool) ->
         )
         many = "1 event" if len(erased) == 1 else f"{len(erased)} events"
         printing.line(f"{_said(receipt)}: erased from {many}: {where}")
-    try:
+    with suppress(apsw.BusyError):  # somebody is at work with the views
         await room.cleaning.clean()
-        if not room.auditor.book.redactions(open_only=True):
-            return DONE
-    except apsw.BusyError:
-        pass
-    printing.complain(
-        "dateline: erased from the log; a file beside it is not clean yet: a server cleans it by "
-        "itself, and so does `dateline audit retention` with the same settings"
-    )
-    return UNAVAILABLE
+    if not await _clean(room.auditor.book):
+        printing.complain(
+            f"dateline: recorded, and erased from the log (do not send it again); what alerts "
+            f"remember in {room.views_file} is cleaned by the server that runs under a policy, or "
+            "by `dateline audit retention` with DATELINE_ALERTS set"
+        )
+    return DONE
 
 
-async def retention(room: Newsroom, *, json: bool) -> int:
+async def _clean(book: Book) -> bool:
+    """Whether every file is clean; a server that is at work beside us has a moment to do it."""
+    for _ in range(LOOKS):
+        if not await asyncio.to_thread(book.redactions, open_only=True):
+            return True
+        await asyncio.sleep(LOOK_AGAIN)
+    return False
+
+
+async def retention(room: Newsroom, policy: Policy | None, *, json: bool) -> int:
     """Clean up what is left to be, and say which copies were made before something was erased."""
+    room.policy = policy
     cleaned = await room.cleaning.clean()
     redactions = room.auditor.book.redactions()
     backups, exports = await asyncio.to_thread(_copies, room.auditor.book, redactions)
@@ -126,7 +144,8 @@ async def retention(room: Newsroom, *, json: bool) -> int:
         printing.show_json({"redactions": erased, "cleaned_now": cleaned, **copies})
         return DONE
     left = sum(each.cleaned_ms is None for each in redactions)
-    clean = f"{left} to be cleaned up after" if left else "log and views are clean of them"
+    how = "by a server under a policy, or here with DATELINE_ALERTS set"
+    clean = f"{left} to be cleaned up after, {how}" if left else "log and views are clean of them"
     just_now = f", {cleaned} of them just now" if cleaned else ""
     printing.line(f"{len(redactions)} redactions; {clean}{just_now}")
     for copy in (*backups, *exports):
