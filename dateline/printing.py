@@ -185,11 +185,16 @@ def _when(moment: str) -> str:
     return moment[:19].replace("T", " ") + "Z"
 
 
+_REASONS: Final = ("note", "reason", "basis", "legal_basis")
+
+
 def _act_words(content: Mapping[str, Any]) -> str:
     if "alert" in content:
         return f"{content['alert']['ref']}: {content['alert']['reason']}"
     about = content.get("target") or content.get("of") or content.get("parked") or ""
-    words = content.get("note") or content.get("reason") or content.get("basis") or ""
+    words = next((content[name] for name in _REASONS if content.get(name)), "")
+    if content.get("fields"):
+        words = f"{', '.join(content['fields'])} ({words})"
     return f"{about}: {words}" if about else str(words)
 
 

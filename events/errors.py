@@ -46,13 +46,14 @@ __all__ = [
 
 
 SHOWN = 200  # characters of a value that an error repeats: enough to know it again
+MOST_EXPECTED = 1_000  # characters of what was expected: a list of all that may stand there
 
 
-def _shown(text: str) -> str:
+def _shown(text: str, most: int = SHOWN) -> str:
     """Make a value fit for one line of an error, whatever it holds."""
     if not text.isprintable():
         text = ascii(text)[1:-1]
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"
+    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
 
 
 class DatelineError(Exception):
@@ -72,7 +73,7 @@ class Refused(DatelineError):
     def __init__(self, rule: str, field: str, expected: str, found: str) -> None:
         self.rule = rule
         self.field = _shown(field)
-        self.expected = _shown(expected)
+        self.expected = _shown(expected, MOST_EXPECTED)
         self.found = _shown(found)
         super().__init__(
             f"refused by rule {rule}, field {self.field}: "

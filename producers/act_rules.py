@@ -210,8 +210,9 @@ def holds_block_erasure(case: Case) -> None:
                 raise Refused("redact-erases", "erases", "none: the desk finds them", "some")
             if case.desk.get(ref) is None:
                 raise Refused("ref-known", "target", "a ref of this story", case.named(ref))
-            if case.desk.is_held(ref):
-                raise Refused("legal-hold", "target", "no legal hold", f"one on {ref}")
+            held = case.desk.held_by(ref)
+            if held is not None:
+                raise Refused("legal-hold", "target", "no legal hold", f"one on {held}")
         case LegalHoldPlaced(target=target) | LegalHoldLifted(target=target):
             placed = case.desk.is_held(None) if target is None else case.standing(target).legal_hold
             if placed is isinstance(act, LegalHoldPlaced):

@@ -114,10 +114,16 @@ class Desk(dict[str, Part]):
 
     def is_held(self, ref: str | None) -> bool:
         """Whether a legal hold is on what a ref names, on what brought it, or on the story."""
+        return self.held_by(ref) is not None
+
+    def held_by(self, ref: str | None) -> str | None:
+        """Say what a legal hold is on that protects a ref, None where nothing does."""
         part = self.get(ref or STORY)
-        owner = self.get(getattr(part, "owner", ref or STORY))
-        held = any(isinstance(each, Standing) and each.legal_hold for each in (part, owner))
-        return held or bool(self.story and self.story.legal_hold)
+        owner = getattr(part, "owner", ref or STORY)
+        for name, each in ((ref, part), (owner, self.get(owner))):
+            if name != STORY and isinstance(each, Standing) and each.legal_hold:
+                return name
+        return "the story" if self.story and self.story.legal_hold else None
 
     def ahead(self) -> "Desk":
         """Give a copy to think ahead in, while the story stays as it is."""

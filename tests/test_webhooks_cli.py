@@ -68,7 +68,13 @@ async def test_from_added_to_recovered(line: Line, receiver: Receiver) -> None:
     assert told["data"]["drill"] is True
     assert "DRILL" in told["data"]["headline"]
     (tried,) = (await line.run("webhooks", "attempts", target, "--json")).json
-    assert (tried["state"], tried["status"]) == ("delivered", 200)
+    assert (tried["state"], tried["status"], tried["target"]) == ("delivered", 200, target)
+    assert target in (await line.run("webhooks", "attempts")).out
+    for unknown in ("nobody", "msg_nobody"):
+        missed = await line.run("webhooks", "attempts", unknown)
+        assert (missed.code, unknown in missed.err) == (1, True)
+    refused = await line.run("webhooks", "add", "x:")
+    assert (refused.code, "zulip; found 'x'" in refused.err) == (1, True)
     rotated = (await line.run("webhooks", "rotate", target, "--json")).json
     assert rotated["secret"] not in ("", added["secret"])
     assert (await line.run("webhooks", "disable", target)).code == 0

@@ -187,8 +187,8 @@ def html(found: Report) -> str:
     )
     sent = "".join(
         f"<tr><td>{each.position}<td>{escape(each.alert)} {escape(each.level)}"
-        f"<td>{escape(each.channel)} {escape(each.address)}<td>{escape(each.state)}"
-        f"<td>{instant(each.made_ms)}</tr>"
+        f"<td>{escape(each.target)} ({escape(each.channel)} {escape(each.address)})"
+        f"<td>{escape(each.state)}<td>{instant(each.made_ms)}</tr>"
         for each in found.sent
     )
     title = f"{escape(found.ref)} of {escape(found.story)}"

@@ -71,6 +71,11 @@ class Checked(NamedTuple):
     root: str
     key: str
 
+    @property
+    def hidden(self) -> int:
+        """How many are proved to be there and not shown, though nothing of them was erased."""
+        return self.events - self.shown - self.erased
+
 
 class Head(NamedTuple):
     """A checkpoint: what the log was at a size."""
@@ -538,7 +543,8 @@ def main(arguments: list[str]) -> int:
         return 1
     sys.stdout.write(
         f"VERIFIED {asked.file}: {found.events} events of {found.origin}, {found.shown} shown, "
-        f"{found.erased} erased, root {found.root}, signed with {found.key}\n"
+        f"{found.erased} erased, {found.hidden} not shown, root {found.root}, "
+        f"signed with {found.key}\n"
     )
     return 0
 

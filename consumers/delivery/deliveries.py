@@ -101,7 +101,7 @@ class End(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """A try as it is listed; of what was never tried all but the delivery is None."""
+    """A try as it is listed; of what was never tried all of the try is None."""
 
     webhook_id: str
     kind: str
@@ -115,6 +115,7 @@ class Attempt(NamedTuple):
     status: int | None
     error: str | None
     address: str | None
+    target: str
 
 
 class Earlier(NamedTuple):

@@ -160,7 +160,7 @@ WHERE target = :target AND made_ms >= :since AND NOT overtaken
 
 -- name: attempts
 SELECT d.webhook_id, d.kind, d.story, d.alert, d.state, d.reason, a.number, a.began_ms,
-    a.milliseconds, a.status, a.error, a.address
+    a.milliseconds, a.status, a.error, a.address, d.target
 FROM deliveries AS d LEFT JOIN attempts AS a USING (delivery)
 WHERE (:target IS NULL OR d.target = :target)
     AND (:webhook_id IS NULL OR d.webhook_id = :webhook_id)

@@ -13,7 +13,7 @@ from consumers.audit import report as reporting
 from consumers.audit import stand_alone
 from consumers.audit.book import Exported
 from consumers.audit.replay import Replay
-from consumers.delivery.reach import Reach
+from consumers.delivery.reach import Reach, Sent
 from consumers.stories.differences import Change
 from consumers.stories.moments import at, moment
 from dateline import printing
@@ -142,8 +142,9 @@ def verify_export(file: str, key: str | None, kept: str | None, *, json: bool) -
         printing.show_json({"file": file, **found._asdict()})
     else:
         printing.line(
-            f"{found.events} events of {found.origin} are as they were signed, {found.shown} shown "
-            f"and {found.erased} erased; root {found.root}; signed with {found.key}"
+            f"{found.events} events of {found.origin} are as they were signed, "
+            f"{found.shown} shown, {found.erased} erased, {found.hidden} not shown; "
+            f"root {found.root}; signed with {found.key}"
         )
     return DONE
 
@@ -311,7 +312,7 @@ def _show_replay(found: Replay, changes: dict[str, list[Change]] | None) -> None
     printing.line("what the desk knew", "bold")
     printing.show_state(found.desk)
     for sent in found.sent:
-        printing.line(f"alerted    {sent.alert} to {sent.channel} {sent.address}: {sent.state}")
+        printing.line(_alerted(sent))
     printing.line("who did what", "bold")
     for act in found.acts:
         about = f" of {act.about}" if act.about else ""
@@ -323,6 +324,11 @@ def _show_replay(found: Replay, changes: dict[str, list[Change]] | None) -> None
     for who, many in (changes or {}).items():
         printing.line(f"what changed for {who}", "bold")
         printing.show_changes(many)
+
+
+def _alerted(sent: Sent) -> str:
+    where = f"{sent.channel} {sent.address}".strip()
+    return f"alerted    {sent.alert} to {sent.target} ({where}): {sent.state}"
 
 
 async def report(room: Newsroom, story: str, ref: str, html: str | None, *, json: bool) -> int:
@@ -347,6 +353,6 @@ async def report(room: Newsroom, story: str, ref: str, html: str | None, *, json
             f"  {act.ref} {step.says}"
         )
     for sent in found.sent:
-        printing.line(f"alerted    {sent.alert} to {sent.channel} {sent.address}: {sent.state}")
+        printing.line(_alerted(sent))
     printing.line(f"proved by checkpoint {found.size}, root {found.root}", "dim")
     return DONE

@@ -70,6 +70,10 @@ async def attempts(outbox: Outbox, of: str | None, *, json: bool) -> int:
     """List deliveries with their tries."""
     delivery = of if of is not None and of.startswith("msg_") else None
     found = await outbox.deliveries.attempts(None if delivery else of, delivery)
+    if not found and delivery:
+        raise NotFound("delivery", delivery)
+    if not found and of is not None:
+        await outbox.endpoints.get(of)  # which refuses what is no target
     if json:
         printing.show_json([attempt_shown(each) for each in found])
         return DONE
@@ -81,7 +85,10 @@ async def attempts(outbox: Outbox, of: str | None, *, json: bool) -> int:
 
 
 def _line(attempt: Attempt) -> str:
-    what = f"{attempt.webhook_id}  {attempt.story or '—'} {attempt.alert}  {attempt.state}"
+    what = (
+        f"{attempt.webhook_id}  {attempt.story or '—'} {attempt.alert}  "
+        f"{attempt.target}  {attempt.state}"
+    )
     if attempt.began_ms is None:
         return f"{what}  {attempt.reason}"
     came = attempt.error or (f"http-{attempt.status}" if attempt.status else "done")
