@@ -825,8 +825,8 @@ PLANTED = [
         "Nothing under a legal hold is erased",
         "test_redaction.py::test_nothing_under_a_legal_hold_is_erased",
         "producers/parts.py",
-        "        return held or bool(self.story and self.story.legal_hold)",
-        "        return held",
+        '        return "the story" if self.story and self.story.legal_hold else None',
+        "        return None",
         "a hold on the whole story was not looked at",
     ),
     Planted(
