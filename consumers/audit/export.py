@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, get_args
 
+import orjson
+
 from consumers.audit import stand_alone
 from consumers.audit.auditor import Auditor
 from consumers.audit.book import Signed
@@ -228,6 +230,7 @@ async def packed(
     checksum, length, done = 0, 0, -1  # the header is no event
     source = lines(auditor, export)
     waiting = [await anext(source)]  # what can be refused is refused before anything is given
+    total = orjson.loads(waiting[0])["events"]
     yield _GZIP
     async for line in source:
         waiting.append(line)
@@ -237,10 +240,10 @@ async def packed(
             done += len(waiting)
             waiting = []
             yield await asyncio.to_thread(squeeze.compress, whole)
-            progress(done, export.signed.size)
+            progress(done, total)
     whole = b"".join(waiting)
     checksum, length = zlib.crc32(whole, checksum), length + len(whole)
-    progress(done + len(waiting), export.signed.size)
+    progress(done + len(waiting), total)
     ending = struct.pack("<LL", checksum, length & 0xFFFFFFFF)
     yield squeeze.compress(whole) + squeeze.flush() + ending
 
