@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from events.kafka.log import KafkaLog
 from events.log import Log
 from events.memory_log import MemoryLog
 from events.sqlite.log import SqliteLog
+
+# A shell that runs tests in the background has them ignore Ctrl-C, and what they start as well.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "house",
