@@ -252,9 +252,8 @@ class Writer:
             except apsw.ConstraintError:  # another process wrote, or an id is there already
                 self._forget()
             else:
-                return [outcome for each in places for outcome in each.outcomes], places[
-                    -1
-                ].after.size
+                size = places[-1].after.size
+                return [outcome for each in places for outcome in each.outcomes], size
         known, self._last_end = self._last_end, None
         outcomes, end = commit_by_steps(self._url, connection, known, appends, self._clock)
         with self._changed:
