@@ -12,14 +12,24 @@
 9. Reading a million events takes no more memory than reading a thousand.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Final, NamedTuple, Protocol
 
 from events.envelope import Filed, Prepared, Recorded, Sealed
 from events.errors import IdReused, PartlyRepeated, Refused, WrongVersion
 
-__all__ = ["ERASES", "Appended", "Clock", "Expect", "ExpectedVersion", "Head", "Leaf", "Log"]
+__all__ = [
+    "ERASES",
+    "Appended",
+    "Clock",
+    "Elsewhere",
+    "Expect",
+    "ExpectedVersion",
+    "Head",
+    "Leaf",
+    "Log",
+]
 
 ERASES: Final = "redacted"
 """The kind of event whose recording erases contents; it is appended by itself."""
@@ -28,6 +38,10 @@ MOST_IN_A_BATCH = 10_000  # events in one append; bounds the writer's memory and
 
 Clock = Callable[[], int]
 """Gives milliseconds since 1970 UTC."""
+
+
+Elsewhere = Callable[[int, int], Iterator[Sealed]]
+"""Gives the stored events past a position, up to and with another; it can be pickled."""
 
 
 class Expect(Enum):
@@ -98,6 +112,10 @@ class Log(Protocol):
 
     def read_sealed(self, after: int = 0, *, upto: int | None = None) -> AsyncIterator[Sealed]:
         """Give the stored bytes, private parts and nonces included: for audits alone."""
+        ...
+
+    def reading_elsewhere(self) -> Elsewhere | None:
+        """Give what reads the stored bytes in another process; None where only this one can."""
         ...
 
     def read_leaves(self, after: int, upto: int) -> AsyncIterator[Sequence[Leaf]]:

@@ -112,6 +112,9 @@ class MemoryLog:
         for place in range(after, last):
             yield self._events[place]
 
+    def reading_elsewhere(self) -> None:
+        """See `events.log.Log.reading_elsewhere`: nobody else has this memory."""
+
     async def read_leaves(self, after: int, upto: int) -> AsyncIterator[Sequence[Leaf]]:
         """See `events.log.Log.read_leaves`."""
         yield [

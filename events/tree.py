@@ -4,7 +4,7 @@ Section 2.1 of the RFC: a leaf is SHA-256(0x00 â€– bytes), a node SHA-256(0x01 â
 are made as there and checked as in RFC 9162, which tells it step by step.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 
 __all__ = [
@@ -63,6 +63,31 @@ class Frontier:
             hashes.append(node)
             size += 1
         self.size = size
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give the roots of the perfect subtrees, largest first."""
+        return iter(self._hashes)
+
+    def joined(self, more: "Frontier") -> "Frontier":
+        """Give this tree with the leaves of another behind its own.
+
+        Args:
+            more: the other; this one's size must be a multiple of its widest subtree.
+        """
+        size, hashes, subtrees = self.size, list(self._hashes), iter(more)
+        for level in range(more.size.bit_length() - 1, -1, -1):
+            if not more.size >> level & 1:
+                continue
+            if size % (1 << level):
+                msg = f"a subtree of {1 << level} leaves does not begin behind {size}"
+                raise ValueError(msg)
+            node, complete = next(subtrees), size >> level
+            while complete & 1:
+                node = node_hash(hashes.pop(), node)
+                complete >>= 1
+            hashes.append(node)
+            size += 1 << level
+        return Frontier(size, b"".join(hashes))
 
     @property
     def hashes(self) -> bytes:

@@ -310,7 +310,7 @@ PLANTED = [
     Planted(
         "Any change to stored bytes is reported with its position",
         "test_audit.py::test_any_change_is_reported_with_its_place",
-        "consumers/audit/verify.py",
+        "consumers/audit/stretch.py",
         "if commit(nonce, label.encode(), content) != envelope.get(label):",
         "if not commit(nonce, label.encode(), content):",
         "commitments were not compared",
@@ -768,7 +768,7 @@ PLANTED = [
     Planted(
         "Contents without their nonce are reported",
         "test_audit.py::test_contents_without_their_nonce_are_reported",
-        "consumers/audit/verify.py",
+        "consumers/audit/stretch.py",
         "if content is None and nonce is None:",
         "if content is None or nonce is None:",
         "a forged body without its nonce passed for an erased one",
@@ -990,6 +990,22 @@ PLANTED = [
         "        raise LogDamaged(log.url, position, *before[position])\n"
         "    while before:\n",
         "a redaction that came in meanwhile was taken for damage",
+    ),
+    Planted(
+        "Where two processes' parts of the log meet, nothing is missed",
+        "test_audit_processes.py::test_where_stretches_meet_nothing_is_missed",
+        "consumers/audit/verify.py",
+        "            if version != self.versions.get(story, 0) + 1\n",
+        "            if version < self.versions.get(story, 0) + 1\n",
+        "a story could begin anywhere in a stretch",
+    ),
+    Planted(
+        "A log is proved whole though a process that reads it is killed",
+        "test_audit_processes.py::test_a_reader_that_ends_leaves_the_rest_to_us",
+        "consumers/audit/processes.py",
+        "suppress(OSError, asyncio.IncompleteReadError)",
+        "suppress(OSError)",
+        "the verification ended with the process",
     ),
     Planted(
         "Words that were put back after a redaction are damage",

@@ -14,6 +14,7 @@ import pytest
 from conftest import SAMPLE, Clock, Entropy
 from filings import filed, note, opening
 
+from consumers.audit import processes
 from dateline.wiring import Newsroom, newsroom
 from events.envelope import Sealed
 from events.errors import DatelineError, LogDamaged
@@ -114,9 +115,15 @@ MATRIX: dict[str, tuple[list[str], int]] = {
 }
 
 
+@pytest.mark.parametrize("readers", [1, 2])
 @pytest.mark.parametrize("mutation", MATRIX)
-async def test_the_matrix_of_mutations(stored: Stored, mutation: str) -> None:
+async def test_the_matrix_of_mutations(
+    stored: Stored, mutation: str, readers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An edit, a swap, a loss, a repeat or an addition in the log is reported with its position."""
+    monkeypatch.setattr(processes, "LONG", 1)
+    monkeypatch.setattr(processes, "STRETCH", 4)
+    monkeypatch.setattr(processes, "_processors", lambda: readers)
     statements, position = MATRIX[mutation]
     tampered(stored.folder, *statements)
     with pytest.raises(LogDamaged) as raised:

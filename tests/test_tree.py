@@ -251,3 +251,25 @@ def test_every_proof_holds_for_its_own(leaves: list[bytes], data: st.DataObject)
     way = consistency_proof(node_of(leaves), earlier, size)
     assert is_consistent(earlier, size, way, naive_root(leaves[:earlier]), root)
     assert not is_consistent(earlier, size, way, naive_root([*leaves[:earlier], b"x"]), root)
+
+
+@given(st.integers(0, 40), st.integers(0, 7), st.integers(0, 128))
+def test_trees_are_joined(blocks: int, level: int, more: int) -> None:
+    """Two trees make one, where the second begins at a multiple of its widest subtree."""
+    before, behind = blocks << level, min(more, 1 << level)
+    leaves = [number.to_bytes(2, "big") for number in range(before + behind)]
+    first, second, whole = Frontier(), Frontier(), Frontier()
+    first.extend(leaves[:before])
+    second.extend(leaves[before:])
+    whole.extend(leaves)
+    joined = first.joined(second)
+    assert (joined.size, joined.hashes) == (whole.size, whole.hashes)
+
+
+def test_a_tree_between_places_is_not_joined() -> None:
+    """A tree that would begin in the middle of another's subtree is refused."""
+    first, second = Frontier(), Frontier()
+    first.extend([b"a"])
+    second.extend([b"b", b"c"])
+    with pytest.raises(ValueError, match="does not begin behind 1"):
+        first.joined(second)

@@ -1,15 +1,15 @@
 """Whether the log still is what was written: every byte held against the audit tree."""
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Mapping
-from functools import lru_cache
-from typing import Any, Final, NamedTuple, Self
+from contextlib import aclosing
+from typing import Any, NamedTuple, Self
 
 import orjson
 
-from events.codec import canonical
-from events.envelope import Sealed, commit, instant
+from consumers.audit.processes import read_at_once
+from consumers.audit.stretch import Aside, Stretch, check_event, moment, stretch_end
+from events.envelope import Sealed
 from events.errors import LogDamaged
 from events.log import ERASES, Head, Log
 from events.tree import Frontier
@@ -83,20 +83,31 @@ async def _read_on(
     log: Log, run: "_Run", head: Head, progress: Progress, pause: Pause | None
 ) -> "Doubts":
     """Read on up to a head, hold it against that, and give what only later events may explain."""
+    if pause is None:
+        reading = read_at_once(log, run.size, head.size, run.kept_within)
+        async with aclosing(reading):
+            async for read in reading:
+                run.join(read)
+                progress(run.size, head.size)
+    stretch = run.begin(head.size)
     async for event in log.read_sealed(run.size, upto=head.size):
-        run.take(event)
-        if run.size % TOLD_EVERY == 0:
+        stretch.take(event)
+        if stretch.size == stretch.upto:
+            run.join(stretch.end())
+            stretch = run.begin(head.size)
+        if event.position % TOLD_EVERY == 0:
             progress(run.size, head.size)
             if pause is not None:
                 await pause()
+    run.join(stretch.end())
     if run.size != head.size:
         raise LogDamaged(log.url, run.size + 1, f"{head.size} events", f"{run.size}")
     root = run.root()
     if root != head.root:
         raise LogDamaged(log.url, 0, f"tree root {head.root.hex()}", root.hex())
     if run.last_ms != head.recorded_ms:
-        expected = f"the time of the last event, {_at(run.last_ms)}"
-        raise LogDamaged(log.url, 0, expected, _at(head.recorded_ms))
+        expected = f"the time of the last event, {moment(run.last_ms)}"
+        raise LogDamaged(log.url, 0, expected, moment(head.recorded_ms))
     for (story, version), redaction in run.standing().items():
         run.take_again(await _again(log, story, version), redaction)
     return run.doubts(await log.remains())
@@ -147,7 +158,6 @@ class _Run:
         self._excused: set[tuple[str, int]] = set()  # whose private part may be missing
         self._standing: dict[tuple[str, int], tuple[int, Erasure]] = {}
         self._tree = Frontier()
-        self._leaves: list[bytes] = []  # not in the tree yet: many at a time cost less
 
     def expect_kept(self, size: int) -> None:
         """Refuse a log that is shorter than one that was known before."""
@@ -156,27 +166,58 @@ class _Run:
             expected = f"{known} events, as were there before"
             raise LogDamaged(self._url, size + 1, expected, f"{size}")
 
-    def take(self, event: Sealed) -> None:
-        """Hold one event against what is known of those before it."""
-        size = self.size + 1
-        if event.position != size:
-            raise LogDamaged(self._url, size, "an event", f"position {event.position}")
-        version = self.versions.get(event.story, 0) + 1
-        if not (event.recorded_ms >= self.last_ms and _is_sound(event, version)):
-            _check(self._url, event, version, self.last_ms)
-            self._note_missing(event)
-        self.versions[event.story] = version
-        self.last_ms = event.recorded_ms
-        self.size = size
+    def begin(self, end: int) -> Stretch:
+        """Begin to read on, as far as one tree goes."""
+        upto = stretch_end(self.size, TOGETHER, end)
+        return Stretch(self.size, upto, self.kept_within(self.size, upto))
+
+    def kept_within(self, after: int, upto: int) -> list[int]:
+        """Give the sizes at which a root was known before."""
+        return [size for size in self._kept if after < size <= upto]
+
+    def join(self, stretch: Stretch) -> None:
+        """Hold a stretch against what is known of the events before it, and go on from its end."""
+        if stretch.size == self.size:
+            return
+        self._hold_against_before(stretch)
+        self.versions.update(stretch.versions)
+        for size, tree in stretch.trees.items():
+            whole = self._tree.joined(tree)
+            if whole.root != self._kept[size]:
+                expected = f"root {self._kept[size].hex()} over the first {size} events"
+                raise LogDamaged(self._url, 0, expected, whole.root.hex())
+        self._tree = self._tree.joined(stretch.tree)
+        self.last_ms = stretch.last_ms
+        self.size = stretch.size
+
+    def _hold_against_before(self, stretch: Stretch) -> None:
+        """Look at what was put aside, and at where stories go on; the first at fault is told."""
+        breaks = [
+            (position, f"version {self.versions.get(story, 0) + 1}", f"version {version}")
+            for story, (version, position) in stretch.begins.items()
+            if version != self.versions.get(story, 0) + 1
+        ]
+        if stretch.first_ms < self.last_ms:
+            expected = f"a time not before {moment(self.last_ms)}"
+            breaks.append((stretch.after + 1, expected, moment(stretch.first_ms)))
+        broken = min(breaks, default=None)
+        for aside in stretch.aside:
+            if broken is not None and broken[0] < aside.position:
+                break
+            self._look_at(aside)
+        if broken is not None:
+            raise LogDamaged(self._url, *broken)
+
+    def _look_at(self, aside: Aside) -> None:
+        event, position, version, last_ms = aside
+        if event.position != position:
+            raise LogDamaged(self._url, position, "an event", f"position {event.position}")
+        check_event(self._url, event, version, last_ms)
+        self._note_missing(event)
         if event.kind == ERASES:
             self._redactions.append((event.position, event.story))
             if event.body is not None:
                 self._note_erased(event, event.body)
-        self._leaves.append(event.envelope)
-        if size in self._kept:
-            self._hold_against(self._kept[size])
-        elif len(self._leaves) == TOGETHER:
-            self.root()
 
     def _note_missing(self, event: Sealed) -> None:
         self.erased += event.body is None or event.private is None
@@ -247,122 +288,4 @@ class _Run:
 
     def root(self) -> bytes:
         """Give the root over all that was taken."""
-        self._tree.extend(self._leaves)
-        self._leaves.clear()
         return self._tree.root
-
-    def _hold_against(self, kept: bytes) -> None:
-        root = self.root()
-        if root != kept:
-            expected = f"root {kept.hex()} over the first {self.size} events"
-            raise LogDamaged(self._url, 0, expected, root.hex())
-
-
-_ID = b"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-# What stands between the commitment to the body and the id, and between the id and the position.
-_BEFORE_ID: Final = re.compile(
-    b'(?:,"cause":"%b")?(?:,"correlation":"%b")?,"filed_by":"[A-Za-z0-9._:@-]+","id":"' % (_ID, _ID)
-)
-_AFTER_ID: Final = re.compile(b'","kind":"([a-z-]+)","occurred":({[^\\\\]*})')
-_DASHES = slice(8, 24, 5)  # where a UUID has them, every other place being a digit
-
-
-def _is_sound(event: Sealed, version: int) -> bool:
-    """Whether an event is exactly as the log writes one; what is not is looked at by `_check`.
-
-    The envelope is put together again from the columns and the contents rather than taken apart,
-    which proves the same at half the cost.
-    """
-    position, story, found, event_id, kind, schema, ms, envelope, body, key, private, key_2 = event
-    if body is None or key is None or private is None or key_2 is None or found != version:
-        return False
-    opening = b'{"body":"%b"' % commit(key, b"body", body).encode()
-    ending = (
-        f',"position":{position},"private":"{commit(key_2, b"private", private)}",'
-        f'"recorded_at":"{_at(ms)}","schema":{schema},"story":"{story}","v":1,'
-        f'"version":{version}}}'
-    ).encode()
-    at = envelope.find(b'"id":"', len(opening)) + 6
-    text = envelope[at : at + 36]
-    return (
-        envelope.startswith(opening)
-        and envelope.endswith(ending)
-        and text.replace(b"-", b"") == event_id.hex().encode()
-        and text[_DASHES] == b"----"
-        and _begins_well(envelope[len(opening) : at])
-        and _goes_on_well(envelope[at + 36 : -len(ending)], kind)
-    )
-
-
-@lru_cache(maxsize=64)  # a commit's events share their time
-def _at(recorded_ms: int) -> str:
-    """Give a moment as envelopes have it; one that no calendar has, in milliseconds."""
-    try:
-        return instant(recorded_ms)
-    except (OSError, OverflowError, ValueError):
-        return f"{recorded_ms} ms"
-
-
-@lru_cache(maxsize=4_096)
-def _begins_well(text: bytes) -> bool:
-    """Whether what stands before the id may stand there; few filers share many events."""
-    return _BEFORE_ID.fullmatch(text) is not None
-
-
-@lru_cache(maxsize=4_096)
-def _goes_on_well(text: bytes, kind: str) -> bool:
-    """Whether kind and dates may stand behind the id; the events of a day share few of these."""
-    found = _AFTER_ID.fullmatch(text)
-    if found is None or found[1] != kind.encode():
-        return False
-    try:
-        return canonical(orjson.loads(found[2])) == found[2]
-    except (orjson.JSONDecodeError, UnicodeDecodeError):
-        return False
-
-
-def _check(url: str, event: Sealed, version: int, last_ms: int) -> None:
-    """Hold one stored event against its envelope, its commitments and its place."""
-    try:
-        envelope: dict[str, Any] = orjson.loads(event.envelope)
-        exact = canonical(envelope) == event.envelope
-    except (orjson.JSONDecodeError, UnicodeDecodeError):
-        raise LogDamaged(url, event.position, "an envelope in JSON", "other bytes") from None
-    if not isinstance(envelope, dict):
-        raise LogDamaged(url, event.position, "an envelope: a JSON object", "another value")
-    if not exact:
-        raise LogDamaged(url, event.position, "an envelope in canonical JSON", "other bytes")
-    stored = {
-        "position": event.position,
-        "story": event.story,
-        "version": event.version,
-        "kind": event.kind,
-        "schema": event.schema,
-        "recorded_at": _at(event.recorded_ms),
-        "id": _uuid(event.id),
-    }
-    for name, value in stored.items():
-        if envelope.get(name) != value:
-            raise LogDamaged(url, event.position, f"{name} {envelope.get(name)}", str(value))
-    if event.version != version:
-        raise LogDamaged(url, event.position, f"version {version}", f"version {event.version}")
-    if event.recorded_ms < last_ms:
-        expected = f"a time not before {_at(last_ms)}"
-        raise LogDamaged(url, event.position, expected, _at(event.recorded_ms))
-    for label, nonce, content in (
-        ("body", event.body_nonce, event.body),
-        ("private", event.private_nonce, event.private),
-    ):
-        if content is None and nonce is None:
-            continue
-        if content is None or nonce is None:
-            raise LogDamaged(
-                url, event.position, f"the {label} with its nonce, or neither", "one of them"
-            )
-        if commit(nonce, label.encode(), content) != envelope.get(label):
-            raise LogDamaged(url, event.position, f"the {label} that was committed to", "another")
-
-
-def _uuid(event_id: bytes) -> str:
-    text = event_id.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -18,7 +18,17 @@ from events.kafka.keys import InBulk, KeyRing
 from events.kafka.node import APPEND_SECONDS, Node, Submission
 from events.kafka.records import MOST_BYTES, Headers, Offer, asked, encode, encode_relay
 from events.kafka.records import decode as decode_record
-from events.log import Appended, Clock, Expect, ExpectedVersion, Head, Leaf, check_batch, repeats
+from events.log import (
+    Appended,
+    Clock,
+    Elsewhere,
+    Expect,
+    ExpectedVersion,
+    Head,
+    Leaf,
+    check_batch,
+    repeats,
+)
 from events.sqlite.log import SqliteLog
 
 __all__ = ["KafkaLog"]
@@ -137,6 +147,10 @@ class KafkaLog:
         await self._opened()
         async for event in self._mirror.read_sealed(after, upto=upto):
             yield event
+
+    def reading_elsewhere(self) -> Elsewhere | None:
+        """See `events.log.Log.reading_elsewhere`: the mirror is a file like others."""
+        return self._mirror.reading_elsewhere()
 
     async def read_leaves(self, after: int, upto: int) -> AsyncIterator[Sequence[Leaf]]:
         """See `events.log.Log.read_leaves`."""

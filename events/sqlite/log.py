@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import queue
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
@@ -13,7 +13,7 @@ import apsw
 
 from events.envelope import Entropy, Filed, Recorded, Sealed, prepare_batch
 from events.errors import LogDamaged, LogUnavailable
-from events.log import Appended, Clock, Expect, ExpectedVersion, Head, Leaf, check_batch
+from events.log import Appended, Clock, Elsewhere, Expect, ExpectedVersion, Head, Leaf, check_batch
 from events.memory_log import wall_clock
 from events.recall import recall
 from events.sqlite.file import connect, explain
@@ -34,6 +34,10 @@ LOOK_AGAIN = 0.02  # seconds between looks for what other processes appended; ou
 _READ: Final = (
     "SELECT position, story, version, recorded_ms, envelope, kind, schema, coalesce(body, "
     "(SELECT remains.body FROM remains WHERE remains.position = events.position)) FROM events"
+)
+_STORED: Final = (
+    f"SELECT {COLUMNS} FROM events WHERE position > ? AND position <= ? "
+    f"ORDER BY position LIMIT {PAGE}"
 )
 _STRAY: Final = (
     "SELECT coalesce((SELECT min(position) FROM events WHERE position < 1), "
@@ -156,18 +160,18 @@ class SqliteLog:
     ) -> AsyncIterator[Sealed]:
         """See `events.log.Log.read_sealed`."""
         last = upto if upto is not None else (await self.head()).size
-        query = (
-            f"SELECT {COLUMNS} FROM events "
-            f"WHERE position > ? AND position <= ? ORDER BY position LIMIT {PAGE}"
-        )
         make = tuple.__new__  # as for readers; `_make` takes three times as long
         while after < last:
-            page = await self._run(partial(_rows, query, (after, last)))
+            page = await self._run(partial(_rows, _STORED, (after, last)))
             for row in page:
                 yield make(Sealed, row)
             if not page:
                 return
             after = page[-1][0]
+
+    def reading_elsewhere(self) -> Elsewhere:
+        """See `events.log.Log.reading_elsewhere`."""
+        return partial(_read_stored, self._path)
 
     async def read_leaves(self, after: int, upto: int) -> AsyncIterator[Sequence[Leaf]]:
         """See `events.log.Log.read_leaves`."""
@@ -319,6 +323,15 @@ def _not_text(connection: apsw.Connection) -> int:
         except UnicodeDecodeError:
             return int(position)
     return 0
+
+
+def _read_stored(path: str, after: int, upto: int) -> Iterator[Sealed]:
+    """Give the stored events past a position, up to and with another, in whatever process."""
+    with contextlib.closing(connect(path, make=False)) as connection:
+        connection.pragma("query_only", value=True)
+        while page := _rows(_STORED, (after, upto), connection):
+            yield from map(Sealed._make, page)
+            after = page[-1][0]
 
 
 def _rows(
