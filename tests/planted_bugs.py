@@ -1032,6 +1032,14 @@ PLANTED = [
         "only the newest key was trusted",
     ),
     Planted(
+        "How long a story is makes no difference to what its next event costs",
+        "test_views.py::test_the_next_event_of_a_long_story_costs_what_it_does_in_a_short_one",
+        "consumers/stories/tables.py",
+        'FROM {table} INDEXED BY {table}_by_key "',
+        'FROM {table} "',
+        "SQLite swept the story for each part that it had not in memory",
+    ),
+    Planted(
         "Words that were put back after a redaction are damage",
         "test_redaction.py::test_words_that_were_put_back_are_reported",
         "consumers/audit/verify.py",

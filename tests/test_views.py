@@ -271,3 +271,30 @@ def test_views_are_not_closed_under_whoever_reads_them(tmp_path: Path) -> None:
     worker.join(10)
     closing.join(10)
     assert found == [1]
+
+
+async def test_the_next_event_of_a_long_story_costs_what_it_does_in_a_short_one(
+    room: Newsroom,
+) -> None:
+    """How long a story is makes no difference to what it takes to bring it up to date."""
+
+    async def steps_for(events: int) -> int:
+        """Give SQLite's steps to take in one more event, nothing of the story in memory."""
+        await room.log.append("a", [note(f"note {number}") for number in range(events)])
+        await room.subscription.catch_up()
+        await room.log.append("a", [note("one more")])
+        steps = 0
+
+        def step() -> bool:
+            nonlocal steps
+            steps += 1
+            return False
+
+        room.views.connection.set_progress_handler(step, 1)
+        await Subscription(room.log, room.views, Stories(room.views)).catch_up()
+        room.views.connection.set_progress_handler(None)
+        return steps
+
+    await room.log.append("a", [filed(opening())])
+    short = await steps_for(20)
+    assert await steps_for(2_000) < 1.5 * short

@@ -16,9 +16,12 @@ CREATE TABLE IF NOT EXISTS story_parts_{generation} (
     PRIMARY KEY (story, section, place, key)
 ) STRICT, WITHOUT ROWID;
 
--- Finds a part by its key, and the lead without looking at contents.
+-- Finds a part by its key, and the lead without looking at what does not lead.
 CREATE INDEX IF NOT EXISTS story_parts_{generation}_by_key
-    ON story_parts_{generation} (story, key, section, rank, place);
+    ON story_parts_{generation} (story, key);
+CREATE INDEX IF NOT EXISTS story_parts_{generation}_leading
+    ON story_parts_{generation} (story, rank, place DESC, audience)
+    WHERE section = 'timeline' AND rank IS NOT NULL;
 CREATE INDEX IF NOT EXISTS story_parts_{generation}_headings
     ON story_parts_{generation} (story) WHERE section = 'heading';
 -- What names other parts, what readers may not know of, and what is under embargo: few each.
