@@ -133,7 +133,7 @@ class Book:
         with self.at_hand() as connection:
             row = connection.execute(
                 "SELECT size, root, note, signed_ms FROM checkpoints "
-                "WHERE ?1 IS NULL OR size = ?1 ORDER BY size DESC LIMIT 1",
+                "WHERE size = coalesce(?, (SELECT max(size) FROM checkpoints))",
                 (size,),
             ).get
         return None if row is None else Signed(*row)

@@ -36,10 +36,12 @@ CREATE VIEW IF NOT EXISTS public_updates_{generation} AS
 # A story that is out of sight is not told; that it went out of sight is.
 _TOLD: Final = """
 SELECT * FROM public_updates_{generation}
-WHERE position > ?1 AND position <= ?2 AND (?3 IS NULL OR story = ?3)
+WHERE position > ?1 AND position <= ?2 AND {of_story}
     AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR urgency <= ?5)
 ORDER BY position LIMIT ?6
 """
+# Two queries: asked in one, SQLite would go through the updates of all stories to find one's.
+_OF_ALL, _OF_ONE = "?3 IS NULL", "story = ?3"
 
 
 _LAST: Final = (
@@ -111,7 +113,8 @@ class Bulletin:
         self, generation: int, after: int, upto: int, limit: int, wanted: Wanted
     ) -> list[Update]:
         """Give what readers were told past a position and up to another, in order."""
-        query = _TOLD.format(generation=generation)
+        of_story = _OF_ALL if wanted.story is None else _OF_ONE
+        query = _TOLD.format(generation=generation, of_story=of_story)
         rows = self._views.public.execute(query, (after, upto, *wanted, limit)).fetchall()
         return [_update(row) for row in rows]
 
