@@ -256,8 +256,10 @@ def _show_figures(state: Mapping[str, Any]) -> None:
         more = {"more-than": "> ", "less-than": "< ", "about": "~ "}.get(figure["qualifier"], "")
         whose = figure["source"] or figure.get("source_text") or "no named source"
         within = f", part of {figure['part_of']}" if "part_of" in figure else ""
-        counted = "unit" in figure and figure["value"] is not None  # "thousands" says of what
-        unit = f" {figure['unit']}" if counted else ""
+        unit = figure.get("unit", "")
+        # Words say of what they are, and so do most measures: "children-reunited: 1".
+        told = figure["value"] is None or unit in figure["measure"].split("-")
+        unit = "" if told or not unit else f" {unit}"
         for old in figure["history"]:
             within += f", {_number(old)} until {old['by']}"
         line(

@@ -303,17 +303,18 @@ async def _past(room: Newsroom, text: str, field: str) -> tuple[int, int | None]
 
 def _show_replay(found: Replay, changes: dict[str, list[Change]] | None) -> None:
     printing.line(f"{found.story} at position {found.until}, {found.recorded_at}", "bold")
-    printing.line("what readers saw", "bold")
+    _part("what readers saw")
     if found.readers is None:
         printing.line("nothing")
     else:
         printing.show_state(found.readers)
-    printing.line(f"they had been told {len(found.told)} updates")
-    printing.line("what the desk knew", "bold")
+    many = "1 update" if len(found.told) == 1 else f"{len(found.told)} updates"
+    printing.line(f"they had been told {many}")
+    _part("what the desk knew")
     printing.show_state(found.desk)
     for sent in found.sent:
         printing.line(_alerted(sent))
-    printing.line("who did what", "bold")
+    _part("who did what")
     for act in found.acts:
         about = f" of {act.about}" if act.about else ""
         request = f"  in request {act.correlation}" if act.correlation else ""
@@ -321,9 +322,14 @@ def _show_replay(found: Replay, changes: dict[str, list[Change]] | None) -> None
             f"{act.position:>7}  {act.recorded_at}  {act.filed_by}: {act.kind} {act.ref}"
             f"{about}{request}"
         )
-    for who, many in (changes or {}).items():
-        printing.line(f"what changed for {who}", "bold")
-        printing.show_changes(many)
+    for who, some in (changes or {}).items():
+        _part(f"what changed for {who}")
+        printing.show_changes(some)
+
+
+def _part(heading: str) -> None:
+    printing.line()
+    printing.line(heading, "bold")
 
 
 def _alerted(sent: Sent) -> str:
