@@ -384,17 +384,17 @@ def _claim(
     if room <= 0:
         return []
     expired: list[dict[str, int]] = []
-    next_out: list[dict[str, int]] = []
-    for delivery, story, expires_ms in connection.execute(SQL["due"], asked):
-        values = {"delivery": delivery, "now": now_ms}
-        if expires_ms <= now_ms:
-            expired.append(values)
-        elif story not in busy:
-            next_out.append(values)
-            busy.add(story)
-            if len(next_out) == room:
+    claimed: list[Delivery] = []
+    for waits in map(Delivery._make, connection.execute(SQL["due"], asked)):
+        if waits.expires_ms <= now_ms:
+            expired.append({"delivery": waits.delivery, "now": now_ms})
+        elif waits.story not in busy:
+            claimed.append(waits)
+            busy.add(waits.story)
+            if len(claimed) == room:
                 break
     if expired:
         connection.executemany(SQL["expire"], expired)
-    claimed = (connection.execute(SQL["claim"], values).get for values in next_out)
-    return [Delivery._make(row) for row in claimed]
+    rows = [{"delivery": each.delivery, "tries": each.tries, "now": now_ms} for each in claimed]
+    connection.executemany(SQL["claim"], rows)
+    return claimed

@@ -243,6 +243,9 @@ def _open(path: str) -> apsw.Connection:
         connection.pragma("foreign_keys", value=True)
         connection.pragma("cache_size", -CACHE_KIB)
         connection.pragma("wal_autocheckpoint", WAL_PAGES)
+        # A plan is made once. Else SQLite makes it anew for whatever is bound to a statement, in
+        # case that it is NULL, because of the index of what has a digest.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         if connection.pragma("application_id") != APPLICATION_ID:
             _make(connection, path)
         if connection.pragma("user_version") == FORMAT - 1:

@@ -48,9 +48,10 @@ CREATE TABLE IF NOT EXISTS deliveries (
     kind       TEXT    NOT NULL,
     level      TEXT    NOT NULL,
     fast       INTEGER NOT NULL, -- 1 of a flash and of what chases
-    state      TEXT    NOT NULL CHECK (state IN (
-        'pending', 'in flight', 'delivered', 'retry', 'failed', 'expired', 'superseded', 'held',
-        'suppressed', 'skipped')),
+    state      TEXT    NOT NULL CHECK ( -- one by one: of a list, a table is made for each row
+        state = 'delivered' OR state = 'in flight' OR state = 'pending' OR state = 'retry'
+        OR state = 'failed' OR state = 'expired' OR state = 'superseded' OR state = 'held'
+        OR state = 'suppressed' OR state = 'skipped'),
     reason     TEXT    NOT NULL, -- in our own words, none of an event's
     tries      INTEGER NOT NULL DEFAULT 0,
     before     INTEGER NOT NULL DEFAULT 0, -- tries before it was sent again by hand

@@ -13,7 +13,9 @@ ON CONFLICT (reaction) DO UPDATE SET checkpoint = excluded.checkpoint, event = e
 WHERE excluded.checkpoint >= checkpoint
 
 -- name: due
-SELECT delivery, story, expires_ms FROM deliveries
+SELECT delivery, webhook_id, event, target, position, story, alert, kind, level, fast, tries + 1,
+    before, made_ms, expires_ms, reason
+FROM deliveries
 WHERE target = :target AND state IN ('pending', 'retry') AND due_ms <= :now
 ORDER BY fast DESC, due_ms, delivery LIMIT :most
 
@@ -21,10 +23,8 @@ ORDER BY fast DESC, due_ms, delivery LIMIT :most
 SELECT story FROM deliveries WHERE target = :target AND state = 'in flight'
 
 -- name: claim
-UPDATE deliveries SET state = 'in flight', tries = tries + 1, began_ms = :now
+UPDATE deliveries SET state = 'in flight', tries = :tries, began_ms = :now
 WHERE delivery = :delivery
-RETURNING delivery, webhook_id, event, target, position, story, alert, kind, level, fast, tries,
-    before, made_ms, expires_ms, reason
 
 -- name: expire
 UPDATE deliveries SET state = 'expired', ended_ms = :now WHERE delivery = :delivery
@@ -62,7 +62,7 @@ WITH RECURSIVE each (target) AS (
     FROM each WHERE target IS NOT NULL
 )
 SELECT target FROM each WHERE EXISTS (
-    SELECT 1 FROM deliveries AS waits
+    SELECT 1 FROM deliveries AS waits INDEXED BY deliveries_waiting
     WHERE waits.target = each.target AND state IN ('pending', 'retry') AND due_ms <= :now)
 
 -- name: held
