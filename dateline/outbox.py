@@ -83,6 +83,7 @@ class Outbox:
         guard: Guard,
         sending: Sending,
     ) -> None:
+        self._room = room
         self.guard = guard
         self.session = session
         self.clock = room.clock
@@ -130,6 +131,7 @@ class Outbox:
 
     def work(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """Give what runs beside a server, by name."""
+        self._room.auditor  # noqa: B018 - opens the book, for which no alert is to wait
         return {"alerts": self.reaction.run, "sending": self.sender.run}
 
     async def _warn(self, endpoint: Endpoint, what: str) -> None:
