@@ -76,16 +76,21 @@ async def test_several_find_what_one_finds(log: SqliteLog, several: None) -> Non
     await log.close()
 
 
+def writable(log: SqliteLog) -> apsw.Connection:
+    raw = apsw.Connection(log.url.removeprefix("sqlite:///"))
+    names = raw.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+    for (trigger,) in names:
+        raw.execute(f"DROP TRIGGER {trigger}")
+    return raw
+
+
 async def forged(log: SqliteLog, position: int, column: str, value: int) -> None:
     """Write one event anew, and the tree over all, so that every hash agrees."""
     found = await anext(log.read_sealed(position - 1, upto=position))
     stated = {"version": ("version", value), "recorded_ms": ("recorded_at", instant(value))}
     name, said = stated[column]
     envelope = canonical({**orjson.loads(found.envelope), name: said})
-    raw = apsw.Connection(log.url.removeprefix("sqlite:///"))
-    names = raw.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
-    for (trigger,) in names:
-        raw.execute(f"DROP TRIGGER {trigger}")
+    raw = writable(log)
     statement = f"UPDATE events SET envelope = ?, {column} = ? WHERE position = ?"
     raw.execute(statement, (envelope, value, position))
     tree = Frontier()
@@ -107,20 +112,25 @@ async def test_where_stretches_meet_nothing_is_missed(
     """A story or a time that does not go on where two processes' parts meet is reported there."""
     first = 18 * 16 + 1  # of the last stretch
     await forged(log, first, column, value)
+    seen: list[int] = []
     with pytest.raises(LogDamaged, match=words) as raised:
-        await verify(log, lambda *_: None)
+        await verify(log, lambda done, _total: seen.append(done))
     assert raised.value.position == first
+    assert seen == [16 * number for number in range(1, 19)], "several read"
     await log.close()
 
 
 async def test_a_reader_that_ends_leaves_the_rest_to_us(log: SqliteLog, several: None) -> None:
     """When a process that helps to read is killed, the log is proved all the same."""
+    killed = []
 
     def progress(_done: int, _total: int) -> None:
         for reader in readers():
             os.kill(reader.pid, signal.SIGKILL)
+            killed.append(reader.pid)
 
     assert (await verify(log, progress)).events == EVENTS
+    assert killed
     assert not readers()
     await log.close()
 
@@ -137,10 +147,69 @@ async def test_who_is_interrupted_leaves_no_reader_behind(log: SqliteLog, severa
     await log.close()
 
 
-def test_a_reader_ends_with_whoever_began_it() -> None:
-    """However the one ends for whom a process reads, the process ends with it."""
-    command = [sys.executable, "-P", "-m", processes.__name__]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as reader:
-        assert reader.stdin is not None
-        reader.stdin.close()  # as the kernel does for whoever is killed
-        assert reader.wait(timeout=60) == 0
+VERIFYING = """
+import asyncio, sys
+import psutil
+from consumers.audit import processes
+from consumers.audit.verify import verify
+from events.sqlite.log import SqliteLog
+
+processes.LONG, processes.STRETCH, processes._processors = 1, 16, lambda: 3
+
+def progress(done, total):
+    print(*(each.pid for each in psutil.Process().children()), flush=True)
+    sys.stdin.read()  # until we are killed
+
+asyncio.run(verify(SqliteLog(sys.argv[1]), progress))
+"""
+
+
+async def test_a_reader_ends_with_whoever_began_it(log: SqliteLog) -> None:
+    """However the one ends for whom processes read, they end with it."""
+    path = log.url.removeprefix("sqlite:///")
+    command = [sys.executable, "-c", VERIFYING, path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as begun:
+        assert begun.stdout is not None
+        reading = [psutil.Process(int(pid)) for pid in begun.stdout.readline().split()]
+        assert len(reading) == 3
+        begun.kill()
+        assert not psutil.wait_procs(reading, timeout=60)[1]
+    await log.close()
+
+
+async def test_a_reader_that_never_answers_is_given_up(
+    log: SqliteLog, several: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is stopped while it reads is not waited for for ever."""
+    stopped = []
+
+    def progress(_done: int, _total: int) -> None:
+        monkeypatch.setattr(processes, "PATIENCE", 0.2)
+        for reader in readers():
+            os.kill(reader.pid, signal.SIGSTOP)
+            stopped.append(reader.pid)
+
+    assert (await verify(log, progress)).events == EVENTS
+    assert stopped
+    assert not readers()
+    await log.close()
+
+
+@pytest.mark.parametrize(("first", "last"), [(16, 16), (15, 20), (17, 32), (100, 112), (288, 288)])
+async def test_a_hole_is_reported_where_it_begins(
+    log: SqliteLog, several: None, first: int, last: int
+) -> None:
+    """Events that are missing at the end of a part, or a whole part, are missed where they were."""
+    await log.close()
+    raw = writable(log)
+    raw.execute("DELETE FROM events WHERE position BETWEEN ? AND ?", (first, last))
+    tree = Frontier()
+    tree.extend(row[0] for row in raw.execute("SELECT envelope FROM events ORDER BY position"))
+    if tree.size.bit_count() == EVENTS.bit_count():  # else the tree's own row is refused
+        raw.execute("UPDATE tree SET hashes = ?", (tree.hashes,))
+    raw.close()
+    again = SqliteLog(log.url.removeprefix("sqlite:///"))
+    with pytest.raises(LogDamaged, match="expected an event; found") as raised:
+        await verify(again, lambda *_: None)
+    assert raised.value.position == first
+    await again.close()

@@ -165,22 +165,30 @@ class Auditor:
             BookDamaged: what is known of the log is not what was written down.
         """
         known = [self.book.proved(), self._last_signed()]
-        own = {each.size: each.root for each in known if each is not None and each.size}
+        own = [(each.size, each.root) for each in known if each is not None and each.size]
         redactions: list[tuple[int, str]] = []
         try:
-            known_roots = {**own, **(kept or {})}
-            found = await verify(self.log, progress, known_roots, pause, redactions)
+            roots = self._agreed([*own, *(kept or {}).items()])
+            found = await verify(self.log, progress, roots, pause, redactions)
         except LogDamaged as damage:
             if damage.position:
                 raise
             # The tree alone does not say where; the leaves that were seen before do.
             position = await self.first_difference()
             raise LogDamaged(self.log.url, position, damage.expected, damage.found) from None
-        root = bytes.fromhex(found.root)
-        self.book.remember(Proved(found.events, root, self._clock()))
         self.book.note_redactions(redactions)  # whatever became of them in the book
-        await self.catch_up()
+        await self.catch_up()  # refuses what is not the log that was seen before
+        self.book.remember(Proved(found.events, bytes.fromhex(found.root), self._clock()))
         return found
+
+    def _agreed(self, known: Sequence[tuple[int, bytes]]) -> dict[int, bytes]:
+        """Give the roots by size, where all that know one of a size know the same."""
+        roots: dict[int, bytes] = {}
+        for size, root in known:
+            if roots.setdefault(size, root) != root:
+                expected = f"root {root.hex()} over the first {size} events"
+                raise LogDamaged(self.log.url, 0, expected, roots[size].hex())
+        return roots
 
     async def rotations(self, to: VerifierKey | None = None) -> list[Rotation]:
         """Give the recorded changes that lead to a key, ours by default; oldest first."""

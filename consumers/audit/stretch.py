@@ -14,14 +14,14 @@ from typing import Any, Final, NamedTuple, Self
 import orjson
 
 from events.codec import canonical
-from events.envelope import Sealed, commit, instant
+from events.envelope import SLUG, Sealed, commit, instant
 from events.errors import LogDamaged
 from events.log import ERASES
 from events.tree import Frontier
 
 __all__ = ["Aside", "Stretch", "check_event", "moment", "stretch_end"]
 
-TOGETHER = 512  # envelopes that go into the tree in one go
+LEAVES = 512  # envelopes that go into the tree in one go
 
 
 class Aside(NamedTuple):
@@ -80,7 +80,7 @@ class Stretch:
         if self.size in self._kept:
             self._grow()
             self.trees[self.size] = Frontier(self.tree.size, self.tree.hashes)
-        elif len(self._leaves) == TOGETHER:
+        elif len(self._leaves) == LEAVES:
             self._grow()
 
     def end(self) -> Self:
@@ -115,13 +115,15 @@ _DASHES = slice(8, 24, 5)  # where a UUID has them, every other place being a di
 
 
 def _is_sound(event: Sealed, version: int) -> bool:
-    """Whether an event is exactly as the log writes one; what is not is looked at by `_check`.
+    """Whether an event is exactly as the log writes one; what is not is looked at by `check_event`.
 
     The envelope is put together again from the columns and the contents rather than taken apart,
     which proves the same at half the cost.
     """
     position, story, found, event_id, kind, schema, ms, envelope, body, key, private, key_2 = event
     if body is None or key is None or private is None or key_2 is None or found != version:
+        return False
+    if not _is_slug(story):
         return False
     opening = b'{"body":"%b"' % commit(key, b"body", body).encode()
     ending = (
@@ -148,6 +150,12 @@ def moment(recorded_ms: int) -> str:
         return instant(recorded_ms)
     except (OSError, OverflowError, ValueError):
         return f"{recorded_ms} ms"
+
+
+@lru_cache(maxsize=4_096)
+def _is_slug(story: str) -> bool:
+    """Whether it is one that may be written into JSON as it is."""
+    return SLUG.fullmatch(story) is not None
 
 
 @lru_cache(maxsize=4_096)
@@ -179,6 +187,8 @@ def check_event(url: str, event: Sealed, version: int, last_ms: int) -> None:
         raise LogDamaged(url, event.position, "an envelope: a JSON object", "another value")
     if not exact:
         raise LogDamaged(url, event.position, "an envelope in canonical JSON", "other bytes")
+    if not _is_slug(event.story):
+        raise LogDamaged(url, event.position, "a story's slug", repr(event.story))
     stored = {
         "position": event.position,
         "story": event.story,

@@ -17,7 +17,7 @@ from events.tree import Frontier
 __all__ = ["Verified", "verify"]
 
 TOLD_EVERY = 5_000  # events between two words of progress
-TOGETHER = 512  # envelopes that go into the tree in one go
+TOGETHER = 512  # events of a stretch, where one process reads; a power of two, for the tree
 
 Progress = Callable[[int, int], None]
 """Called with the events verified and the events there are."""
@@ -177,6 +177,8 @@ class _Run:
 
     def join(self, stretch: Stretch) -> None:
         """Hold a stretch against what is known of the events before it, and go on from its end."""
+        if stretch.after != self.size:
+            raise ValueError(f"a stretch behind {stretch.after} does not begin at {self.size}")
         if stretch.size == self.size:
             return
         self._hold_against_before(stretch)

@@ -74,9 +74,9 @@ def connect(path: str, *, make: bool = True) -> apsw.Connection:
     connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE | made)
     try:
         connection.set_busy_handler(patience)
-        if connection.pragma("application_id") != APPLICATION_ID:
+        if make and connection.pragma("application_id") != APPLICATION_ID:
             _create(connection, path)
-        if connection.pragma("user_version") == FORMAT - 1:
+        if make and connection.pragma("user_version") == FORMAT - 1:
             _renew(connection)
         _check_format(connection, path)
         connection.pragma("recursive_triggers", value=True)
@@ -102,6 +102,8 @@ def _renew(connection: apsw.Connection) -> None:
 
 
 def _check_format(connection: apsw.Connection, path: str) -> None:
+    if connection.pragma("application_id") != APPLICATION_ID:
+        raise LogDamaged(f"sqlite:///{path}", 0, "a Dateline log", "another file")
     found = connection.pragma("user_version")
     if found != FORMAT:
         raise LogDamaged(f"sqlite:///{path}", 0, f"log format {FORMAT}", f"format {found}")

@@ -171,7 +171,7 @@ class SqliteLog:
 
     def reading_elsewhere(self) -> Elsewhere:
         """See `events.log.Log.reading_elsewhere`."""
-        return partial(_read_stored, self._path)
+        return _Stored(os.path.abspath(self._path))  # noqa: PTH100 - a text, as SQLite has it
 
     async def read_leaves(self, after: int, upto: int) -> AsyncIterator[Sequence[Leaf]]:
         """See `events.log.Log.read_leaves`."""
@@ -325,11 +325,22 @@ def _not_text(connection: apsw.Connection) -> int:
     return 0
 
 
-def _read_stored(path: str, after: int, upto: int) -> Iterator[Sealed]:
-    """Give the stored events past a position, up to and with another, in whatever process."""
-    with contextlib.closing(connect(path, make=False)) as connection:
-        connection.pragma("query_only", value=True)
-        while page := _rows(_STORED, (after, upto), connection):
+class _Stored:
+    """Reads the stored events of a file in whatever process it is sent to."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._connection: apsw.Connection | None = None
+
+    def __reduce__(self) -> tuple[type["_Stored"], tuple[str]]:
+        return type(self), (self._path,)
+
+    def __call__(self, after: int, upto: int) -> Iterator[Sealed]:
+        """See `events.log.Elsewhere`."""
+        if self._connection is None:
+            self._connection = connect(self._path, make=False)
+            self._connection.pragma("query_only", value=True)
+        while page := _rows(_STORED, (after, upto), self._connection):
             yield from map(Sealed._make, page)
             after = page[-1][0]
 
