@@ -74,7 +74,7 @@ def erasures(
     hidden = set(_hidden(redaction, contents, stored.private, prose))
     _check_holds({*bodies, *hidden}, contents, held)
     for version in hidden:
-        # A log that keeps both parts of an event under one key can only erase it whole.
+        # The body goes with it, and is restated: who erases one part erases the event.
         if version in stored.bodies:
             bodies.setdefault(version, stored.bodies[version].decode())
     for earlier in events:

@@ -1498,7 +1498,7 @@ PLANTED = [
     ),
     Planted(
         "An export that was given whole is verified, whatever is redacted meanwhile",
-        "test_export.py::test_an_export_that_a_redaction_overtakes_is_made_anew",
+        "test_export_redacted.py::test_an_export_that_a_redaction_overtakes_is_made_anew",
         "consumers/audit/export.py",
         "                if leaf.kind == ERASES:",
         "                if leaf.kind == 'erased':",
@@ -1514,7 +1514,7 @@ PLANTED = [
     ),
     Planted(
         "Words that were redacted and put back are refused",
-        "test_export.py::test_words_that_were_put_back_are_refused",
+        "test_export_redacted.py::test_words_that_were_put_back_are_refused",
         "consumers/audit/stand_alone.py",
         "            elif not self.public and (story, version) not in self.gone:",
         "            elif False:",

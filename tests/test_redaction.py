@@ -269,6 +269,7 @@ def tampered(path: Path, statement: str) -> None:
         ("DELETE FROM remains WHERE position = 2", 2),
         ("INSERT INTO remains SELECT 1, body FROM events WHERE position = 1", 1),
         ("UPDATE events SET body = NULL, body_nonce = NULL WHERE position = 5", 2),
+        ("UPDATE events SET private = NULL, private_nonce = NULL WHERE position = 2", 2),
     ],
 )
 async def test_a_body_that_is_missing_without_its_tombstone_is_tampering(

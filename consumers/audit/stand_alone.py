@@ -73,8 +73,8 @@ class Checked(NamedTuple):
 
     @property
     def hidden(self) -> int:
-        """How many are proved to be there and not shown, though nothing of them was erased."""
-        return self.events - self.shown - self.erased
+        """How many are proved to be there and not shown; what is left of erased ones is shown."""
+        return self.events - self.shown
 
 
 class Head(NamedTuple):
@@ -109,8 +109,7 @@ def check(path: str, key: str | None = None, kept: str | None = None) -> Checked
         try:
             events.take(line)
         except _SHAPE as error:
-            position = events.last or 1
-            raise Refusal(position, "an event as the format has it", _said(error)) from None
+            raise Refusal(events.at, "an event as the format has it", _said(error)) from None
     return events.done(signed_by)
 
 
@@ -137,6 +136,7 @@ class _Events:
         self.count = 0
         self.shown = 0
         self.last = 0
+        self.at = 1  # the position that is looked at
         self.recorded_at = ""
         self.edge: list[bytes] = []
         self.versions: dict[str, int] = {}
@@ -153,7 +153,7 @@ class _Events:
 
     def take(self, line: bytes) -> None:
         """Hold one event against all that was said before of it."""
-        position = self.last + 1
+        position = self.at = self.last + 1
         event = _json(line.decode(), position)
         if not isinstance(event, dict) or "leaf" not in event or "position" not in event:
             raise Refusal(position, "an event with its leaf and position", "something else")
@@ -178,10 +178,12 @@ class _Events:
             raise Refusal(position, "a proof that leads to the checkpoint's root", "another")
 
     def _placed(self, found: Any, position: int) -> int:  # noqa: ANN401 - any JSON value
-        wrong = found != position if self.story is None else not self.last < found <= self.head.size
-        if type(found) is not int or wrong:
+        if type(found) is not int:
             raise Refusal(position, f"position {position}", _shown(found))
-        self.last = found
+        wrong = found != position if self.story is None else not self.last < found <= self.head.size
+        if wrong:
+            raise Refusal(position, f"position {position}", _shown(found))
+        self.last = self.at = found
         return found
 
     def _shown(self, event: dict[str, Any], position: int, leaf: bytes) -> None:
@@ -229,7 +231,8 @@ class _Events:
                 self.gone.add((story, version))
             elif not self.public and (story, version) not in self.gone:
                 raise Refusal(position, f"version {version} without what this redacts", "all of it")
-            self.missing.pop((story, version, "private"), None)
+            if erasure.get("private"):
+                self.missing.pop((story, version, "private"), None)
 
     def _grow(self, leaf: bytes, position: int) -> None:
         node, complete = leaf, position - 1

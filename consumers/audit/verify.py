@@ -240,7 +240,8 @@ class _Run:
             place = (event.story, erasure.version)
             if erasure.remains is None:
                 continue
-            self._excused.add(place)  # some logs keep both parts under one key
+            if erasure.private:
+                self._excused.add(place)
             if (*place, "body") in self._missing:
                 self._said[self._missing[*place, "body"]] = erasure.remains
             if self._stands(place, erasure):
