@@ -269,6 +269,7 @@ async def test_a_file_that_is_no_export_is_said_to_be_none(
         assert await asyncio.to_thread(run, ["audit", "verify", *arguments.split()]) == 1
         assert words in capsys.readouterr().err
     log = ["--log", told.log.url]
+    assert await asyncio.to_thread(run, ["audit", "verify", "export.gz", *log]) == 2
     assert await asyncio.to_thread(run, ["audit", "verify", "--key", "garbage", *log]) == 2
     export = ["audit", "export", str(tmp_path / "no" / "x.gz"), *log]
     capsys.readouterr()

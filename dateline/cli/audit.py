@@ -32,6 +32,8 @@ def verify(
     json: Json = False,
 ) -> int:
     """Hold every byte against the audit tree; exit 1 names the first bad position."""
+    if file is not None and log is not None:
+        raise typer.BadParameter("expected a file or --log; found both: an export needs no log")
     if file is not None:
         return auditing.verify_export(file, key, kept, json=json)
     if key is not None and kept is None:
