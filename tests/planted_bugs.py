@@ -1056,6 +1056,23 @@ PLANTED = [
         "SQLite swept the story for each part that it had not in memory",
     ),
     Planted(
+        "To look for what is due is no more work in an old ledger",
+        "test_ledger_years.py::test_how_much_was_delivered_makes_no_difference",
+        "consumers/sql/delivering.sql",
+        "WHERE target = :target AND made_ms > :since - :life AND coalesce(",
+        "WHERE target = :target AND coalesce(",
+        "all that a target was ever sent was looked at to throttle it",
+    ),
+    Planted(
+        "Metrics count deliveries as they are",
+        "test_deliveries_model.py::test_every_order_of_events_holds",
+        "consumers/sql/deliveries.sql",
+        "    UPDATE counted SET deliveries = deliveries - 1, alerts = alerts - (old.position > 0)\n"
+        "        WHERE state = old.state;\n",
+        "",
+        "a delivery counted in every state that it had been in",
+    ),
+    Planted(
         "Words that were put back after a redaction are damage",
         "test_redaction.py::test_words_that_were_put_back_are_reported",
         "consumers/audit/verify.py",

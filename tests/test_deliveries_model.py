@@ -132,6 +132,17 @@ class Sending(RuleBasedStateMachine):
         lanes = [(one.target, one.story) for one in self.under_way.values()]
         assert len(lanes) == len(set(lanes))
 
+    @invariant()
+    def the_counts_are_those_of_the_rows(self) -> None:
+        asked = "SELECT state, count(*), sum(position > 0) FROM deliveries GROUP BY state"
+        rows = self.run(self.ledger.read(lambda c: c.execute(asked).fetchall()))
+        tally, states = self.run(self.deliveries.totals())
+        assert states == {state: count for state, count, _ in rows}
+        of_log = {state: count for state, _, count in rows}
+        assert tally.reached == of_log.get("delivered", 0)
+        unowed = of_log.get("suppressed", 0) + of_log.get("superseded", 0)
+        assert tally.owed == sum(of_log.values()) - unowed
+
     def teardown(self) -> None:
         self.ledger.close()
         self.loop.close()

@@ -289,8 +289,11 @@ class Deliveries:
         )
 
     async def sent_since(self, target: str, since_ms: int) -> list[tuple[str, int]]:
-        """Give level and time of the alerts that a target was sent after a moment."""
-        asked = {"target": target, "since": since_ms}
+        """Give level and time of the alerts that a target was sent after a moment.
+
+        What was sent again by hand once its life was over does not count.
+        """
+        asked = {"target": target, "since": since_ms, "life": LONGEST_LIFE}
         return await self._ledger.read(
             lambda c: [(row[0], row[1]) for row in c.execute(SQL["sent-since"], asked)]
         )

@@ -27,7 +27,8 @@ from events.sqlite.file import begin_private, patiently
 __all__ = ["SQL", "Ledger"]
 
 APPLICATION_ID = 0x44_4C_44_56  # "DLDV", marks the file as a ledger of Dateline
-FORMAT = 2  # `PRAGMA user_version` of the tables in sql/deliveries.sql
+FORMAT = 3  # `PRAGMA user_version` of the tables in sql/deliveries.sql
+_WITH_WORDS, _UNCOUNTED = 1, 2  # formats before
 BUSY_MS = 30_000  # how long to wait for another process's commit
 SHARE = 100  # pieces of work in a commit; while it is synced, those of the one before go on
 CACHE_KIB = 16 * 1024  # of the ledger kept in memory: some ten thousand open deliveries
@@ -248,8 +249,10 @@ def _open(path: str) -> apsw.Connection:
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         if connection.pragma("application_id") != APPLICATION_ID:
             _make(connection, path)
-        if connection.pragma("user_version") == FORMAT - 1:
-            _renew(connection, path)
+        if connection.pragma("user_version") == _WITH_WORDS:
+            _forget_words(connection, path)
+        if connection.pragma("user_version") == _UNCOUNTED:
+            _count(connection)
         _check(path, f"a ledger of format {FORMAT}", connection.pragma("user_version") == FORMAT)
     except BaseException:
         connection.close()
@@ -274,10 +277,10 @@ def _make(connection: apsw.Connection, path: str) -> None:
         raise
 
 
-def _renew(connection: apsw.Connection, path: str) -> None:
-    """Bring a ledger of format 1 up to date: it held what corrections say, and all could read it.
+def _forget_words(connection: apsw.Connection, path: str) -> None:
+    """Bring a ledger of format 1 to format 2: it held what corrections say, and all could read it.
 
-    It is of the new format once none of that is left in it; cut short, all is done again.
+    It is of the next format once none of that is left in it; cut short, all is done again.
     """
     connection.execute(SQL["without-words"], {"reason": CHASES})
     connection.execute("VACUUM")
@@ -286,7 +289,22 @@ def _renew(connection: apsw.Connection, path: str) -> None:
         for name in (path, f"{path}-wal", f"{path}-shm"):
             with contextlib.suppress(FileNotFoundError):
                 Path(name).chmod(Path(name).stat().st_mode & NOT_OTHERS)
-    connection.pragma("user_version", FORMAT)
+    connection.pragma("user_version", _UNCOUNTED)
+
+
+def _count(connection: apsw.Connection) -> None:
+    """Bring a ledger of format 2 to format 3: count its deliveries, once."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if connection.pragma("user_version") == _UNCOUNTED:
+            connection.execute(_TABLES)
+            connection.execute(SQL["recount"])
+            connection.pragma("user_version", FORMAT)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _check(path: str, wanted: str, found: object) -> None:

@@ -88,3 +88,22 @@ CREATE TABLE IF NOT EXISTS attempts (
     may_have     INTEGER NOT NULL, -- 0 where it is certain that the target did not get it
     PRIMARY KEY (delivery, number)
 ) STRICT, WITHOUT ROWID;
+
+-- How many deliveries are in each state, kept by the triggers below: it is asked for whenever the
+-- metrics are, and to count them would take longer from year to year.
+CREATE TABLE IF NOT EXISTS counted (
+    state      TEXT    PRIMARY KEY,
+    deliveries INTEGER NOT NULL,
+    alerts     INTEGER NOT NULL -- of them those of the log
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS deliveries_counted AFTER INSERT ON deliveries BEGIN
+    INSERT INTO counted VALUES (new.state, 1, new.position > 0) ON CONFLICT (state)
+        DO UPDATE SET deliveries = deliveries + 1, alerts = alerts + excluded.alerts;
+END;
+CREATE TRIGGER IF NOT EXISTS deliveries_recounted AFTER UPDATE OF state ON deliveries
+WHEN new.state <> old.state BEGIN
+    UPDATE counted SET deliveries = deliveries - 1, alerts = alerts - (old.position > 0)
+        WHERE state = old.state;
+    INSERT INTO counted VALUES (new.state, 1, new.position > 0) ON CONFLICT (state)
+        DO UPDATE SET deliveries = deliveries + 1, alerts = alerts + excluded.alerts;
+END;

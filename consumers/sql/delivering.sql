@@ -75,7 +75,7 @@ UPDATE deliveries SET state = :state, reason = :reason, due_ms = :due, digested 
 WHERE delivery = :delivery AND state = 'held'
 
 -- name: into-digest
-UPDATE deliveries SET digest = (SELECT d.delivery FROM deliveries AS d WHERE d.event = :event
+UPDATE deliveries INDEXED BY deliveries_held SET digest = (SELECT d.delivery FROM deliveries AS d WHERE d.event = :event
     AND d.target = deliveries.target)
 WHERE target = :target AND state = 'held' AND digested AND digest IS NULL AND due_ms <= :now
 
@@ -124,8 +124,8 @@ SELECT DISTINCT target FROM deliveries WHERE event = :event AND state <> 'held'
 
 -- name: sent-since
 SELECT level, coalesce(ended_ms, made_ms) FROM deliveries
-WHERE target = :target AND coalesce(ended_ms, made_ms) > :since AND kind = 'alert-issued'
-    AND NOT digested AND state IN ('pending', 'in flight', 'retry', 'delivered')
+WHERE target = :target AND made_ms > :since - :life AND coalesce(ended_ms, made_ms) > :since
+    AND kind = 'alert-issued' AND NOT digested AND state IN ('pending', 'in flight', 'retry', 'delivered')
 
 -- name: tally
 SELECT alert, sum(state = 'delivered'),
@@ -133,11 +133,16 @@ SELECT alert, sum(state = 'delivered'),
 FROM deliveries WHERE story = :story AND position > 0 GROUP BY alert
 
 -- name: tally-of-all
-SELECT sum(state = 'delivered'), sum(state NOT IN ('suppressed', 'superseded'))
-FROM deliveries WHERE position > 0
+SELECT sum(alerts) FILTER (WHERE state = 'delivered'),
+    sum(alerts) FILTER (WHERE state NOT IN ('suppressed', 'superseded'))
+FROM counted
 
 -- name: states
-SELECT state, count(*) FROM deliveries GROUP BY state
+SELECT state, deliveries FROM counted WHERE deliveries > 0
+
+-- name: recount
+INSERT OR REPLACE INTO counted
+SELECT state, count(*), sum(position > 0) FROM deliveries GROUP BY state
 
 -- name: earlier
 -- What a target was shown of the alerts that a correction refers to.
