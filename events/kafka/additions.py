@@ -53,8 +53,7 @@ class Additions:
             envelopes.append(envelope)
             values += (
                 *(position, parcel.story, version, event.id, event.kind, event.schema),
-                *(recorded_ms, envelope),
-                *content,
+                *(recorded_ms, envelope, *content),
             )
         self.size += len(offer.parcels)
         self._run(places.positions[0], len(offer.parcels), offer.first_key)

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from events.errors import LogDamaged, LogError
 from events.kafka.address import Address
 from events.kafka.arbitration import Places, Void
-from events.kafka.mirror import KeysBehind, Mirror, Taken
+from events.kafka.mirror import Folded, KeysBehind, Mirror, Taken
 from events.kafka.records import Offer
 from events.kafka.topics import prepared
 
@@ -22,6 +22,7 @@ FOLD_RECORDS = 1_000  # records of one commit of the mirror
 FETCH_BYTES = 8 * 1024 * 1024  # fetched ahead of the mirror: bounds memory, and busies the broker
 WAIT_MS = 500  # that the broker may hold a fetch until there is something to fetch
 STOP_SECONDS = 2.0  # that a consumer has to let go
+READ_AGAIN_SECONDS = 0.02  # after the last of our own records, until others are looked for again
 
 Outcome = tuple[bytes, Places | Void | LogError]
 """What became of an attempt to append."""
@@ -73,6 +74,8 @@ class Follower:
         self._stamped = stamped
         self._record = TopicPartition(address.topic, 0)
         self._key = TopicPartition(address.keys_topic, 0)
+        self._reading: AIOKafkaConsumer | None = None  # once at the end of the topic
+        self._read_again: asyncio.TimerHandle | None = None
         self._keys_read = asyncio.Event()
         self._keys_at = 0
         self._end = 0
@@ -98,6 +101,7 @@ class Follower:
             except OffsetOutOfRangeError as error:
                 raise self._damaged("the records that follow the mirror", str(error)) from error
             finally:
+                self._reading = None
                 for task in (reading, folding):
                     task.cancel()
                 await asyncio.gather(reading, folding, return_exceptions=True)
@@ -162,9 +166,36 @@ class Follower:
         self._end = max(self._end, records.highwater(self._record) or 0)
         if position >= self._end:
             self._behind_since = None
+            self._reading = records
             self._caught_up()
         elif self._behind_since is None:
             self._behind_since = time.monotonic()
+
+    def acknowledged(self, sent: list[Taken]) -> None:
+        """Fold records that this node sent and the broker took, unless another's stand before.
+
+        Their offsets say so: what stands at the next one, and is known already, need not be read
+        back. While nothing else comes, nothing is fetched; a gap says that something did.
+        """
+        records, last = self._reading, sent[-1].offset
+        if records is None or sent[0].offset < 0:  # the broker does not say where a repeat stands
+            return
+        self._end = max(self._end, last + 1)
+        try:
+            ours = sent[0].offset == self._mirror.next_offset
+            folded = self._mirror.fold(sent) if ours else None
+        except Exception:  # noqa: BLE001 - whatever it is, it is met again where the topic is read
+            folded = None
+        if folded is None:
+            records.resume(self._record)
+            return
+        records.pause(self._record)
+        records.seek(self._record, last + 1)
+        if self._read_again is not None:
+            self._read_again.cancel()
+        loop = asyncio.get_running_loop()
+        self._read_again = loop.call_later(READ_AGAIN_SECONDS, records.resume, self._record)
+        self._tell(sent, folded)
 
     async def _fold(self, batch: list[Taken], keys: AIOKafkaConsumer) -> None:
         try:
@@ -172,6 +203,9 @@ class Follower:
         except KeysBehind:
             await self._read_keys_to_their_end(keys)
             folded = self._mirror.fold(batch, all_keys=True)
+        self._tell(batch, folded)
+
+    def _tell(self, batch: list[Taken], folded: list[Folded | None]) -> None:
         outcomes: list[Outcome] = []
         for record, each in zip(batch, folded, strict=True):
             if each is not None:

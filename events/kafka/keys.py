@@ -11,7 +11,7 @@ from concurrent.futures import Future
 
 from events.envelope import Entropy
 from events.kafka.keystore import BLOCK, BLOCK_BYTES
-from events.kafka.records import KEYS_BYTES, Keys, key_number
+from events.kafka.records import KEYS_BYTES, Keys
 
 __all__ = ["InBulk", "KeyRing"]
 
@@ -65,9 +65,9 @@ class KeyRing:
         self._publish = publish
         self._do = do
         self._lock = threading.Lock()
-        self._first = b""
-        self._secrets = b""
+        self._prefix = self._secrets = b""  # of the numbers of the keys, and the keys
         self._used = 0
+        self._plenty = -1  # more may be used before others are fetched
         self._next = 1
         self._coming: Future[None] | None = None
 
@@ -80,7 +80,8 @@ class KeyRing:
         while True:
             with self._lock:
                 found = self._cut(count)
-                if (found is None or self._low()) and (self._coming is None or self._coming.done()):
+                few = found is None or self._used > self._plenty
+                if few and (self._coming is None or self._coming.done()):
                     self._coming = self._do(self._more(0 if found else count))
                 coming = self._coming
             if found is not None:
@@ -92,26 +93,24 @@ class KeyRing:
     def cut(self, count: int) -> Keys | None:
         """Give the keys of so many events, None unless there are plenty left."""
         with self._lock:
-            return None if self._low() else self._cut(count)
-
-    def _low(self) -> bool:
-        return len(self._secrets) - self._used < self._next * BLOCK_BYTES // 4
+            return None if self._used > self._plenty else self._cut(count)
 
     def _cut(self, count: int) -> Keys | None:
         start, end = self._used, self._used + KEYS_BYTES * count
         if end > len(self._secrets):
             return None
         self._used = end
-        return Keys(key_number(self._first, start // KEYS_BYTES), self._secrets[start:end])
+        return Keys(self._prefix + (start // KEYS_BYTES).to_bytes(8), self._secrets[start:end])
 
     async def _more(self, least: int) -> None:
         """Publish a new ring for so many events; what is left of the old one is not used."""
         blocks = max(-(-least // BLOCK), self._next)
         self._next = min(2 * self._next, MOST)
-        first = self._entropy(8) + bytes(8)
-        numbers = [key_number(first, BLOCK * block) for block in range(blocks)]
+        prefix = self._entropy(8)
+        numbers = [prefix + (BLOCK * block).to_bytes(8) for block in range(blocks)]
         material = [self._entropy(BLOCK_BYTES) for _ in numbers]
         await self._publish(list(zip(numbers, material, strict=True)))
         secrets = b"".join(material)
         with self._lock:
-            self._first, self._secrets, self._used = first, secrets, 0
+            self._prefix, self._secrets, self._used = prefix, secrets, 0
+            self._plenty = len(secrets) - self._next * BLOCK_BYTES // 4

@@ -51,11 +51,10 @@ class KeyStore:
         self._at_hand: dict[bytes, bytes] = {}
 
     def add(self, blocks: Sequence[tuple[bytes, bytes]]) -> None:
-        """Remember blocks of this node, before their topic brings them back."""
+        """Remember blocks of this node, before their topic brings them back; in a transaction."""
         for number, block in blocks:
             self._keep(number, block)
-        with writing(self._connection):
-            self._connection.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?)", blocks)
+        self._connection.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?)", blocks)
 
     def forget(self) -> None:
         """Keep nothing at hand: somebody else may have erased something."""
@@ -70,7 +69,11 @@ class KeyStore:
             all_keys: what is not known here is nowhere, and stands as erased; otherwise there is
                 nothing to give where a key is not known yet.
         """
-        place = int.from_bytes(first[8:]) % BLOCK
+        place = first[-1] % BLOCK
+        if place + count <= BLOCK:  # of one block, as most are
+            block = self._block(first[:-1] + bytes((first[-1] - place,)))
+            if block is not None:
+                return block[KEYS_BYTES * place : KEYS_BYTES * (place + count)]
         blocks = []
         for step in range(-place, count, BLOCK):
             block = self._block(key_number(first, step))
@@ -96,7 +99,9 @@ class KeyStore:
         self._at_hand[number] = block
 
     def fold(self, records: Sequence[tuple[bytes, bytes | None]], next_key: int) -> bool:
-        """Take blocks as their topic brings them, each the first time or with less in it.
+        """Take blocks as their topic brings them, in a transaction.
+
+        Each comes the first time or with less in it.
 
         Args:
             records: numbers and blocks, nothing for one that is erased whole; what has no form of
@@ -106,14 +111,13 @@ class KeyStore:
         Returns:
             Whether contents were erased.
         """
-        erased, connection = False, self._connection
-        with writing(connection):
-            for number, value in records:
-                block = bytes(BLOCK_BYTES) if value is None else value
-                places = int.from_bytes(number[8:]) % BLOCK
-                if len(number) == KEY_NUMBER and len(block) == BLOCK_BYTES and not places:
-                    erased |= self._take(number, block)
-            connection.execute("UPDATE mirror SET next_key = max(next_key, ?)", (next_key,))
+        erased = False
+        for number, value in records:
+            block = bytes(BLOCK_BYTES) if value is None else value
+            places = int.from_bytes(number[8:]) % BLOCK
+            if len(number) == KEY_NUMBER and len(block) == BLOCK_BYTES and not places:
+                erased |= self._take(number, block)
+        self._connection.execute("UPDATE mirror SET next_key = max(next_key, ?)", (next_key,))
         return erased
 
     def _take(self, number: bytes, block: bytes) -> bool:

@@ -81,7 +81,8 @@ class KafkaLog:
         batch = prepare_batch(story, check_batch(events), self._entropy)
         if len(batch) > 1:
             repeats(story, batch, {})  # refuses an id that comes twice
-        await self._opened(reading=False)
+        if not self._node.open:
+            await self._opened(reading=False)
         keys = self._keys.cut(len(batch)) or await self._keys.take(len(batch))
         attempt = str(uuid_utils.uuid7())
         headers, value = encode(attempt, expected, batch, keys)
@@ -108,7 +109,9 @@ class KafkaLog:
                 return again
         raise LogDamaged(self.url, 0, "an append to be taken", void.reason)
 
-    async def _submit(self, headers: Headers, value: bytes, offer: Offer) -> Places | Void:
+    def _submit(
+        self, headers: Headers, value: bytes, offer: Offer
+    ) -> "asyncio.Future[Places | Void]":
         self._check_open()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Places | Void] = loop.create_future()
@@ -119,7 +122,7 @@ class KafkaLog:
             loop.call_soon(self._hand_over, loop)
         deadline = time.monotonic() + APPEND_SECONDS
         submitted.append(Submission(headers, value, offer, future, deadline))
-        return await future
+        return future
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         submitted = self._submitted.pop(loop, [])

@@ -6,7 +6,8 @@ transaction, so that a record is folded once, also where several processes share
 mirror can always be made again from the topic; it is not synced at every commit.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -147,7 +148,27 @@ class Mirror:
 
     def fold_keys(self, blocks: Sequence[tuple[bytes, bytes | None]], next_key: int) -> None:
         """Take what the topic of keys brings; what an erased key opened is erased with it."""
-        self.soiled |= self.keys.fold(blocks, next_key)
+        with self._writing():
+            self.soiled |= self.keys.fold(blocks, next_key)
+
+    def add_keys(self, blocks: Sequence[tuple[bytes, bytes]]) -> None:
+        """Remember keys of this node, before their topic brings them back."""
+        with self._writing():
+            self.keys.add(blocks)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Write in one transaction, and see whether anybody else wrote since the last."""
+        connection = self._connection
+        try:
+            with writing(connection):
+                if connection.data_version() != self._seen:
+                    self._catch_up()
+                yield
+        except BaseException:
+            self._seen = -1
+            raise
+        self._seen = connection.data_version()
 
     def fold(self, records: Sequence[Taken], *, all_keys: bool = False) -> list[Folded | None]:
         """Fold records in one commit; None stands where another process was faster.
@@ -159,21 +180,19 @@ class Mirror:
         Raises:
             KeysBehind: keys are missing that may still come; nothing was folded.
         """
-        connection = self._connection
         try:
-            with writing(connection):
-                if connection.data_version() != self._seen:
-                    self._catch_up()
+            with self._writing():
                 folded = self._fold(records, all_keys=all_keys)
-        except BaseException:
-            self._seen = -1
-            raise
         finally:
             self._fresh.clear()
-        self._seen = connection.data_version()
         if self._wal_pages >= WAL_PAGES:
             self._tidy(apsw.SQLITE_CHECKPOINT_PASSIVE)
         return folded
+
+    @property
+    def next_offset(self) -> int:
+        """The offset after the last fold."""
+        return self._at.next_offset
 
     @property
     def size(self) -> int:

@@ -22,7 +22,7 @@ from events.kafka.address import Address
 from events.kafka.arbitration import Places, Void
 from events.kafka.follower import Follower, Lag, Outcome
 from events.kafka.irregular import VoidRecord
-from events.kafka.mirror import Mirror
+from events.kafka.mirror import Mirror, Taken
 from events.kafka.producer import Producer
 from events.kafka.records import Claim, Headers, Offer, claiming
 from events.log import Clock
@@ -82,6 +82,7 @@ class Node:
         self._why = "no broker answered"
         self._producer = Producer(address)
         self.ready: Future[None] = Future()
+        self.open = False  # as `ready` and `failed` say, without their locks
         self.failed: LogError | NotFound | Refused | None = None
         try:
             self._mirror = Mirror(address.mirror, address.url, address.topic)
@@ -186,13 +187,24 @@ class Node:
             return
         self._claimed = claim
         self._queue.extendleft(reversed(group[taken:]))
-        sent.add_done_callback(lambda done: self._sent(group[:taken], done))
+        sent.add_done_callback(lambda done: self._sent(group[:taken], stamp, done))
 
-    def _sent(self, group: list[Submission], done: "asyncio.Future[Any]") -> None:
+    def _sent(
+        self, group: list[Submission], stamp: int | None, done: "asyncio.Future[Any]"
+    ) -> None:
         """Take note of a failure; what became of the records is for the mirror to say."""
-        if done.cancelled() or done.exception() is None:
+        if done.cancelled():
             return
         error = done.exception()
+        if error is None:
+            first, time_ = done.result().offset, done.result().timestamp if stamp is None else stamp
+            self._follower.acknowledged(
+                [
+                    Taken(offset, time_, each.headers, each.value, each.offer)
+                    for offset, each in enumerate(group, first)
+                ]
+            )
+            return
         self._why = f"{type(error).__name__} from the broker"
         if isinstance(error, MessageSizeTooLargeError):
             self._resolve([(each.offer.attempt, self._unavailable(self._why)) for each in group])
@@ -257,7 +269,7 @@ class Node:
 
     def _fail(self, error: LogError | NotFound | Refused) -> None:
         """There is no going on: tell everybody who waits, now and later."""
-        self.failed = error
+        self.failed, self.open = error, False
         if not self.ready.done():
             self.ready.set_exception(error)
         stopped = error if isinstance(error, LogError) else self._unavailable(str(error))
@@ -270,6 +282,7 @@ class Node:
     def _caught_up(self) -> None:
         if not self.ready.done():
             self.ready.set_result(None)
+            self.open = True
 
     # Work that others ask for, in the node's loop.
 
@@ -282,7 +295,7 @@ class Node:
             self._producer.discard()
             why = f"keys were not published ({type(error).__name__})"
             raise LogUnavailable(self._address.url, why) from error
-        self._mirror.keys.add(blocks)
+        self._mirror.add_keys(blocks)
 
     async def _erase_keys(self) -> None:
         """Have the broker erase what redactions erased here; it is told until it has done so."""

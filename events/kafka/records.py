@@ -191,7 +191,7 @@ def _expects(expected: ExpectedVersion) -> bytes:
 
 def _pack(pieces: list[bytes], envelope: bytes, contents: Contents, keys: Keys, step: int) -> None:
     body, body_nonce, private, private_nonce = contents
-    secrets, nonce = keys.secrets, key_number(keys.first, step)[4:]
+    secrets, nonce = keys.secrets, (key_number(keys.first, step) if step else keys.first)[4:]
     at = KEYS_BYTES * step
     middle, end = at + KEY_BYTES, at + KEYS_BYTES
     of_body = of_private = b""
