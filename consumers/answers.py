@@ -58,9 +58,9 @@ def answer(
     return Response(body, media_type=media_type, headers=told)
 
 
-def json(request: Request, body: bytes) -> Response:
+def json(request: Request, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with JSON that may depend on who asks."""
-    return answer(request, body, "application/json", {"vary": "authorization"})
+    return answer(request, body, "application/json", {"vary": "authorization", **(headers or {})})
 
 
 @functools.lru_cache(maxsize=256)

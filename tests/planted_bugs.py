@@ -1073,6 +1073,14 @@ PLANTED = [
         "a delivery counted in every state that it had been in",
     ),
     Planted(
+        "However many stories there are, a page of them costs the same",
+        "test_views.py::test_a_page_of_stories_costs_the_same_among_many",
+        "consumers/sql/stories.sql",
+        "    ON story_parts_{generation} (json_extract(content, '$.public_position'))\n",
+        "    ON story_parts_{generation} (story)\n",
+        "all stories were read and sorted for each page",
+    ),
+    Planted(
         "Words that were put back after a redaction are damage",
         "test_redaction.py::test_words_that_were_put_back_are_reported",
         "consumers/audit/verify.py",

@@ -185,6 +185,20 @@ async def test_what_is_not_released_is_as_if_it_never_was(desk: Served) -> None:
     assert (await desk.get("/v1/stories/a-secret", desk.bearer("wrong")))[0] == 401
 
 
+async def test_stories_are_read_page_by_page(desk: Served) -> None:
+    """A list of stories leads on to the next page as long as there is one (RFC 8288)."""
+    for name in "abcde":
+        await desk.file(name, "story-opened", title=name.upper(), headline="It opens")
+    path, found = "/v1/stories?limit=2", []
+    while path:
+        _, body, headers = await desk.get(path)
+        found += [summary["story"] for summary in orjson.loads(body)]
+        path = headers["Link"].split(">")[0].lstrip("<") if "Link" in headers else ""
+    assert found == list("edcba")
+    for limit in ("0", "100000", "-1", "x"):
+        assert (await desk.get(f"/v1/stories?limit={limit}"))[0] == 400
+
+
 async def test_every_answer_is_guarded_against_browsers(desk: Served) -> None:
     """No answer may be taken for a page, framed, or guessed to be of another type."""
     for path in ("/v1/stories", "/v1/stories/none", "/nowhere", "/healthz"):

@@ -92,7 +92,7 @@ async def test_a_list_is_whole_while_a_view_is_exchanged(tmp_path: Path) -> None
         def read() -> set[int]:
             found = set()
             while not done.is_set():
-                found.add(len(reader.stories.summaries()))
+                found.add(len(reader.stories.summaries(9)))
                 found.add(1 + len(reader.stories.embargoes()))
                 found.add(len(reader.stories.updates(0, 26, 1, Wanted())))
                 assert reader.stories.state(STORY, "2031-01-01T00:00:00Z", public=True)

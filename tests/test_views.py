@@ -131,6 +131,53 @@ async def file_some(url: str, clock: Clock, story: str, count: int) -> None:
         await room.state(story)
 
 
+@pytest.mark.parametrize("public", [True, False])
+async def test_stories_are_listed_page_by_page(room: Newsroom, public: bool) -> None:  # noqa: FBT001 - a parameter
+    """However many stories there are, each page gives the next that moved last, and none twice."""
+    names = [f"story-{number}" for number in range(7)]
+    for name in names:
+        await room.log.append(name, [filed(opening())])
+    for name in names[2::2]:
+        await room.log.append(name, [note("more")])
+    held = "2031-01-01T00:00:00Z"
+    hidden = filed(opening(embargo_until=held))
+    await room.log.append("not-yet", [hidden])
+    await room.subscription.catch_up()
+    found: list[str] = []
+    page = room.stories.summaries(3, public=public)
+    while page:
+        assert len(page) <= 3
+        found += [summary.story for summary in page]
+        page = room.stories.summaries(3, page[-1].position, public=public)
+    moved = [*names[2::2][::-1], "story-5", "story-3", "story-1", "story-0"]
+    assert found == (moved if public else ["not-yet", *moved])
+
+
+async def test_a_page_of_stories_costs_the_same_among_many(room: Newsroom) -> None:
+    """To list the stories that moved last takes no longer where thousands did not move."""
+
+    async def steps_after(more: int) -> int:
+        await asyncio.gather(
+            *(room.log.append(f"{more}-{n}", [filed(opening())]) for n in range(more))
+        )
+        await room.subscription.catch_up()
+        room.stories.summaries(5, public=True)
+        steps = 0
+
+        def step() -> bool:
+            nonlocal steps
+            steps += 1
+            return False
+
+        room.views.public.set_progress_handler(step, 1)
+        assert len(room.stories.summaries(5, public=True)) == 5
+        room.views.public.set_progress_handler(None)
+        return steps
+
+    few = await steps_after(10)
+    assert await steps_after(1_000) < 1.5 * few
+
+
 async def test_views_know_their_log(tmp_path: Path, clock: Clock) -> None:
     """Another log in the place of the first is shown as it is, shorter or longer than the first."""
     url, other = f"sqlite:///{tmp_path}/news.db", tmp_path / "elsewhere"
@@ -142,7 +189,7 @@ async def test_views_know_their_log(tmp_path: Path, clock: Clock) -> None:
         shutil.rmtree(other)
         await file_some(url, clock, story, count)
         async with newsroom(url, clock) as room:
-            assert [summary.story for summary in room.stories.summaries()] == [story]
+            assert [summary.story for summary in room.stories.summaries(9)] == [story]
             assert orjson.loads(await room.state(story))["version"] == count
             assert list(room.stories.contents()) == await fresh_contents(room.log)
 

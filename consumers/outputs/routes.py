@@ -1,7 +1,7 @@
 """Stories over HTTP in the formats of others: Atom, JSON Feed, ninjs, LiveBlogPosting, RSS."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
@@ -16,7 +16,7 @@ from consumers.answers import Changed, answer, asked_url, slug_of
 from consumers.outputs import atom, json_feed, live_blog, ninjs, rss
 from consumers.outputs.place import ALL, Place
 from consumers.outputs.told import LATEST, Moved, came, pages
-from consumers.stories.projection import Stories
+from consumers.stories.projection import Stories, Summary
 from consumers.subscription import Subscription
 from consumers.views import STORAGE
 from events.errors import NotFound, Refused
@@ -144,8 +144,8 @@ async def _newest(room: Served) -> tuple[list[State], Moved | None]:
     last = await asyncio.to_thread(room.stories.last_told)
     found: list[State] = []
     places: list[int] = []
-    for summary in await asyncio.to_thread(room.stories.summaries, public=True):
-        # Stories come the last moved first, and none has a development later than its last move.
+    async for summary in _last_moved(room):
+        # None has a development later than its last move.
         if len(places) >= LATEST and sorted(places)[-LATEST] > summary.position:
             break
         try:
@@ -159,6 +159,15 @@ async def _newest(room: Served) -> tuple[list[State], Moved | None]:
     moved = [Moved(state["position"], state["recorded_at"]) for state in found]
     moved += [Moved(*last)] if last is not None else []
     return found, max(moved, default=None)
+
+
+async def _last_moved(room: Served) -> AsyncIterator[Summary]:
+    """Give the stories that readers see, the one that moved last first."""
+    before = None
+    while page := await asyncio.to_thread(room.stories.summaries, LATEST, before, public=True):
+        for summary in page:
+            yield summary
+        before = page[-1].position
 
 
 @lru_cache(maxsize=REMEMBERED)

@@ -65,8 +65,8 @@ def routes(room: Served, base: str | None = None) -> list[Route]:
     async def home(request: Request) -> Response:
         with suppress(*STORAGE):  # a disk that takes no more: what is known by now is told
             await room.subscription.catch_up()
-        found = await asyncio.to_thread(room.stories.summaries, public=True)
-        body = await asyncio.to_thread(page.home, found[:MOST_STORIES], place(request))
+        found = await asyncio.to_thread(room.stories.summaries, MOST_STORIES, public=True)
+        body = await asyncio.to_thread(page.home, found, place(request))
         return answer(request, body, HTML, _GUARD)
 
     async def story(request: Request) -> Response:

@@ -24,6 +24,12 @@ CREATE INDEX IF NOT EXISTS story_parts_{generation}_leading
     WHERE section = 'timeline' AND rank IS NOT NULL;
 CREATE INDEX IF NOT EXISTS story_parts_{generation}_headings
     ON story_parts_{generation} (story) WHERE section = 'heading';
+-- Stories by when they last moved, for the newsroom and for readers.
+CREATE INDEX IF NOT EXISTS story_parts_{generation}_moved
+    ON story_parts_{generation} (json_extract(content, '$.position')) WHERE section = 'heading';
+CREATE INDEX IF NOT EXISTS story_parts_{generation}_seen_moving
+    ON story_parts_{generation} (json_extract(content, '$.public_position'))
+    WHERE section = 'heading' AND audience <> 0;
 -- What names other parts, what readers may not know of, and what is under embargo: few each.
 CREATE INDEX IF NOT EXISTS story_parts_{generation}_naming
     ON story_parts_{generation} (story) WHERE names IS NOT NULL;

@@ -22,6 +22,7 @@ __all__ = ["Stories", "Summary"]
 
 SHOWN = 200  # states kept as readers were shown them
 EMBARGOES = 100  # looked at together
+LAST = 1 << 62  # past every position
 PARTS_REMEMBERED = 20_000  # parts kept in memory between events, some 20 MB
 
 _PLACE: Final = "SELECT generation, checkpoint FROM subscriptions WHERE consumer = ?"
@@ -157,8 +158,8 @@ class Stories:
         """Give the position at which readers last saw a story move, None where they see none."""
         # Not by `lookup`, which remembers what this process projected: another may be ahead of it.
         with self._reading(public=True) as (connection, generation, _):
-            found = tables.headings(connection, generation, story, public=True)
-        return found[0].public_position if found else None
+            found = tables.heading(connection, generation, story, public=True)
+        return found.public_position if found else None
 
     @contextmanager
     def _reading(self, *, public: bool) -> Iterator[tuple[apsw.Connection, int, int]]:
@@ -216,14 +217,20 @@ class Stories:
         with self._views.lock:
             return self._bulletin.last(self._ready())
 
-    def summaries(self, *, public: bool = False) -> list[Summary]:
-        """Give all stories, the one that moved last first."""
+    def summaries(
+        self, limit: int, before: int | None = None, *, public: bool = False
+    ) -> list[Summary]:
+        """Give stories, the one that moved last first.
+
+        Args:
+            limit: how many at most.
+            before: only those that last moved before a position.
+            public: for readers, by what they saw move.
+        """
+        end = LAST if before is None else before
         with self._reading(public=public) as (connection, generation, _):
-            found = tables.headings(connection, generation, public=public)
-        return sorted(
-            (_summary(heading, public=public) for heading in found),
-            key=lambda summary: -summary.position,
-        )
+            found = tables.headings(connection, generation, public=public, before=end, limit=limit)
+        return [_summary(heading, public=public) for heading in found]
 
     def seen_by_readers(self) -> frozenset[int]:
         """Give the positions whose events hold nothing but what readers may see today.

@@ -1,5 +1,6 @@
 """Reading over HTTP: stories, their history, and the live feed."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -57,8 +58,16 @@ def routes(room: Desk, insider: Insider) -> list[Route]:
     """
 
     async def stories(request: Request) -> Response:
-        found = room.stories.summaries(public=not insider(request))
-        return json(request, orjson.dumps([summary._asdict() for summary in found]))
+        limit = _number(request, "limit", PAGE, least=1, most=PAGE)
+        before = _number(request, "before", None)
+        public = not insider(request)
+        found = await asyncio.to_thread(room.stories.summaries, limit, before, public=public)
+        body = orjson.dumps([summary._asdict() for summary in found])
+        more = {}
+        if len(found) == limit:
+            following = f"/v1/stories?limit={limit}&before={found[-1].position}"
+            more["link"] = f'<{following}>; rel="next"'
+        return json(request, body, more)
 
     async def story(request: Request) -> Response:
         slug, public = slug_of(request), not insider(request)
@@ -84,7 +93,7 @@ def routes(room: Desk, insider: Insider) -> list[Route]:
         slug = slug_of(request)
         await room.state(slug, public=True)  # or there is no such story
         after = _number(request, "after", 0)
-        limit = _number(request, "limit", PAGE, most=PAGE)
+        limit = _number(request, "limit", PAGE, least=1, most=PAGE)
         size = (await room.log.head()).size
         page = room.stories.updates(after, size, limit, Wanted(slug))
         events = b",".join(update.event for update in page)
@@ -134,10 +143,12 @@ def _known_kind(kind: str | None) -> str | None:
     return kind
 
 
-def _number(request: Request, name: str, default: Any, *, most: int = 10**15) -> Any:  # noqa: ANN401 - int, or the default
+def _number(
+    request: Request, name: str, default: int | None, *, least: int = 0, most: int = 10**15
+) -> Any:  # noqa: ANN401 - int, or the default
     text = request.query_params.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < 16 and int(text) <= most):  # noqa: PLR2004 - as many digits as `most` has at most
-        raise Refused("number", name, f"a number up to {most}", repr(text)[:40])
+    if not (text.isascii() and text.isdigit() and len(text) < 16 and least <= int(text) <= most):  # noqa: PLR2004 - as many digits as `most` has at most
+        raise Refused("number", name, f"a number from {least} to {most}", repr(text)[:40])
     return int(text)

@@ -18,6 +18,7 @@ __all__ = [
     "Naming",
     "clear",
     "drop",
+    "heading",
     "headings",
     "lead",
     "make",
@@ -149,15 +150,34 @@ def lead(connection: apsw.Connection, generation: int, story: str, *, public: bo
     return None if found is None else str(found)
 
 
+def heading(
+    connection: apsw.Connection, generation: int, story: str, *, public: bool
+) -> Heading | None:
+    """Give the heading of a story, None where there is none."""
+    seen = _seen_by(generation, public=public)
+    query = f"SELECT content FROM {seen} WHERE section = 'heading' AND story = ?"
+    found = connection.execute(query, (story,)).get
+    return None if found is None else Heading(**orjson.loads(found))
+
+
 def headings(
-    connection: apsw.Connection, generation: int, story: str | None = None, *, public: bool
+    connection: apsw.Connection, generation: int, *, public: bool, before: int, limit: int
 ) -> list[Heading]:
-    """Give the headings of all stories, or of one where there is one."""
-    one, of = _of(story)
-    query = (
-        f"SELECT content FROM {_seen_by(generation, public=public)} WHERE section = 'heading'{one}"
+    """Give the headings of stories, the one that moved last first.
+
+    Args:
+        connection: who asks.
+        generation: of the view.
+        public: by what readers saw move.
+        before: of those that last moved before a position.
+        limit: how many at most.
+    """
+    moved = f"json_extract(content, '$.{'public_' if public else ''}position')"
+    found = connection.execute(
+        f"SELECT content FROM {_seen_by(generation, public=public)} "
+        f"WHERE section = 'heading' AND {moved} < ? ORDER BY {moved} DESC LIMIT ?",
+        (before, limit),
     )
-    found = connection.execute(query, of)
     return [Heading(**orjson.loads(row[0])) for row in found]
 
 

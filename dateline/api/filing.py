@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dateline.api.shapes import SLUG, answer, parameter, problems, ref, unchanged
+from dateline.api.shapes import LIMIT, SLUG, answer, parameter, problems, ref, unchanged
 from events.vocabulary import KINDS
 
 __all__ = ["filing_paths"]
@@ -64,7 +64,7 @@ def filing_paths() -> dict[str, Any]:
                 "parameters": [
                     story,
                     parameter("after", "query", {"type": "integer", "minimum": 0}),
-                    parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 256}),
+                    parameter("limit", "query", LIMIT),
                 ],
                 "responses": {
                     "200": answer(

@@ -5,6 +5,7 @@ from typing import Any
 from consumers.outputs.routes import FORMS, FORMS_OF_ALL
 from dateline.api.shapes import (
     CURSOR,
+    LIMIT,
     MOMENT,
     SENT,
     SLUG,
@@ -26,11 +27,15 @@ def reading_paths() -> dict[str, Any]:
         "/v1/stories": {
             "get": {
                 "operationId": "stories",
-                "summary": "All stories, the one that moved last first",
+                "summary": "Stories, the one that moved last first; a Link leads to the next page",
+                "parameters": [
+                    parameter("limit", "query", LIMIT),
+                    parameter("before", "query", {"type": "integer", "minimum": 0}),
+                ],
                 "responses": {
                     "200": answer("Stories", {"type": "array", "items": ref("Summary")}),
                     **unchanged(),
-                    **problems(401, 503),
+                    **problems(400, 401, 503),
                 },
             }
         },

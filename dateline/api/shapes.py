@@ -2,8 +2,11 @@
 
 from typing import Any, Final
 
+from consumers.feed.live import PAGE
+
 __all__ = [
     "CURSOR",
+    "LIMIT",
     "MOMENT",
     "PROBLEM",
     "RECEIPT",
@@ -24,6 +27,7 @@ MOMENT: Final = {
     "type": "string",
     "description": "a position, an RFC 3339 time, a date, or a time of today",
 }
+LIMIT: Final = {"type": "integer", "minimum": 1, "maximum": PAGE}
 CURSOR: Final = {"type": "string", "pattern": "^[0-9a-f]{12}\\.[0-9]{1,18}$"}
 PROBLEM: Final = {
     "type": "object",

@@ -16,6 +16,7 @@ import uuid_utils
 from consumers.rebuild import rebuild
 from consumers.stories.differences import differences
 from consumers.stories.moments import as_of, at, moment
+from consumers.stories.projection import Summary
 from consumers.views import STORAGE
 from dateline import printing
 from dateline.outcomes import DONE, REFUSED
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 
+PAGE = 500  # stories read at a time
 BAD_SHOWN = 20  # lines of an import that are named; whoever wants them all asks for JSON
 
 
@@ -171,20 +173,28 @@ async def _state_at(
 
 
 async def stories(room: Newsroom, *, json: bool) -> int:
-    """List all stories."""
+    """List all stories, the one that moved last first."""
     await room.subscription.catch_up()
-    found = room.stories.summaries()
     if json:
-        printing.show_json([summary._asdict() for summary in found])
+        printing.show_json([summary._asdict() for summary in _summaries(room)])
         return DONE
-    for summary in found:
+    shown = 0
+    for summary in _summaries(room):
+        shown += 1
         printing.line(
             f"{summary.story:<40} {summary.status:<7} version {summary.version:<6} "
             f"{summary.recorded_at}  {summary.title}"
         )
-    if not found:
+    if not shown:
         printing.line("no stories yet: file one with `dateline file STORY story-opened …`")
     return DONE
+
+
+def _summaries(room: Newsroom) -> Iterator[Summary]:
+    page = room.stories.summaries(PAGE)
+    while page:
+        yield from page
+        page = room.stories.summaries(PAGE, page[-1].position)
 
 
 async def history(room: Newsroom, slug: str, *, json: bool) -> int:
