@@ -19,7 +19,7 @@ from consumers.turns import BUSY_SECONDS, in_turn, only_one, patience
 from events.envelope import Recorded
 from events.errors import RebuildUnderWay, ViewsUnavailable
 from events.log import Clock
-from events.sqlite.file import begin_private
+from events.sqlite.file import begin_private, writing
 
 __all__ = ["DAMAGE", "STORAGE", "ParkedEvent", "Position", "Views", "set_aside"]
 
@@ -155,15 +155,8 @@ class Views:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[apsw.Connection]:
         """Everything within is written together or not at all; other writers wait."""
-        with self.lock:
-            self.connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self.connection
-                self.connection.execute("COMMIT")
-            except BaseException:
-                if self.connection.in_transaction:  # a full disk has ended it already
-                    self.connection.execute("ROLLBACK")
-                raise
+        with self.lock, writing(self.connection):
+            yield self.connection
 
     def position(self, consumer: str) -> Position:
         """Give how far a consumer is; a new one is at the start."""

@@ -920,8 +920,8 @@ PLANTED = [
     Planted(
         "A disk that fills within a batch is no event's fault",
         "test_parked.py::test_a_disk_that_fills_within_a_batch_is_no_events_fault",
-        "consumers/views.py",
-        "if self.connection.in_transaction:  # a full disk",
+        "events/sqlite/file.py",
+        "if connection.in_transaction:  # a full disk",
         "if True:  # a full disk",
         "good events were parked when the disk was full",
     ),

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import apsw
 
 from events.errors import BookDamaged
-from events.sqlite.file import patience, patiently
+from events.sqlite.file import patience, patiently, writing
 
 __all__ = ["Backup", "Book", "Exported", "Failed", "Proved", "Redaction", "Signed"]
 
@@ -111,15 +111,8 @@ class Book:
     @contextmanager
     def transaction(self) -> Iterator[apsw.Connection]:
         """Everything within is written together or not at all."""
-        with self.at_hand() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+        with self.at_hand() as connection, writing(connection):
+            yield connection
 
     def keep(self, signed: Signed) -> None:
         """Keep a checkpoint that was signed, in place of one of the same size under another key."""

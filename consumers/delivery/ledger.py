@@ -22,7 +22,7 @@ import apsw
 
 from consumers.alerts.targets import CHASES
 from events.errors import DeliveriesUnavailable
-from events.sqlite.file import begin_private, patiently
+from events.sqlite.file import begin_private, patiently, writing
 
 __all__ = ["SQL", "Ledger"]
 
@@ -187,16 +187,8 @@ class Ledger:
         return [self._commit([waits])[0] for waits in batch]
 
     def _together(self, works: list[Callable[[apsw.Connection], Any]]) -> list[Any]:
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            ends = [work(connection) for work in works]
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:  # a full disk has ended it already
-                connection.execute("ROLLBACK")
-            raise
-        return ends
+        with writing(self._connection):
+            return [work(self._connection) for work in works]
 
     def _explained(self, error: Exception) -> Exception:
         if isinstance(error, apsw.Error):
@@ -262,19 +254,13 @@ def _open(path: str) -> apsw.Connection:
 
 def _make(connection: apsw.Connection, path: str) -> None:
     """Make the tables, unless another process was faster."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with writing(connection):
         if connection.pragma("application_id") != APPLICATION_ID:
             tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
             _check(path, "a ledger or no file", not tables)
             connection.execute(_TABLES)
             connection.pragma("user_version", FORMAT)
             connection.pragma("application_id", APPLICATION_ID)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _forget_words(connection: apsw.Connection, path: str) -> None:
@@ -294,17 +280,11 @@ def _forget_words(connection: apsw.Connection, path: str) -> None:
 
 def _count(connection: apsw.Connection) -> None:
     """Bring a ledger of format 2 to format 3: count its deliveries, once."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with writing(connection):
         if connection.pragma("user_version") == _UNCOUNTED:
             connection.execute(_TABLES)
             connection.execute(SQL["recount"])
             connection.pragma("user_version", FORMAT)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _check(path: str, wanted: str, found: object) -> None:

@@ -7,36 +7,19 @@ Two nodes may erase from one block at a time, each putting back what the other e
 a key that is erased here has the broker erase it again, until the topic says what all of them say.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Final
 
 import apsw
 
 from events.kafka.records import ERASED_KEY, KEY_BYTES, KEY_NUMBER, KEYS_BYTES, key_number
 
-__all__ = ["BLOCK", "BLOCK_BYTES", "KeyStore", "writing"]
+__all__ = ["BLOCK", "BLOCK_BYTES", "KeyStore"]
 
 BLOCK = 64  # events whose keys are one record of their topic
 BLOCK_BYTES: Final = KEYS_BYTES * BLOCK
 MOST_AT_HAND = 512  # blocks kept in memory, 2 MiB, so that most events need no look-up
 MOST_AT_ONCE = 100  # blocks that the broker is told of before it answers
-
-
-@contextmanager
-def writing(connection: apsw.Connection) -> Iterator[None]:
-    """Write in one transaction, waiting at its beginning for whoever shares the mirror.
-
-    A transaction that began by reading could not wait: what it read would be old by then.
-    """
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 class KeyStore:

@@ -22,10 +22,10 @@ from events.errors import LogDamaged
 from events.kafka.additions import Additions
 from events.kafka.arbitration import Places, Standing, Void, Why, arbitrate
 from events.kafka.irregular import Irregular
-from events.kafka.keystore import KeyStore, writing
+from events.kafka.keystore import KeyStore
 from events.kafka.records import Claim, Contents, Garbage, Offer, decode, opened
 from events.sqlite.erasure import erase
-from events.sqlite.file import connect, patiently
+from events.sqlite.file import connect, patiently, writing
 from events.sqlite.transaction import read_tree
 from events.tree import Frontier
 

@@ -6,7 +6,7 @@ import random
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,7 @@ __all__ = [
     "irregularities",
     "patience",
     "patiently",
+    "writing",
 ]
 
 BUSY_SECONDS = 30.0  # how long to wait for another process's commit; fsync on a tired disk is slow
@@ -86,19 +87,29 @@ def connect(path: str, *, make: bool = True) -> apsw.Connection:
     return connection
 
 
-def _renew(connection: apsw.Connection) -> None:
-    """Bring a log of format 1 up to date: nothing could be erased in it."""
+@contextlib.contextmanager
+def writing(connection: apsw.Connection) -> Iterator[None]:
+    """Write everything within together or not at all, waiting at its beginning for other writers.
+
+    A transaction that began by reading could not wait: what it read would be old by then.
+    """
     connection.execute("BEGIN IMMEDIATE")
     try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # a full disk has ended it already
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _renew(connection: apsw.Connection) -> None:
+    """Bring a log of format 1 up to date: nothing could be erased in it."""
+    with writing(connection):
         if connection.pragma("user_version") == FORMAT - 1:
             remains = _SCHEMA[_SCHEMA.index("CREATE TABLE remains") :]
             connection.execute(remains[: remains.index(";")])
             connection.pragma("user_version", FORMAT)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _check_format(connection: apsw.Connection, path: str) -> None:
@@ -117,18 +128,12 @@ def _check_empty(connection: apsw.Connection, path: str) -> None:
 def _create(connection: apsw.Connection, path: str) -> None:
     """Make the tables, unless another process was faster."""
     connection.pragma("synchronous", "FULL")
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with writing(connection):
         if connection.pragma("application_id") != APPLICATION_ID:
             _check_empty(connection, path)
             connection.execute(_SCHEMA)
             connection.pragma("user_version", FORMAT)
             connection.pragma("application_id", APPLICATION_ID)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def irregularities(path: str) -> list[str]:
