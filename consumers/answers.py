@@ -21,7 +21,10 @@ _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?:
 
 # Pages of others may read what everybody may read; keys are no cookies, so that a browser adds
 # none by itself.
-OPEN: Final = {"access-control-allow-origin": "*"}
+OPEN: Final = {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "Dateline-Checkpoint, ETag, Link",
+}
 
 
 class Changed(NamedTuple):

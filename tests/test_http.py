@@ -195,6 +195,7 @@ async def test_stories_are_read_page_by_page(desk: Served) -> None:
         found += [summary["story"] for summary in orjson.loads(body)]
         path = headers["Link"].split(">")[0].lstrip("<") if "Link" in headers else ""
     assert found == list("edcba")
+    assert "Link" in headers["Access-Control-Expose-Headers"]
     for limit in ("0", "100000", "-1", "x"):
         assert (await desk.get(f"/v1/stories?limit={limit}"))[0] == 400
 
