@@ -1,7 +1,6 @@
 """What a decision leaves behind: whoever made it, it is not made again."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, Final, Literal
 
 from consumers.alerts.found import (
@@ -70,7 +69,7 @@ def decided(find: Find, event: Recorded, decision: AlertDecision) -> Changes:
         for ref in alert.references:
             earlier = find(ref)
             if isinstance(earlier, Alerted):
-                yield {ref: replace(earlier, state=state)}
+                yield {ref: earlier._replace(state=state)}
                 yield from _chased(find, event, earlier.derived_from)
         yield from _chased(find, event, alert.derived_from)
         return
@@ -78,7 +77,7 @@ def decided(find: Find, event: Recorded, decision: AlertDecision) -> Changes:
         for ref in alert.derived_from:
             wait = wait_of(find, ref)
             if wait is not None:
-                yield {f"wait {wait.of}": timed(replace(wait, reminded=True))}
+                yield {f"wait {wait.of}": timed(wait._replace(reminded=True))}
         return
     deferred = isinstance(decision, AlertDeferred)
     for ref in alert.derived_from:
@@ -106,13 +105,13 @@ def _settled(find: Find, event: Recorded, ref: str, decision: AlertDecision) -> 
     if not isinstance(behind, Behind):
         opens = isinstance(decision, AlertIssued | AlertDeferred)
         if opens and ref not in known.unlearned:
-            yield {STORY: replace(known, unlearned=[*known.unlearned, ref], due_ms=0)}
+            yield {STORY: known._replace(unlearned=[*known.unlearned, ref], due_ms=0)}
         return
     ref = behind.ref
     alert = decision.alert
     yield from out_of_group(find, behind)
     hidden = behind.release != RELEASED or known.release != RELEASED
-    # Put together and made once: of all that is done for a decision, `replace` takes longest.
+    # Put together and made once.
     new: dict[str, Any] = {"deferred": None, "due_ms": None}
     if behind.cause is None:  # of history, as this watch has it; another had begun with it
         first = event.provenance.get("cause") or event.provenance["id"]
@@ -121,17 +120,17 @@ def _settled(find: Find, event: Recorded, ref: str, decision: AlertDecision) -> 
     match decision:
         case AlertIssued(alert=alert):
             new |= {"state": "decided", "alerts": [*behind.alerts, alert.ref]}
-            yield {ref: replace(behind, **new)}
+            yield {ref: behind._replace(**new)}
         case AlertDeferred(alert=alert):
             waits = alert.level == "flash" and behind.second is None
             if alert.until and waits:
                 new["due_ms"] = int(alert.until.timestamp() * 1000)
             new |= {"state": "unseconded" if waits else "gathered", "deferred": alert.ref}
-            yield {ref: replace(behind, **new)}
+            yield {ref: behind._replace(**new)}
         case _ if behind.alerts:
-            yield {ref: replace(behind, **new, state="decided")}
+            yield {ref: behind._replace(**new, state="decided")}
         case _ if hidden and not behind.release.withdrawn:
-            yield {ref: replace(behind, **new, state="hidden")}
+            yield {ref: behind._replace(**new, state="hidden")}
         case _:
             yield {ref: None, **dict.fromkeys(behind.owns)}
 
@@ -152,13 +151,13 @@ def _gathered(find: Find, event: Recorded, decision: AlertDecision) -> Changes:
     elif isinstance(decision, AlertIssued):
         known = known_of(find)
         latest = {**known.latest, alert.level: Latest(alert.ref, event.recorded_ms)}
-        yield {STORY: replace(known, latest=latest)}
+        yield {STORY: known._replace(latest=latest)}
         if alert.route is not None:
             none_left = Group(alert.route, alert.level, alert.ref, cause_of(event), [])
-            left = replace(before or none_left, last_ms=event.recorded_ms)
+            left = (before or none_left)._replace(last_ms=event.recorded_ms)
             first = _first_cause(find, left.members)
             if first is not None:  # more than one alert can hold; the rest make another
-                left = replace(left, cause=first, ref=f"alert-{first.version}")
+                left = left._replace(cause=first, ref=f"alert-{first.version}")
             yield {key: left}
 
 

@@ -1,7 +1,6 @@
 """How parts are found and kept in step: a wait by its answer, a group by its members."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Protocol
 
 from consumers.alerts.parts import (
@@ -74,7 +73,7 @@ def wait_of(find: Find, ref: str) -> Wait | None:
 def timed(wait: Wait) -> Wait:
     """A wait with the time at which the desk is to be reminded, while it is to be at all."""
     open_ = wait.by is None and not wait.reminded and wait.release == RELEASED
-    return replace(wait, due_ms=wait.after_ms if open_ else None)
+    return wait._replace(due_ms=wait.after_ms if open_ else None)
 
 
 def is_open(find: Find, alerts: Iterable[str]) -> bool:
@@ -97,4 +96,4 @@ def out_of_group(find: Find, behind: Behind) -> Changes:
 def _without(group: Group, refs: Iterable[str]) -> Group:
     gone = set(refs)
     left = [ref for ref in group.members if ref not in gone]
-    return replace(group, members=left, due_ms=group.due_ms if left else None)
+    return group._replace(members=left, due_ms=group.due_ms if left else None)

@@ -1,6 +1,5 @@
 """What comes into sight or goes out of it, or is corrected, and what is to be decided then."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -44,7 +43,7 @@ def moved(parts: Seen, find: Find, event: Recorded, act: ReleaseAct, rules: Rule
     """A development, or with the opening the whole story, came into sight or went out of it."""
     known = known_of(find)
     if act.target == known.opening:
-        known = replace(known, release=known.release.after(act))
+        known = known._replace(release=known.release.after(act))
         yield {STORY: known}
         for part in list(parts.values()):
             if isinstance(part, Behind):
@@ -53,17 +52,17 @@ def moved(parts: Seen, find: Find, event: Recorded, act: ReleaseAct, rules: Rule
         answered = find(f"answer {act.target}")
         wait = wait_of(find, answered.owner) if isinstance(answered, Owned) else None
         if wait is not None and wait.by == act.target:
-            yield {f"wait {wait.of}": timed(replace(wait, by=None))}
+            yield {f"wait {wait.of}": timed(wait._replace(by=None))}
     wait = wait_of(find, act.target)
     if wait is not None and wait.of == act.target:
-        moved = replace(wait, release=wait.release.after(act))
+        moved = wait._replace(release=wait.release.after(act))
         yield {f"wait {wait.of}": timed(moved)}
     behind = find(act.target)
     if not isinstance(behind, Behind):
         return
     by = str(event.provenance["filed_by"])
     second = by if isinstance(act, _SECONDS) and by != behind.filed_by else behind.second
-    yield {behind.ref: replace(behind, release=behind.release.after(act), second=second)}
+    yield {behind.ref: behind._replace(release=behind.release.after(act), second=second)}
     if isinstance(act, Withdrawn):
         yield from _withdrawn(find, event, behind.ref, act.reason)
     else:
@@ -81,15 +80,15 @@ def _in_sight(find: Find, event: Recorded, ref: str, rules: Rules) -> Changes:
         return
     if not seen and behind.deferred is not None:
         yield from out_of_group(find, behind)
-        yield {ref: replace(behind, state="due", cause=cause_of(event), due_ms=event.recorded_ms)}
+        yield {ref: behind._replace(state="due", cause=cause_of(event), due_ms=event.recorded_ms)}
     elif not seen:
-        yield {ref: replace(behind, state="hidden", due_ms=None)}
+        yield {ref: behind._replace(state="hidden", due_ms=None)}
     elif behind.state == "hidden":
         facts = Facts(event.story, behind.kind, behind.urgency, behind.places, behind.people)
         route = None if rules.is_history(event.position) else rules.routing.route(facts)
         yield from _due(behind, event, rules, route.name if route else None)
     elif behind.state == "unseconded" and behind.second is not None:
-        yield {ref: replace(behind, state="due", cause=cause_of(event), due_ms=event.recorded_ms)}
+        yield {ref: behind._replace(state="due", cause=cause_of(event), due_ms=event.recorded_ms)}
 
 
 def _due(behind: Behind, event: Recorded, rules: Rules, name: str | None) -> Changes:
@@ -98,8 +97,7 @@ def _due(behind: Behind, event: Recorded, rules: Rules, name: str | None) -> Cha
     if route is not None:
         due = event.recorded_ms
         yield {
-            behind.ref: replace(
-                behind,
+            behind.ref: behind._replace(
                 state="due",
                 route=route.name,
                 level=route.level,
@@ -108,7 +106,7 @@ def _due(behind: Behind, event: Recorded, rules: Rules, name: str | None) -> Cha
             )
         }
     elif behind.ref in rules.keep:
-        yield {behind.ref: replace(behind, state="decided")}
+        yield {behind.ref: behind._replace(state="decided")}
     else:
         yield {behind.ref: None, **dict.fromkeys(behind.owns)}
 
@@ -118,7 +116,7 @@ def _chases(find: Find, behind: Behind, due_ms: int | None) -> Changes:
     key = f"chase {behind.ref}"
     chase = find(key)
     if isinstance(chase, Chase) and chase.act == "corrected":
-        yield {key: replace(chase, due_ms=due_ms)}
+        yield {key: chase._replace(due_ms=due_ms)}
 
 
 def _withdrawn(find: Find, event: Recorded, ref: str, reason: str) -> Changes:
@@ -131,7 +129,7 @@ def _withdrawn(find: Find, event: Recorded, ref: str, reason: str) -> Changes:
     elif behind.deferred is not None or behind.state == "due":
         yield from out_of_group(find, behind)
         cause = cause_of(event)
-        yield {ref: replace(behind, state="due", cause=cause, due_ms=event.recorded_ms)}
+        yield {ref: behind._replace(state="due", cause=cause, due_ms=event.recorded_ms)}
     elif not behind.alerts:
         yield {ref: None, **dict.fromkeys(behind.owns)}
 
@@ -152,7 +150,7 @@ def corrected(find: Find, event: Recorded, act: Corrected) -> Changes:
         new: Any = list(act.new) if isinstance(act.new, tuple) else act.new
         new = [] if new is None and field in ("places", "people") else new
         if new is not None:
-            behind = replace(behind, **{field: new})
+            behind = behind._replace(**{field: new})
             yield {behind.ref: behind}
     if is_open(find, behind.alerts):
         seen = behind.release == RELEASED and known_of(find).release == RELEASED
@@ -171,7 +169,7 @@ def corrected(find: Find, event: Recorded, act: Corrected) -> Changes:
 
 def _postponed(wait: Wait, due_at: str) -> Wait:
     moved = int(datetime.fromisoformat(due_at).timestamp() * 1000)
-    return replace(wait, after_ms=moved)
+    return wait._replace(after_ms=moved)
 
 
 def _shown(value: object) -> str:

@@ -2,10 +2,10 @@
 
 Nothing is kept of news that alerted nobody: parts are made by what is not released yet, by what
 waits to be decided, and by alerts that a correction may have to follow. `due_ms` says when a part
-has to be decided on, milliseconds since 1970 UTC; None while it has not.
+has to be decided on, milliseconds since 1970 UTC; None while it has not. They are tuples, for each
+event makes some anew.
 """
 
-from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
 import orjson
@@ -32,6 +32,10 @@ __all__ = [
 ]
 
 STORY: Final = ""  # the key of the story itself; no development can have it
+# Shared by all parts that have none: nothing in a part is changed, a part is made anew.
+_NO_REFS: Final[list[str]] = []
+_NO_LATEST: Final[dict[str, Latest]] = {}
+_NO_SILENCES: Final[dict[str, Silenced]] = {}
 
 
 class Cause(NamedTuple):
@@ -42,8 +46,7 @@ class Cause(NamedTuple):
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """The story itself: how far it is, whether readers see it, and what mutes its alerts.
 
     `unlearned` are developments that alerts came from and of which nothing was remembered, or words
@@ -53,14 +56,13 @@ class Known:
     version: int
     opening: str | None = None
     release: Release = RELEASED
-    latest: dict[str, Latest] = field(default_factory=dict)
-    silences: dict[str, Silenced] = field(default_factory=dict)
-    unlearned: list[str] = field(default_factory=list)
+    latest: dict[str, Latest] = _NO_LATEST
+    silences: dict[str, Silenced] = _NO_SILENCES
+    unlearned: list[str] = _NO_REFS
     due_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Behind:
+class Behind(NamedTuple):
     """A development that alerts, or may when it is released.
 
     `state` is `hidden` while readers do not see it; `due` when it is to be decided; `unseconded`
@@ -82,13 +84,12 @@ class Behind:
     route: str | None = None
     level: Level | None = None
     cause: Cause | None = None
-    alerts: list[str] = field(default_factory=list)
+    alerts: list[str] = _NO_REFS
     deferred: str | None = None
     due_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """The developments of a route that go out together: `ref` names the alert that they make."""
 
     route: str
@@ -100,8 +101,7 @@ class Group:
     due_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Alerted:
+class Alerted(NamedTuple):
     """An alert that was decided on, and what became of it."""
 
     ref: str
@@ -114,8 +114,7 @@ class Alerted:
     due_ms: None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Chase:
+class Chase(NamedTuple):
     """A correction or withdrawal of a development, to follow the `alerts` that it went out in."""
 
     of: str
@@ -126,8 +125,7 @@ class Chase:
     due_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """An awaited answer that the desk is to be reminded of; `by` is what ended the wait."""
 
     of: str
@@ -140,8 +138,7 @@ class Wait:
     due_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Owned:
+class Owned(NamedTuple):
     """A claim, figure or response, and the development that brought it."""
 
     owner: str
@@ -159,7 +156,7 @@ _KINDS: Final[dict[str, type[Part]]] = {
 
 def text_of(part: Part) -> str:
     """Give the stored form of a part, JSON."""
-    return orjson.dumps(part, default=list).decode()  # a named tuple is stored as a list
+    return orjson.dumps(part._asdict(), default=list).decode()  # within it, tuples are lists
 
 
 def part_of(kind: str, text: str) -> Part:

@@ -5,8 +5,8 @@ a second worker, finds nothing left to decide.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from itertools import chain
+from typing import Final
 
 from consumers.alerts.decided import decided
 from consumers.alerts.found import Changes, Find, Seen, cause_of, known_of, timed, wait_of
@@ -67,6 +67,7 @@ Act = (
     | SilenceAdded
     | SilenceRemoved
 )
+_ANSWERED: Final = (ResponseAwaited, LetterSent, ResponseReceived, ResponseDeclined)
 
 
 def fold(events: Iterable[Recorded], rules: Rules) -> dict[str, Part]:
@@ -84,7 +85,7 @@ def fold(events: Iterable[Recorded], rules: Rules) -> dict[str, Part]:
         apply(parts, evolve(parts, event, rules))
     known = parts.get(STORY)
     if isinstance(known, Known):
-        parts[STORY] = replace(known, unlearned=[], due_ms=None)
+        parts[STORY] = known._replace(unlearned=[], due_ms=None)
     return parts
 
 
@@ -119,30 +120,21 @@ def evolve(parts: Seen, event: Recorded, rules: Rules) -> Parts:
 
 
 def _moved_on(known: Known, version: int) -> Known:
-    # Written out, as it is done for every event and `replace` takes several times as long.
-    return Known(
-        version,
-        known.opening,
-        known.release,
-        known.latest,
-        known.silences,
-        known.unlearned,
-        known.due_ms,
-    )
+    return Known(version, *known[1:])
 
 
 def _reported(find: Find, event: Recorded, news: News, rules: Rules) -> Changes:
     ref = news.ref or f"d{event.version}"
-    release = released(news, event.recorded_ms)
     known = known_of(find)
     if isinstance(news, StoryOpened):
-        known = replace(known, opening=ref, release=release)
+        known = known._replace(opening=ref, release=released(news, event.recorded_ms))
         yield {STORY: known}
-    yield from _awaited(find, event, news, rules)
-    owns = _owns(news)
-    kept = not rules.keep.isdisjoint((ref, *owns))
+    if isinstance(news, _ANSWERED):
+        yield from _awaited(find, event, news, rules)
+    kept = bool(rules.keep) and not rules.keep.isdisjoint((ref, *_owns(news)))
     if news.kind not in ALERTING and not kept:
         return
+    release = released(news, event.recorded_ms)
     seen = release == RELEASED and known.release == RELEASED
     stale = _is_stale(event, news, rules)
     route = None
@@ -151,6 +143,7 @@ def _reported(find: Find, event: Recorded, news: News, rules: Rules) -> Changes:
         route = rules.routing.route(facts)
     if not kept and (stale if not seen else route is None):
         return
+    owns = _owns(news)
     behind = Behind(
         ref,
         news.kind,
@@ -212,7 +205,7 @@ def _awaited(find: Find, event: Recorded, news: News, rules: Rules) -> Changes:
         if ended is not None and ended.by is None:
             ref = news.ref or f"d{event.version}"
             yield {
-                f"wait {ended.of}": timed(replace(ended, by=ref)),
+                f"wait {ended.of}": timed(ended._replace(by=ref)),
                 f"answer {ref}": Owned(ended.of),
             }
 
@@ -226,10 +219,10 @@ def _acted(parts: Seen, find: Find, event: Recorded, act: Act, rules: Rules) -> 
         case Refiled(target=target, headline=str(headline)):
             behind = find(target)
             if isinstance(behind, Behind):
-                yield {target: replace(behind, headline=headline)}
+                yield {target: behind._replace(headline=headline)}
         case Redacted(target=target):
             known = known_of(find)
-            yield {STORY: replace(known, unlearned=[*known.unlearned, target], due_ms=0)}
+            yield {STORY: known._replace(unlearned=[*known.unlearned, target], due_ms=0)}
         case SilenceAdded(silence=silence, reason=reason):
             known = known_of(find)
             one = Silenced(
@@ -240,11 +233,11 @@ def _acted(parts: Seen, find: Find, event: Recorded, act: Act, rules: Rules) -> 
                 list(silence.levels),
                 list(silence.kinds),
             )
-            yield {STORY: replace(known, silences={**known.silences, silence.ref: one})}
+            yield {STORY: known._replace(silences={**known.silences, silence.ref: one})}
         case SilenceRemoved(silence=ref):
             known = known_of(find)
             left = {key: one for key, one in known.silences.items() if key != ref}
-            yield {STORY: replace(known, silences=left)}
+            yield {STORY: known._replace(silences=left)}
         case (
             Held() | HoldReleased() | Withdrawn() | Published() | EmbargoLifted() | EmbargoBroken()
         ):

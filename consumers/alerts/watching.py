@@ -12,7 +12,7 @@ from typing import Final, Literal
 import apsw
 
 from consumers.alerts.match import Routing, Rules
-from consumers.alerts.parts import STORY, Known, Part, part_of, text_of
+from consumers.alerts.parts import STORY, Known, Owned, Part, part_of, text_of
 from consumers.alerts.policy import Policy
 from consumers.alerts.watch import evolve, fold
 from consumers.views import Views
@@ -37,6 +37,8 @@ CREATE INDEX IF NOT EXISTS alert_parts_{generation}_due
     ON alert_parts_{generation} (due_ms) WHERE due_ms IS NOT NULL;
 CREATE TABLE IF NOT EXISTS alert_begin_{generation} (position INTEGER NOT NULL) STRICT;
 """
+
+_UNKNOWN: Final = Owned("")  # stands for what is not remembered
 
 Key = tuple[str, str]  # a story and a part of it
 
@@ -171,9 +173,10 @@ class Watching:
 
     def lookup(self, generation: int, name: Key) -> Part | None:
         """Give one part as it is stored."""
-        if name in self._remembered:
+        found = self._remembered.get(name, _UNKNOWN)
+        if found is not _UNKNOWN:
             self._remembered.move_to_end(name)
-            return self._remembered[name]
+            return found
         row = self._views.connection.execute(
             f"SELECT kind, content FROM alert_parts_{generation} WHERE story = ? AND key = ?", name
         ).get

@@ -22,7 +22,7 @@ import apsw
 
 from consumers.alerts.targets import CHASES
 from events.errors import DeliveriesUnavailable
-from events.sqlite.file import begin_private, patiently, writing
+from events.sqlite.file import begin_private, patiently, plan_once, writing
 
 __all__ = ["SQL", "Ledger"]
 
@@ -236,9 +236,7 @@ def _open(path: str) -> apsw.Connection:
         connection.pragma("foreign_keys", value=True)
         connection.pragma("cache_size", -CACHE_KIB)
         connection.pragma("wal_autocheckpoint", WAL_PAGES)
-        # A plan is made once. Else SQLite makes it anew for whatever is bound to a statement, in
-        # case that it is NULL, because of the index of what has a digest.
-        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+        plan_once(connection)
         if connection.pragma("application_id") != APPLICATION_ID:
             _make(connection, path)
         if connection.pragma("user_version") == _WITH_WORDS:
