@@ -18,6 +18,7 @@ from consumers.delivery.channels.slack import Slack
 from consumers.delivery.channels.web_push import WebPush, public_key, push_key
 from consumers.delivery.channels.webhook import Webhooks
 from consumers.delivery.composer import Composer
+from consumers.delivery.confined import Confined
 from consumers.delivery.deliveries import Deliveries, Planned
 from consumers.delivery.endpoints import Endpoint, Endpoints, Named
 from consumers.delivery.guard import Guard
@@ -96,7 +97,7 @@ class Outbox:
             "webhook": Webhooks(session, lambda: room.auditor.header),
             "push": WebPush(session, vapid, sending.contact),
             "mail": Mail(sending.relay, guard),
-            "apprise": Apprised(guard, own),
+            "apprise": Apprised(Confined(guard), own),
             "console": Console(),
         }
         self.vapid = vapid

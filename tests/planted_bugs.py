@@ -1354,6 +1354,22 @@ PLANTED = [
         "the environment's proxy was believed",
     ),
     Planted(
+        "What Apprise calls is read no further than any other answer",
+        "test_confined.py::test_a_service_that_floods_is_read_no_further[explodes]",
+        "consumers/delivery/confined.py",
+        "        return raw.read(MOST_READ, decode_content=True)\n",
+        "        return raw.read(decode_content=True)\n",
+        "a service's answer was read whole",
+    ),
+    Planted(
+        "What Apprise calls has its time in all, over TLS too",
+        "test_confined.py::test_a_service_that_drips_is_cut_off[True-drips]",
+        "consumers/delivery/guard.py",
+        "socket.socket(fileno=os.dup(opened.fileno()))",
+        "opened",
+        "the socket was kept that TLS takes the connection from",
+    ),
+    Planted(
         "Retries keep to the schedule",
         "test_delivery.py::test_retries_keep_to_the_schedule[0.5]",
         "consumers/delivery/schedule.py",

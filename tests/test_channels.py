@@ -25,6 +25,7 @@ from consumers.delivery.channels import Parcel
 from consumers.delivery.channels.apprised import Apprised
 from consumers.delivery.channels.mail import Mail, relay_of
 from consumers.delivery.channels.slack import Slack
+from consumers.delivery.confined import Confined
 from consumers.delivery.deliveries import Delivery, Earlier
 from consumers.delivery.endpoints import Endpoint
 from consumers.delivery.guard import Guard
@@ -253,7 +254,7 @@ async def test_slack_changes_what_it_shows(room: Newsroom) -> None:
 async def test_what_apprise_speaks_is_guarded(allowed: bool) -> None:  # noqa: FBT001 - both are tried
     """Through Apprise too, calls reach public addresses alone."""
     async with receiving() as receiver:
-        channel = Apprised(Guard(allow_loopback=allowed), {})
+        channel = Apprised(Confined(Guard(allow_loopback=allowed)), {})
         address = receiver.url.replace("http://", "json://")
         ended = await channel.send(parcel(address))
         assert ended.delivered == allowed

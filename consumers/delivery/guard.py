@@ -22,7 +22,7 @@ from aiohttp.abc import AbstractResolver
 
 from events.errors import Refused
 
-__all__ = ["Guard", "NotPublic"]
+__all__ = ["Guard", "Line", "NotPublic"]
 
 SECONDS = 15.0  # for a call in all: resolving, connecting, sending, and reading the answer
 KEEP_SECONDS = 30.0  # that a connection stays open for the next call
@@ -165,15 +165,62 @@ class Guard:
         return url
 
     @contextlib.contextmanager
-    def blocking(self) -> Iterator[None]:
-        """Hold libraries that open sockets of their own to the same rule, in this thread."""
+    def blocking(self, line: "Line | None" = None) -> Iterator[None]:
+        """Hold libraries that open sockets of their own to the same rule, in this thread.
+
+        What they open is cut off with `line`.
+        """
         _watch_sockets()
-        before = getattr(_thread, "guard", None)
-        _thread.guard = self
+        before = _held()
+        _thread.held = self, line
         try:
             yield
         finally:
-            _thread.guard = before
+            _thread.held = before
+
+
+class Line:
+    """All that a call in a thread has opened, to be cut off by another thread in time.
+
+    A library's own limit is for each read, and an answer that drips never reaches it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._cut = False
+        self._open: list[socket.socket] = []
+
+    @staticmethod
+    def here() -> "Line | None":
+        """Give that of the call which this thread makes."""
+        return _held()[1]
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the call has had its time."""
+        return self._cut
+
+    def take_in(self, opened: socket.socket) -> None:
+        """Take in a socket that is about to connect.
+
+        Raises:
+            TimeoutError: it is too late.
+        """
+        with self._lock:
+            if self._cut:
+                raise TimeoutError("expected a connection in time; found it cut off")
+            # By a descriptor of its own, for TLS takes the socket's away.
+            self._open.append(socket.socket(fileno=os.dup(opened.fileno())))
+
+    def cut(self) -> None:
+        """End all connections, whatever waits for them, and let none be made any more."""
+        with self._lock:
+            self._cut = True
+            for each in self._open:
+                with contextlib.suppress(OSError):  # it has ended, or never connected
+                    each.shutdown(socket.SHUT_RDWR)
+                each.close()
+            self._open.clear()
 
 
 def _public_v4(address: IPv4Address) -> bool:
@@ -191,6 +238,14 @@ def _public_v6(address: IPv6Address) -> bool:
 
 
 _thread = threading.local()
+
+
+def _held() -> tuple[Guard | None, Line | None]:
+    """Give what holds this thread."""
+    found: tuple[Guard | None, Line | None] = getattr(_thread, "held", (None, None))
+    return found
+
+
 _watching = threading.Lock()
 _watched = False
 
@@ -209,10 +264,12 @@ def _watch_sockets() -> None:
 def _ask(event: str, arguments: tuple[Any, ...]) -> None:
     if event not in ("socket.connect", "socket.sendto"):
         return
-    guard = getattr(_thread, "guard", None)
+    guard, line = _held()
     if guard is None:
         return
     where = arguments[1]
     # A name would be resolved after this question; a path would be a socket of this machine.
     if not isinstance(where, tuple) or not guard.allows(str(where[0])):
         raise NotPublic(str(where[0] if isinstance(where, tuple) else where))
+    if line is not None:
+        line.take_in(arguments[0])

@@ -4,13 +4,13 @@ ntfy is spoken to without it, because ntfy can change what it shows and Apprise 
 so is Slack where there is a bot's token.
 """
 
-import asyncio
 from typing import Final
 
 import apprise
 
 from consumers.delivery.channels import Channel, Parcel
-from consumers.delivery.guard import Guard, NotPublic
+from consumers.delivery.confined import Confined
+from consumers.delivery.guard import NotPublic
 from consumers.delivery.outgoing import Outcome
 from events.errors import Refused
 
@@ -27,7 +27,6 @@ SCHEMAS: Final = frozenset(
         *("viber", "vonage", "webex", "whatsapp", "workflows", "wxteams", "zulip"),
     }
 )
-LONGEST = 30.0  # seconds for a service in all; one that hangs has a thread of its own meanwhile
 _LEVELS: Final = {"flash": apprise.NotifyType.FAILURE, "bulletin": apprise.NotifyType.WARNING}
 # Nothing is stored, redirects are not followed, and text is text, whatever is in it.
 _ASSET: Final = apprise.AppriseAsset(
@@ -59,12 +58,12 @@ class Apprised:
     """Hands messages to Apprise, each for one target, in a thread that is guarded.
 
     Args:
-        guard: what Apprise's sockets are held to.
+        confined: what Apprise's calls are held to.
         own: channels of ours for some schemas.
     """
 
-    def __init__(self, guard: Guard, own: dict[str, Channel]) -> None:
-        self._guard = guard
+    def __init__(self, confined: Confined, own: dict[str, Channel]) -> None:
+        self._confined = confined
         self._own = own
 
     async def send(self, parcel: Parcel) -> Outcome:
@@ -73,22 +72,21 @@ class Apprised:
         if own is not None:
             return await own.send(parcel)
         try:
-            async with asyncio.timeout(LONGEST):
-                return await asyncio.to_thread(self._notify, parcel)
+            return await self._confined.run(lambda: _notify(parcel))
         except TimeoutError:
             return Outcome(delivered=False, error="timeout")
 
-    def _notify(self, parcel: Parcel) -> Outcome:
-        service = _service(parcel.endpoint.address)
-        if service is None:
-            return Outcome(delivered=False, error="bad-url", may_have=False)
-        said = parcel.message
-        level = _LEVELS.get(said.level, apprise.NotifyType.INFO)
-        try:
-            with self._guard.blocking():
-                body = said.text or said.story or said.headline
-                done = service.notify(body=body, title=said.headline, notify_type=level)
-        except NotPublic:
-            return Outcome(delivered=False, error="not-public", may_have=False)
-        # Apprise says no more than whether it worked.
-        return Outcome(delivered=bool(done), error=None if done else "apprise-failed")
+
+def _notify(parcel: Parcel) -> Outcome:
+    service = _service(parcel.endpoint.address)
+    if service is None:
+        return Outcome(delivered=False, error="bad-url", may_have=False)
+    said = parcel.message
+    level = _LEVELS.get(said.level, apprise.NotifyType.INFO)
+    body = said.text or said.story or said.headline
+    try:
+        done = service.notify(body=body, title=said.headline, notify_type=level)
+    except NotPublic:
+        return Outcome(delivered=False, error="not-public", may_have=False)
+    # Apprise says no more than whether it worked.
+    return Outcome(delivered=bool(done), error=None if done else "apprise-failed")
