@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 import orjson
@@ -16,6 +17,8 @@ from consumers.feed.bulletin import Wanted
 from consumers.feed.live import PAGE, Feed, turn_away
 from consumers.stories.moments import as_of, at, moment
 from consumers.stories.projection import Stories
+from consumers.subscription import Subscription
+from consumers.views import STORAGE
 from events.errors import NotFound, Refused
 from events.log import Log
 from events.vocabulary import KINDS
@@ -40,6 +43,11 @@ class Desk(Protocol):
         """The projection of stories."""
         ...
 
+    @property
+    def subscription(self) -> Subscription:
+        """The projection of stories at work."""
+        ...
+
     async def state(self, story: str, *, public: bool = False) -> bytes:
         """Give a story's state as JSON; NotFound when this reader has none."""
         ...
@@ -60,6 +68,8 @@ def routes(room: Desk, insider: Insider) -> list[Route]:
     async def stories(request: Request) -> Response:
         limit = _number(request, "limit", PAGE, least=1, most=PAGE)
         before = _number(request, "before", None)
+        with suppress(*STORAGE):  # a disk that takes no more: what is known by now is told
+            await room.subscription.catch_up()
         public = not insider(request)
         found = await asyncio.to_thread(room.stories.summaries, limit, before, public=public)
         body = orjson.dumps([summary._asdict() for summary in found])
