@@ -96,14 +96,17 @@ CREATE TABLE IF NOT EXISTS counted (
     deliveries INTEGER NOT NULL,
     alerts     INTEGER NOT NULL -- of them those of the log
 ) STRICT, WITHOUT ROWID;
+-- Each is there from the start, so that counting is an update of a row and no more.
+INSERT OR IGNORE INTO counted SELECT value, 0, 0 FROM json_each('["pending", "in flight",
+    "delivered", "retry", "failed", "expired", "superseded", "held", "suppressed", "skipped"]');
 CREATE TRIGGER IF NOT EXISTS deliveries_counted AFTER INSERT ON deliveries BEGIN
-    INSERT INTO counted VALUES (new.state, 1, new.position > 0) ON CONFLICT (state)
-        DO UPDATE SET deliveries = deliveries + 1, alerts = alerts + excluded.alerts;
+    UPDATE counted SET deliveries = deliveries + 1, alerts = alerts + (new.position > 0)
+        WHERE state = new.state;
 END;
 CREATE TRIGGER IF NOT EXISTS deliveries_recounted AFTER UPDATE OF state ON deliveries
 WHEN new.state <> old.state BEGIN
     UPDATE counted SET deliveries = deliveries - 1, alerts = alerts - (old.position > 0)
         WHERE state = old.state;
-    INSERT INTO counted VALUES (new.state, 1, new.position > 0) ON CONFLICT (state)
-        DO UPDATE SET deliveries = deliveries + 1, alerts = alerts + excluded.alerts;
+    UPDATE counted SET deliveries = deliveries + 1, alerts = alerts + (new.position > 0)
+        WHERE state = new.state;
 END;
