@@ -1081,6 +1081,14 @@ PLANTED = [
         "all stories were read and sorted for each page",
     ),
     Planted(
+        "A part of a story stands in the view once, wherever it has moved",
+        "test_views.py::test_a_part_that_moves_is_there_once",
+        "consumers/sql/stories.sql",
+        "CREATE UNIQUE INDEX IF NOT EXISTS story_parts_{generation}_by_key",
+        "CREATE INDEX IF NOT EXISTS story_parts_{generation}_by_key",
+        "an alert stood there once for each time that it was decided",
+    ),
+    Planted(
         "Words that were put back after a redaction are damage",
         "test_redaction.py::test_words_that_were_put_back_are_reported",
         "consumers/audit/verify.py",

@@ -18,6 +18,7 @@ from consumers.stories.projection import Stories
 from consumers.subscription import Subscription
 from consumers.views import Position, Views
 from dateline.wiring import Newsroom, newsroom, views_path
+from events.alerts import Alert, AlertCorrected, AlertDeferred, AlertIssued
 from events.envelope import instant
 from events.errors import NotFound, ViewsUnavailable
 from producers.case import Actor
@@ -49,6 +50,24 @@ async def test_the_view_is_the_replay(room: Newsroom) -> None:
         await room.log.append(f"other-{n % 3}", [filed(opening(headline=str(n)))])
         await room.subscription.catch_up()
     assert list(room.stories.contents()) == await fresh_contents(room.log)
+
+
+async def test_a_part_that_moves_is_there_once(tmp_path: Path, clock: Clock) -> None:
+    """An alert that is decided again and again stands in the view once, after each restart too."""
+    url = f"sqlite:///{tmp_path}/news.db"
+    about = {"ref": "alert-1", "derived_from": ("d2",), "level": "deferred", "reason": "a drill"}
+    alert = Alert.model_validate(about)
+    decisions = (AlertDeferred, AlertDeferred, AlertDeferred, AlertIssued, AlertCorrected)
+    async with newsroom(url, clock) as room:
+        await room.log.append("a", [filed(opening()), note("something")])
+    for decision in decisions:
+        async with newsroom(url, clock) as room:
+            decided = decision(ref="alert-1", headline="something", alert=alert)
+            await room.log.append("a", [filed(decided)])
+            await room.subscription.catch_up()
+            assert not room.views.parked()
+            assert len(room.stories.of_alerts("alerts", 9)) == 1
+            assert list(room.stories.contents()) == await fresh_contents(room.log)
 
 
 async def test_a_new_view_picks_up_where_the_last_stopped(room: Newsroom) -> None:

@@ -132,17 +132,25 @@ SELECT alert, sum(state = 'delivered'),
     sum(state NOT IN ('suppressed', 'superseded'))
 FROM deliveries WHERE story = :story AND position > 0 GROUP BY alert
 
--- name: tally-of-all
-SELECT sum(alerts) FILTER (WHERE state = 'delivered'),
-    sum(alerts) FILTER (WHERE state NOT IN ('suppressed', 'superseded'))
-FROM counted
-
--- name: states
-SELECT state, deliveries FROM counted WHERE deliveries > 0
+-- name: totals
+-- What ended as it was counted, and what is open as each index has it.
+WITH open (state, position) AS (
+    SELECT state, position FROM deliveries INDEXED BY deliveries_waiting
+    WHERE state IN ('pending', 'retry')
+    UNION ALL
+    SELECT state, position FROM deliveries INDEXED BY deliveries_held WHERE state = 'held'
+    UNION ALL
+    SELECT state, position FROM deliveries INDEXED BY deliveries_in_flight
+    WHERE state = 'in flight'
+)
+SELECT state, deliveries, alerts FROM counted WHERE deliveries > 0
+UNION ALL
+SELECT state, count(*), sum(position > 0) FROM open GROUP BY state
 
 -- name: recount
 INSERT OR REPLACE INTO counted
-SELECT state, count(*), sum(position > 0) FROM deliveries GROUP BY state
+SELECT state, count(*), sum(position > 0) FROM deliveries
+WHERE state IN (SELECT state FROM counted) GROUP BY state
 
 -- name: earlier
 -- What a target was shown of the alerts that a correction refers to.

@@ -16,8 +16,8 @@ CREATE TABLE IF NOT EXISTS story_parts_{generation} (
     PRIMARY KEY (story, section, place, key)
 ) STRICT, WITHOUT ROWID;
 
--- Finds a part by its key, and the lead without looking at what does not lead.
-CREATE INDEX IF NOT EXISTS story_parts_{generation}_by_key
+-- Finds a part by its key, which is there once wherever it has moved; and the lead without looking at what does not lead.
+CREATE UNIQUE INDEX IF NOT EXISTS story_parts_{generation}_by_key
     ON story_parts_{generation} (story, key);
 CREATE INDEX IF NOT EXISTS story_parts_{generation}_leading
     ON story_parts_{generation} (story, rank, place DESC, audience)
