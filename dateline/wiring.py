@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import apsw
 import structlog
@@ -18,7 +18,7 @@ from consumers.audit.auditor import Auditor
 from consumers.audit.book import Book
 from consumers.audit.cleaning import Cleaning
 from consumers.audit.signing import Keyring
-from consumers.delivery.reach import Reach, with_reach
+from consumers.delivery.reach import Reach, reached, with_reach
 from consumers.stories.moments import as_of
 from consumers.stories.projection import Stories
 from consumers.subscription import Subscription
@@ -200,6 +200,22 @@ class Newsroom:
         if self.reach is None or NO_ALERTS in found:
             return found
         return with_reach(found, await asyncio.to_thread(self.reach.of, story))
+
+    async def alerts(self, limit: int, before: int | None = None) -> list[dict[str, Any]]:
+        """Give the newest alerts of all stories, each with how many it reached of how many.
+
+        Args:
+            limit: how many at most.
+            before: only those that were decided before a position.
+        """
+        await self.subscription.catch_up()
+        found = await asyncio.to_thread(self.stories.of_alerts, "alerts", limit, before)
+        if self.reach is not None:
+            stories = {alert["story"] for alert in found}
+            tallies = {story: await asyncio.to_thread(self.reach.of, story) for story in stories}
+            for alert in found:
+                alert.update(reached(tallies[alert["story"]], alert["ref"]))
+        return found
 
     def close_views(self) -> None:
         """Let go of the views and the book, if anything looked at them."""

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from aiohttp import web
 from conftest import Clock
@@ -62,6 +63,21 @@ async def test_an_alert_arrives_signed(room: Newsroom, tmp_path: Path) -> None:
         assert (got.event["specversion"], got.event["id"]) == ("1.0", event)
         assert got.event["data"]["alert"]["ref"] == "A1"
         await counted(out, delivered=1)
+
+
+async def test_whoever_lists_alerts_sees_whom_they_reached(tmp_path: Path) -> None:
+    """A list of alerts says how many each reached of how many, as the story does."""
+    async with newsroom(f"sqlite:///{tmp_path}/news.db") as room:
+        async with receiving() as receiver, sending(room, tmp_path) as out:
+            await hook(out, receiver.url)
+            await hook(out, f"{receiver.url}/second")
+            await issue(room)
+            await receiver.wait(2)
+            await counted(out, delivered=2)
+        (listed,) = await room.alerts(10)
+        (shown,) = orjson.loads(await room.state(listed["story"]))["alerts"]
+        for alert in (listed, shown):
+            assert (alert["reached"], alert["owed"]) == (2, 2)
 
 
 async def test_a_checkpoint_goes_along(room: Newsroom, tmp_path: Path) -> None:

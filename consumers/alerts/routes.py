@@ -33,6 +33,10 @@ class Room(Protocol):
         """The projection of stories."""
         ...
 
+    async def alerts(self, limit: int, before: int | None = None) -> list[dict[str, Any]]:
+        """Give the newest alerts of all stories, each with how many it reached of how many."""
+        ...
+
     @property
     def subscription(self) -> Subscription:
         """The projection of stories at work."""
@@ -54,9 +58,7 @@ def routes(room: Room, insider: Insider, policy: Policy | None) -> list[Route]:
 
     async def alerts(request: Request) -> Response:
         check(request)
-        await room.subscription.catch_up()
-        before = _number(request.query_params, "before")
-        found = room.stories.of_alerts("alerts", PAGE, before)
+        found = await room.alerts(PAGE, _number(request.query_params, "before"))
         following = found[-1]["position"] if len(found) == PAGE else None
         return _json({"alerts": found, "next": following})
 

@@ -14,7 +14,7 @@ import orjson
 from consumers.delivery.deliveries import Tally
 from consumers.delivery.ledger import SQL
 
-__all__ = ["Reach", "Sent", "Told", "Trouble", "with_reach"]
+__all__ = ["Reach", "Sent", "Told", "Trouble", "reached", "with_reach"]
 
 BUSY_MS = 2_000  # that whoever only looks waits for a ledger
 _ALERTS: Final = b',"alerts":['
@@ -135,6 +135,10 @@ def with_reach(state: bytes, tallies: Mapping[str, Tally]) -> bytes:
     begin += len(_ALERTS)
     alerts = orjson.loads(b"[%b]" % state[begin:end])
     for alert in alerts:
-        tally = tallies.get(alert["ref"], Tally())
-        alert |= {"reached": tally.reached, "owed": tally.owed}
+        alert.update(reached(tallies, alert["ref"]))
     return b"%b%b%b" % (state[:begin], orjson.dumps(alerts)[1:-1], state[end:])
+
+
+def reached(tallies: Mapping[str, Tally], alert: str) -> dict[str, int]:
+    """Give what is told of an alert: how many it reached, of how many that are owed it."""
+    return tallies.get(alert, Tally())._asdict()

@@ -61,14 +61,14 @@ def check_policy(file: str, *, json: bool) -> int:
 
 async def list_alerts(room: Newsroom, *, json: bool) -> int:
     """List the newest alerts of all stories."""
-    await room.subscription.catch_up()
-    found = room.stories.of_alerts("alerts", SHOWN)
+    found = await room.alerts(SHOWN)
     if json:
         printing.show_json(found)
         return DONE
     for alert in found:
         printing.line(
             f"{alert['story']}/{alert['ref']}  {alert['level']:<9} {alert['state']:<10} "
+            f"reached {alert['reached']} of {alert['owed']}  "
             f"from {', '.join(alert['derived_from'])}: {alert['reason']}"
         )
     if not found:
