@@ -1325,8 +1325,8 @@ PLANTED = [
         "A hub is held to the guard",
         "test_websub.py::test_a_hub_is_held_to_the_guard",
         "consumers/feed/websub.py",
-        "async with self._guard.session(within) as session,",
-        "async with aiohttp.ClientSession() as session,",
+        'row["expires"] = (planned.recorded_ms or now_ms) +',
+        'row["expires"] = now_ms +',
         "the hub was called wherever it was",
     ),
     Planted(
