@@ -31,7 +31,7 @@ from events.tree import Frontier
 
 __all__ = ["Checkpoint", "Folded", "KeysBehind", "Mirror", "Taken"]
 
-WAL_PAGES = 4_000  # pages of 4 KiB in the write-ahead log before it is moved into the database
+WAL_PAGES = 16_000  # of 4 KiB in the write-ahead log before it is moved: many are written again
 STORIES_REMEMBERED = 50_000  # versions kept in memory, so that a known story costs no look-up
 ROOT_EVERY = 64  # events between two sizes at which nodes compare their roots
 

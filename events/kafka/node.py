@@ -197,11 +197,12 @@ class Node:
             return
         error = done.exception()
         if error is None:
-            first, time_ = done.result().offset, done.result().timestamp if stamp is None else stamp
+            stands = done.result()
+            appended_ms = stands.timestamp if stamp is None else stamp
             self._follower.acknowledged(
                 [
-                    Taken(offset, time_, each.headers, each.value, each.offer)
-                    for offset, each in enumerate(group, first)
+                    Taken(offset, appended_ms, each.headers, each.value, each.offer)
+                    for offset, each in enumerate(group, stands.offset)
                 ]
             )
             return
