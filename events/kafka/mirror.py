@@ -32,6 +32,7 @@ from events.tree import Frontier
 __all__ = ["Checkpoint", "Folded", "KeysBehind", "Mirror", "Taken"]
 
 WAL_PAGES = 16_000  # of 4 KiB in the write-ahead log before it is moved: many are written again
+CACHE_KIB = 16 * 1024  # of pages; those that one commit writes, so that none is written twice in it
 STORIES_REMEMBERED = 50_000  # versions kept in memory, so that a known story costs no look-up
 ROOT_EVERY = 64  # events between two sizes at which nodes compare their roots
 
@@ -114,6 +115,7 @@ class Mirror:
         patiently(partial(connection.pragma, "journal_mode", "wal"))
         connection.pragma("synchronous", "NORMAL")
         connection.pragma("secure_delete", value=True)
+        connection.pragma("cache_size", -CACHE_KIB)
         connection.wal_autocheckpoint(0)
         connection.set_wal_hook(self._wal_grew)
         if connection.execute(
