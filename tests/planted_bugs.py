@@ -1115,9 +1115,9 @@ PLANTED = [
     Planted(
         "What a node sent is folded where it stands on the topic",
         "test_kafka_log.py::test_every_node_has_the_same_log",
-        "events/kafka/follower.py",
-        "ours = sent[0].offset == self._mirror.next_offset",
-        "ours = True",
+        "events/kafka/mirror.py",
+        "if unread and records[0].offset > self._at.next_offset:",
+        "if unread and records[0].offset < 0:",
         "what another node had sent before was passed over",
     ),
     Planted(
@@ -1231,6 +1231,14 @@ PLANTED = [
         "deadline = time.monotonic() + APPEND_SECONDS",
         "deadline = time.monotonic() + 4 * APPEND_SECONDS",
         "an append was waited for beyond its deadline",
+    ),
+    Planted(
+        "A node goes on reading whatever state a broker left it in",
+        "test_kafka_work.py::test_a_node_that_lets_go_of_a_broker_that_died_goes_on",
+        "events/kafka/leaving.py",
+        "await asyncio.wait([task], timeout=seconds)",
+        "await task",
+        "a fetch that was ended ended whoever let go of it",
     ),
     Planted(
         "A node tells how its mirror stands",

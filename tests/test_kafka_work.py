@@ -2,11 +2,12 @@
 
 import asyncio
 import gc
+import logging
 import time
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from brokers import Broker, eventually, fetched, topic_of
 from conftest import Clock
 from filings import gathered, note
@@ -16,6 +17,7 @@ from test_import import NOW, many, run
 from dateline.wiring import newsroom
 from events.errors import LogUnavailable
 from events.kafka.address import Address
+from events.kafka.leaving import let_go
 from events.kafka.log import KafkaLog
 
 GRACE_SECONDS = 2.0  # for a loop that is busy
@@ -96,6 +98,44 @@ async def test_who_appends_to_a_broker_that_died_is_told_in_time(
         await asyncio.to_thread(broker.stop)
     gc.collect()
     assert not [record for record in caplog.records if record.name == "asyncio"]
+
+
+class Failing(logging.Handler):
+    """Notices that a fetch failed, upon which the library pauses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failed = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "Failed fetch" in str(record.msg):
+            self.failed.set()
+
+
+async def test_a_node_that_lets_go_of_a_broker_that_died_goes_on(tmp_path: Path) -> None:
+    """Whoever lets go of a broker in the middle of its death is not taken for cancelled."""
+    fetched()
+    broker = Broker(tmp_path / "broker")
+    await asyncio.to_thread(broker.start)
+    address = topic_of(broker.address, tmp_path)
+    log = KafkaLog(address)
+    await log.head()
+    await log.close()
+    consumer = AIOKafkaConsumer(**address.client(), group_id=None)
+    consumer.assign([TopicPartition(address.topic, 0)])
+    await consumer.start()
+    handler = Failing()
+    logger = logging.getLogger("aiokafka.consumer.fetcher")
+    logger.addHandler(handler)
+    try:
+        await asyncio.to_thread(broker.kill)
+        handler.failed.clear()  # the next failure is seen as it happens
+        async with asyncio.timeout(GRACE_SECONDS * 10):
+            await handler.failed.wait()
+            await let_go(consumer, GRACE_SECONDS)
+    finally:
+        logger.removeHandler(handler)
+        await asyncio.to_thread(broker.stop)
 
 
 async def test_a_node_tells_how_its_mirror_stands(kafka: str, tmp_path: Path) -> None:

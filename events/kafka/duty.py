@@ -12,9 +12,9 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
-from aiokafka.errors import KafkaError
 
 from events.kafka.address import Address
+from events.kafka.leaving import let_go
 
 __all__ = ["on_duty"]
 
@@ -59,9 +59,7 @@ async def on_duty(address: Address, duty: str, work: Work) -> None:
             await consumer.getmany(timeout_ms=LOOK_MS)
     finally:
         await turn.end()
-        with contextlib.suppress(KafkaError, TimeoutError, OSError):
-            async with asyncio.timeout(LEAVE_SECONDS):
-                await consumer.stop()
+        await let_go(consumer, LEAVE_SECONDS)
 
 
 class _Turn(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has no types

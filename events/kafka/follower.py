@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import OffsetOutOfRangeError
 
 from events.errors import LogDamaged, LogError
 from events.kafka.address import Address
 from events.kafka.arbitration import Places, Void
+from events.kafka.leaving import let_go
 from events.kafka.mirror import Folded, KeysBehind, Mirror, Taken
 from events.kafka.records import Offer
 from events.kafka.topics import prepared
@@ -122,9 +123,7 @@ class Follower:
             await consumer.start()
             yield consumer
         finally:
-            with contextlib.suppress(KafkaError, TimeoutError, OSError):
-                async with asyncio.timeout(STOP_SECONDS):
-                    await consumer.stop()
+            await let_go(consumer, STOP_SECONDS)
 
     async def _follow(self, records: AIOKafkaConsumer, keys: AIOKafkaConsumer) -> None:
         partition, last = self._record, self._mirror.checkpoint().next_offset - 1
@@ -182,11 +181,10 @@ class Follower:
             return
         self._end = max(self._end, last + 1)
         try:
-            ours = sent[0].offset == self._mirror.next_offset
-            folded = self._mirror.fold(sent) if ours else None
+            folded = self._mirror.fold(sent, unread=True)
         except Exception:  # noqa: BLE001 - whatever it is, it is met again where the topic is read
-            folded = None
-        if folded is None:
+            folded = []
+        if not folded:
             records.resume(self._record)
             return
         records.pause(self._record)

@@ -172,29 +172,30 @@ class Mirror:
             raise
         self._seen = connection.data_version()
 
-    def fold(self, records: Sequence[Taken], *, all_keys: bool = False) -> list[Folded | None]:
+    def fold(
+        self, records: Sequence[Taken], *, all_keys: bool = False, unread: bool = False
+    ) -> list[Folded | None]:
         """Fold records in one commit; None stands where another process was faster.
 
         Args:
             records: in the order of their offsets.
             all_keys: every key there is has been read; what is missing was erased.
+            unread: they were not read from the topic; where others stand before them, nothing is
+                folded and nothing given.
 
         Raises:
             KeysBehind: keys are missing that may still come; nothing was folded.
         """
         try:
             with self._writing():
+                if unread and records[0].offset > self._at.next_offset:
+                    return []
                 folded = self._fold(records, all_keys=all_keys)
         finally:
             self._fresh.clear()
         if self._wal_pages >= WAL_PAGES:
             self._tidy(apsw.SQLITE_CHECKPOINT_PASSIVE)
         return folded
-
-    @property
-    def next_offset(self) -> int:
-        """The offset after the last fold."""
-        return self._at.next_offset
 
     @property
     def size(self) -> int:

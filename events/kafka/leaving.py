@@ -1,0 +1,34 @@
+"""Consumers let go of within a bound, whatever state the broker has left them in.
+
+A consumer that stops cancels its fetches and waits for them. One that was pausing after a failure
+passes its cancellation on, as if whoever stops the consumer had been cancelled, and the connections
+stay open. So it stops in a task of its own.
+"""
+
+import asyncio
+
+from aiokafka import AIOKafkaConsumer
+
+__all__ = ["let_go"]
+
+
+async def let_go(consumer: AIOKafkaConsumer, seconds: float) -> None:
+    """Stop a consumer, and close its connections in any case.
+
+    Args:
+        consumer: the one that is not needed any more.
+        seconds: for each of the two; what takes longer is cancelled and not waited for.
+    """
+    for work in (consumer.stop, consumer._client.close):  # noqa: SLF001 - `stop` may end before
+        task = asyncio.create_task(work())
+        task.add_done_callback(_heard)
+        try:
+            await asyncio.wait([task], timeout=seconds)
+        finally:
+            task.cancel()
+
+
+def _heard(task: "asyncio.Task[None]") -> None:
+    """Take note of how it ended: nobody can do anything about it."""
+    if not task.cancelled():
+        task.exception()
