@@ -1116,7 +1116,7 @@ PLANTED = [
         "What a node sent is folded where it stands on the topic",
         "test_kafka_log.py::test_every_node_has_the_same_log",
         "events/kafka/mirror.py",
-        "if unread and records[0].offset > self._at.next_offset:",
+        "if unread and records[0].offset != self._at.next_offset:",
         "if unread and records[0].offset < 0:",
         "what another node had sent before was passed over",
     ),

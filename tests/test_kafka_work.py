@@ -108,7 +108,7 @@ class Failing(logging.Handler):
         self.failed = asyncio.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
-        if "Failed fetch" in str(record.msg):
+        if "Failed fetch messages" in str(record.msg):
             self.failed.set()
 
 
@@ -124,6 +124,7 @@ async def test_a_node_that_lets_go_of_a_broker_that_died_goes_on(tmp_path: Path)
     consumer = AIOKafkaConsumer(**address.client(), group_id=None)
     consumer.assign([TopicPartition(address.topic, 0)])
     await consumer.start()
+    consumer.seek(TopicPartition(address.topic, 0), 0)
     handler = Failing()
     logger = logging.getLogger("aiokafka.consumer.fetcher")
     logger.addHandler(handler)

@@ -188,7 +188,7 @@ class Mirror:
         """
         try:
             with self._writing():
-                if unread and records[0].offset > self._at.next_offset:
+                if unread and records[0].offset != self._at.next_offset:
                     return []
                 folded = self._fold(records, all_keys=all_keys)
         finally:
