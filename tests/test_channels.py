@@ -294,7 +294,13 @@ async def test_the_console_shows_one_line(
         await out.registrar.add("console:", Wishes())
         await issue(room, level="flash")
         await until(lambda: all_delivered(out, 1))
-    assert "ALERT flash a-story A1 happens\n" in capsys.readouterr().out
+        fix: dict[str, Any] = {"ref": "A2", "msg_type": "Update", "references": ["A1"]}
+        fix["reason"] = "12 is now 9"
+        await issue(room, kind="alert-corrected", level="flash", **fix)
+        await until(lambda: all_delivered(out, 2))
+    said = capsys.readouterr().out
+    assert "ALERT flash a-story A1 happens\n" in said
+    assert "A2 happens (12 is now 9)\n" in said  # what is right, not what was wrong alone
 
 
 WORKER_AT_WORK = """

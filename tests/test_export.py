@@ -278,6 +278,9 @@ async def test_a_file_that_is_no_export_is_said_to_be_none(
     export[2:3] = [str(tmp_path / "a.gz"), "--story", "a"]
     assert await asyncio.to_thread(run, export) == 0
     assert "a.gz: 6 events;" in capsys.readouterr().out
+    given = told.auditor.book.exports()
+    assert await asyncio.to_thread(run, export) == 1
+    assert told.auditor.book.exports() == given  # what was refused was given to nobody
 
 
 async def test_a_story_that_was_changed_is_refused(told: Newsroom, tmp_path: Path) -> None:

@@ -172,6 +172,20 @@ def _line(event: Sealed, export: Export, proof: Sequence[bytes] | None = None) -
     return canonical(line) + b"\n"
 
 
+async def expect_new(file: str) -> None:
+    """Refuse to write an export where something is.
+
+    Raises:
+        Refused: the file is there already.
+    """
+    if await asyncio.to_thread(os.path.lexists, file):
+        raise _not_new(file)
+
+
+def _not_new(file: str) -> Refused:
+    return Refused("export-new", "file", "a file that does not exist yet", file)
+
+
 async def write(auditor: Auditor, export: Export, file: str, progress: Progress) -> Written:
     """Write an export to a new file, whole or not at all, and the verifier beside it.
 
@@ -182,13 +196,14 @@ async def write(auditor: Auditor, export: Export, file: str, progress: Progress)
         Overtaken: something was redacted meanwhile.
     """
     part = f"{file}.part"
+    await expect_new(file)
     try:
         events = await _write(auditor, export, part, progress)
         return Written(events, await asyncio.to_thread(_put, part, file))
     except FileNotFoundError:
         raise NotFound("folder", str(Path(file).parent)) from None
     except FileExistsError:
-        raise Refused("export-new", "file", "a file that does not exist yet", file) from None
+        raise _not_new(file) from None
     except OSError as error:
         raise LogUnavailable(file, error.strerror or "cannot be written", reading=True) from error
     finally:

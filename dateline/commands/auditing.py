@@ -197,6 +197,7 @@ async def export(
     room: Newsroom, file: str, story: str | None, parts: str, by: str, *, json: bool
 ) -> int:
     """Write the log or a story to a file, with the program that verifies it beside it."""
+    await exporting.expect_new(file)  # what is refused was given to nobody
     wanted = await recorded_export(room, story, parts, by, str(await _whole(file)))
     for tries in range(EXPORT_TRIES):
         try:

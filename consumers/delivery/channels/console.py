@@ -14,7 +14,8 @@ class Console:
     async def send(self, parcel: Parcel) -> Outcome:
         """Write one message."""
         message = parcel.message
-        text = f"ALERT {message.level} {message.story} {message.headline}"
+        more = f" ({message.text})" if message.text else ""
+        text = f"ALERT {message.level} {message.story} {message.headline}{more}"
         sys.stdout.write("".join(c if c.isprintable() else "�" for c in text) + "\n")
         sys.stdout.flush()
         return Outcome(delivered=True)
