@@ -10,6 +10,7 @@ from conftest import Clock
 from filings import ADA
 
 from consumers.alerts.dispatch import Dispatch
+from consumers.alerts.explain import explain
 from consumers.alerts.policy import load
 from consumers.alerts.watching import Watching
 from consumers.subscription import Subscription
@@ -180,6 +181,25 @@ async def test_a_withdrawal_is_known_before_anything_goes_out(wire: Wire) -> Non
     wire.log.append = overtaken  # type: ignore[method-assign, assignment]  # - as a story that moves meanwhile
     await wire.dispatch.decide_due()
     assert await wire.said() == ["alert-deferred", "alert-suppressed"]
+
+
+async def test_an_explanation_begins_with_what_is_so_now(wire: Wire) -> None:
+    """What was held and let go again waits for its alert, whatever became of the one before."""
+
+    async def outcome() -> str:
+        await wire.dispatch.decide_due()
+        events = [event async for event in wire.log.read_versions("a-story")]
+        found = explain(events, "E2", load(POLICY))
+        return found.outcome if found else ""
+
+    await wire.file("outcome-reported", ref="E2")
+    assert await outcome() == "deferred"
+    await wire.file("held", target="E2", reason="is it so?", headline=None)
+    assert await outcome() == "suppressed"
+    await wire.file("hold-released", target="E2", reason="it is", headline=None)
+    assert await outcome() == "deferred"
+    wire.clock.move(31_000)
+    assert await outcome() == "issued"
 
 
 async def test_an_alert_of_the_desk_is_learned(wire: Wire) -> None:

@@ -1,7 +1,7 @@
 """Explain: why a development did or did not alert, told by the decisions in its story."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from consumers.alerts.match import Facts, Routing
 from consumers.alerts.policy import ALERTING, Policy
@@ -39,6 +39,9 @@ class Explained(NamedTuple):
     steps: list[Step]
 
 
+_OUT: Final = frozenset({"issued", "corrected", "retracted"})
+
+
 def explain(events: Sequence[Recorded], ref: str, policy: Policy | None) -> Explained | None:
     """Explain what became of a development, or of an alert.
 
@@ -52,7 +55,9 @@ def explain(events: Sequence[Recorded], ref: str, policy: Policy | None) -> Expl
     """
     steps = [_step(event) for event in events if _concerns(event.development, ref)]
     if steps:
-        last = next((step for step in reversed(steps) if step.decision != "deferred"), steps[-1])
+        last = steps[-1]
+        if last.decision == "deferred":  # what went out says more than what is still to come
+            last = next((step for step in reversed(steps) if step.decision in _OUT), last)
         return Explained(events[0].story, ref, last.decision, last.reason, steps)
     named = [e for e in events if getattr(e.development, "ref", None) == ref]
     if not named:
