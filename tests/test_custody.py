@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import Clock
+from exports import written
 from filings import ADA, BEN
 from serving import served
 
@@ -16,7 +17,7 @@ from consumers.audit import export as exporting
 from consumers.audit.replay import changed, replay
 from consumers.audit.report import html, report
 from consumers.audit.signing import Keyring
-from consumers.audit.stand_alone import Refusal, check
+from consumers.audit.stand_alone import Distrust, Refusal, check
 from consumers.delivery.deliveries import Deliveries, Planned
 from consumers.delivery.ledger import Ledger
 from consumers.delivery.reach import Reach
@@ -195,9 +196,12 @@ async def test_whoever_has_the_new_key_can_use_what_was_kept_before(
     await filed(room, "story-opened", title="A")
     kept = tmp_path / "kept"
     kept.write_text((await room.auditor.checkpoint()).note)
+    before = await written(room, tmp_path / "before.jsonl.gz")
     await custody.rotate_key(room, json=True)
     await custody.rotate_key(room, json=True)
     key = str(room.auditor.keyring.public)
+    with pytest.raises(Distrust, match="yours may be a later key of that log"):
+        check(str(before), key)
     # On another machine, whose own key is none of the log's.
     room.auditor.keyring = Keyring(None, "another.example")
     assert await auditing.verify(room, key, str(kept), json=False) == 0

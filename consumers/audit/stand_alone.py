@@ -34,6 +34,7 @@ FIELDS: Final = {"body", "body_nonce", "envelope", "leaf", "position"}
 PRIVATE: Final = {"private", "private_nonce"}
 PARTS: Final = {"public", "internal", "private"}
 CHANGE: Final = {"new", "old", "signatures"}
+UNKNOWN: Final = ", which is the file's own word: --key holds it to the key that you were given"
 NONCE = 64  # hex digits: an HMAC takes a shorter key for the same with zeros behind it
 MOST_SIGNATURES = 100  # in one note; as Go's reference implementation has it
 sha256 = hashlib.sha256
@@ -386,7 +387,9 @@ def _keys(header: dict[str, Any], trusted: str | None) -> list[str]:
         ):
             raise Refusal(0, "rotations that both keys signed", f"another, to {change['new']}")
     if trusted is not None and trusted not in keys:
-        raise Distrust("key", f"an export of the log of {trusted}", " and ".join(keys))
+        same = any(each.partition("+")[0] == trusted.partition("+")[0] for each in keys)
+        later = ", of the same name: yours may be a later key of that log" if same else ""
+        raise Distrust("key", f"an export of the log of {trusted}", " and ".join(keys) + later)
     return list(keys)
 
 
@@ -547,7 +550,7 @@ def main(arguments: list[str]) -> int:
     sys.stdout.write(
         f"VERIFIED {asked.file}: {found.events} events of {found.origin}, {found.shown} shown, "
         f"{found.erased} erased, {found.hidden} not shown, root {found.root}, "
-        f"signed with {found.key}\n"
+        f"signed with {found.key}{'' if asked.key else UNKNOWN}\n"
     )
     return 0
 

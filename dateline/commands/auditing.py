@@ -213,7 +213,7 @@ async def export(
         printing.show_json({**facts, "key": str(wanted.key)})
     else:
         many = "1 event" if events == 1 else f"{events} events"
-        printing.line(f"{file}: {many}; python3 {beside} {file} verifies it")
+        printing.line(f"{file}: {many}; python3 {beside} {file} --key {wanted.key} verifies it")
     return DONE
 
 
