@@ -127,8 +127,8 @@ def play() -> int:
             asyncio.run(_prove(log, export))
             _heading("The record, verified by a program of one file that knows nothing of us")
             _verify_elsewhere(export)
-            printing.line(f"the page: {server.page}")
             if sys.stdout.isatty():
+                printing.line(f"the page: {server.page}")
                 _keep_serving(server)
     return DONE
 

@@ -96,7 +96,7 @@ async def test_a_drill_that_misses_somebody_says_so(line: Line, receiver: Receiv
     drill = await line.run("alerts", "test")
     assert drill.code == 1
     assert f"{target}" in drill.out
-    assert "retry" in drill.out
+    assert "retry: http-500" in drill.out
 
 
 @pytest.mark.parametrize(

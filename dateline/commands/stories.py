@@ -242,7 +242,9 @@ async def follow(
     start = size if after is None else after
     if start > size:
         raise Refused("cursor", "after", f"a position up to {size}", str(start))
-    if slug is not None and await anext(room.log.read_versions(slug), None) is None:
+    if not size:
+        printing.complain(f"dateline: nothing is in {room.log.url} yet; waiting for it")
+    elif slug is not None and await anext(room.log.read_versions(slug), None) is None:
         printing.complain(f"dateline: there is no story {slug} yet; waiting for it")
     async for event in logs.follow(room.log, start, story=slug):
         if kind is not None and event.development.kind != kind:

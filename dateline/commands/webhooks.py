@@ -177,7 +177,9 @@ async def drill(outbox: Outbox, targets: Sequence[str], *, json: bool) -> int:
         printing.show_json({"drill": event, "targets": states})
     else:
         for target, state in states.items():
-            printing.line(f"{target:<24} {state}")
+            tried = await outbox.deliveries.attempts(target, None)
+            why = f": {tried[0].error}" if state != "delivered" and tried[0].error else ""
+            printing.line(f"{target:<24} {state}{why}")
         if not states:
             printing.line("no targets yet; `dateline webhooks add URL` takes one in")
     return DONE if set(states.values()) <= {"delivered"} else REFUSED
