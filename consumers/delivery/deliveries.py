@@ -372,7 +372,8 @@ def _place(moved: tuple[int, bytes]) -> dict[str, int | str | bytes]:
 
 
 def _end(connection: apsw.Connection, ended: End, now_ms: int) -> None:
-    values = {**ended._asdict(), "now": now_ms}
+    values = dict(zip(End._fields, ended, strict=True))
+    values["now"] = now_ms
     connection.execute(SQL["attempted"], values)
     connection.execute(SQL["end"], values)
     if ended.digest:
@@ -402,6 +403,7 @@ def _claim(
                 break
     if expired:
         connection.executemany(SQL["expire"], expired)
-    rows = [{"delivery": each.delivery, "tries": each.tries, "now": now_ms} for each in claimed]
-    connection.executemany(SQL["claim"], rows)
+    for each in claimed:
+        values = {"delivery": each.delivery, "tries": each.tries, "now": now_ms}
+        connection.execute(SQL["claim"], values)
     return claimed

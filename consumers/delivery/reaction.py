@@ -172,12 +172,22 @@ class Reaction:
             return planned._replace(
                 target=verdict.target, state="skipped", reason=_why_disabled(endpoint)
             )
-        return planned._replace(
-            target=verdict.target,
-            state=_STATES[verdict.outcome],
-            reason=verdict.reason,
-            due_ms=planned.due_ms if verdict.until_ms is None else verdict.until_ms,
-            digested=verdict.outcome == "digest",
+        # For each of many targets: put together at once, which `_replace` takes thrice as long for.
+        event, _, position, story, alert, kind, level, fast, _, _, due_ms, _, recorded_ms = planned
+        return Planned(
+            event,
+            verdict.target,
+            position,
+            story,
+            alert,
+            kind,
+            level,
+            fast,
+            _STATES[verdict.outcome],
+            verdict.reason,
+            due_ms if verdict.until_ms is None else verdict.until_ms,
+            verdict.outcome == "digest",
+            recorded_ms,
         )
 
     async def _decide_held(self) -> None:

@@ -206,7 +206,8 @@ class Sender:
             if not self._under_way[target]:
                 del self._under_way[target]
         took = int((time.monotonic() - began) * 1000)
-        await self._heard(target, outcome)
+        if not (outcome.delivered and self._is_well(target)):
+            await self._heard(target, outcome)
         return self._end(delivery, outcome, began_ms, took)
 
     async def _try(self, delivery: Delivery) -> Outcome:
@@ -257,6 +258,11 @@ class Sender:
             outcome.shown_as,
             delivery.kind == DIGEST and outcome.delivered,
         )
+
+    def _is_well(self, target: str) -> bool:
+        """Whether nothing is known against a target, so that one more success says nothing new."""
+        known = self._endpoints.known(target)
+        return target not in self._breakers and known is not None and known.failing_ms is None
 
     async def _heard(self, target: str, outcome: Outcome) -> None:
         """Note how a target answered; one that is gone, or has failed for days, is disabled."""
