@@ -206,6 +206,8 @@ def show_state(state: Mapping[str, Any]) -> None:
         f" · position {state['position']} · {state['recorded_at']}",
         "dim",
     )
+    if state["opening"]:
+        line(f"opened  {state['opening']['ref']}  {state['opening']['headline'] or '—'}")
     if state["lead"]:
         line(f"lead    {state['lead']['ref']}  {state['lead']['headline']}", "bold")
     line()

@@ -64,7 +64,9 @@ def test_a_first_filing(desk: Desk) -> None:
     assert desk.run("file", "harbour", "story-opened", "--headline", "Fire", *title).returncode == 0
     done = desk.run("file", "harbour", "quote-added", "--headline", "“We are safe”")
     assert done.stdout == "harbour: d2 quote-added at version 2, position 2\n"
-    assert "“We are safe”" in desk.run("story", "harbour").stdout
+    shown = desk.run("story", "harbour").stdout
+    assert "opened  d1  Fire\n" in shown
+    assert "“We are safe”" in shown
     assert (desk.folder / "dateline.db").exists()
 
 
@@ -146,7 +148,7 @@ def test_the_sample_as_json(told: Desk) -> None:
     """`story --json` is the state of VOCABULARY section 3."""
     state = told.json("story", STORY)
     assert set(state) >= {
-        "story", "title", "status", "version", "position", "recorded_at", "lead", "timeline",
+        "story", "title", "status", "version", "position", "recorded_at", "opening", "lead", "timeline",
         "pending", "resolved", "claims", "figures", "conflicts", "corrections", "alerts",
         "people", "places", "checkpoint",
     }  # fmt: skip

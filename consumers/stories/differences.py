@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 __all__ = ["Change", "differences"]
 
-_SINGLE: Final = ("title", "status", "lead")
+_SINGLE: Final = ("title", "status", "opening", "lead")
 _LISTS: Final = ("timeline", "pending", "resolved", "conflicts", "corrections", "alerts")
 _KEYED: Final = ("claims", "figures", "occasions")
 

@@ -165,6 +165,8 @@ def document(
     pending, resolved = _waits(_parsed(sections, "responses"), now, public=public)
     mentions = _parsed(sections, "mentions")
     place = _place(heading, lead, "public_" if public else "")
+    opening = _parsed(sections, "opening")
+    place["opening"] = _some(opening[0], "ref", "headline") if opening else None
     people, places = (_mentioned(mentions, kind, public=public) for kind in ("person:", "place:"))
     rest: dict[str, tuple[bytes, ...]] = {
         "timeline": (b"[", sections.get("timeline", b""), b"]"),

@@ -80,6 +80,7 @@ STATE: Final = {
     "required": [*SUMMARY["required"], "lead", *_LISTS, "claims", "figures"],
     "properties": {
         **SUMMARY["properties"],  # type: ignore[dict-item]  # - read only
+        "opening": {"type": ["object", "null"]},
         "lead": {"type": ["object", "null"]},
         **{name: {"type": "array", "items": {"type": "object"}} for name in _LISTS},
         **{name: {"type": "object"} for name in ("claims", "figures", "occasions")},
