@@ -3,7 +3,7 @@
 import contextlib
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
@@ -19,6 +19,7 @@ from events.vocabulary import Erased, Unknown
 __all__ = [
     "Told",
     "complain",
+    "counted",
     "event_object",
     "exactly",
     "line",
@@ -28,6 +29,7 @@ __all__ = [
     "show_json",
     "show_state",
     "steps",
+    "table",
 ]
 
 SHORT = 100  # characters of a value in a line that shows a change
@@ -63,6 +65,19 @@ class Told(Protocol):
 def line(text: str = "", style: str = "") -> None:
     """Print one line as it is; nothing in it is taken for markup."""
     _out.print(Text(_TURNING.sub("", text), style=style))
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Give a number with what it counts: 1 event, 2 events, 0 stories."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under their headings, each column but the last as wide as what stands in it."""
+    widths = [max(len(row[n]) for row in (headings, *rows)) for n in range(len(headings) - 1)]
+    for number, row in enumerate((headings, *rows)):
+        cells = [text.ljust(width) for text, width in zip(row, (*widths, 0), strict=True)]
+        line("  ".join(cells), "" if number else "dim")
 
 
 def exactly(text: str) -> None:

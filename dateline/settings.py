@@ -12,6 +12,8 @@ from events.filing import Url
 
 __all__ = ["Settings"]
 
+NOBODY = "dateline@localhost.invalid"  # an address that nobody can have: .invalid is reserved
+
 
 def _login() -> str:
     """Give the name of whoever is logged in, in the form that the log takes."""
@@ -64,10 +66,10 @@ class Settings(BaseSettings):
         default=None, description="the relay that takes mail: smtps://USER:PASSWORD@HOST"
     )
     mail_from: str = Field(
-        default="dateline@localhost.invalid", description="whom mail comes from, NAME@HOST"
+        default=NOBODY, description="whom mail comes from, NAME@HOST; the default is nobody's"
     )
     contact: str = Field(
-        default="mailto:dateline@localhost.invalid",
+        default=f"mailto:{NOBODY}",
         description="where push services reach whoever runs this: a mailto: or https: URL",
     )
 
@@ -80,7 +82,7 @@ class Settings(BaseSettings):
     @classmethod
     def _reachable(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value and not info.data.get("public_url"):
-            raise ValueError("a hub is told of feeds by DATELINE_PUBLIC_URL, which is not set")
+            raise ValueError("DATELINE_PUBLIC_URL beside it, by which a hub is told of feeds")
         return value
 
     @field_validator("smtp")
@@ -90,7 +92,16 @@ class Settings(BaseSettings):
             # Only where it is set: what sends alerts takes its time to be read in.
             from consumers.delivery.channels.mail import relay_of  # noqa: PLC0415 - as just said
 
-            relay_of(value, "name@host.example")
+            relay_of(value, NOBODY)
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _sender(cls, value: str) -> str:
+        if value != NOBODY:
+            from consumers.delivery.channels.mail import relay_of  # noqa: PLC0415 - as above
+
+            relay_of("smtps://host.example", value)
         return value
 
     @field_validator("log_level", mode="before")

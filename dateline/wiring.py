@@ -201,15 +201,26 @@ class Newsroom:
             return found
         return with_reach(found, await asyncio.to_thread(self.reach.of, story))
 
-    async def alerts(self, limit: int, before: int | None = None) -> list[dict[str, Any]]:
+    async def alerts(
+        self,
+        limit: int,
+        before: int | None = None,
+        *,
+        story: str | None = None,
+        state: str | None = None,
+    ) -> list[dict[str, Any]]:
         """Give the newest alerts of all stories, each with how many it reached of how many.
 
         Args:
             limit: how many at most.
             before: only those that were decided before a position.
+            story: only those of one story.
+            state: only those of which this became.
         """
         await self.subscription.catch_up()
-        found = await asyncio.to_thread(self.stories.of_alerts, "alerts", limit, before)
+        found = await asyncio.to_thread(
+            self.stories.of_alerts, "alerts", limit, before, story=story, state=state
+        )
         if self.reach is not None:
             stories = {alert["story"] for alert in found}
             tallies = {story: await asyncio.to_thread(self.reach.of, story) for story in stories}

@@ -10,6 +10,7 @@ from events.filing import LIST_LENGTH, Fact, Instant, Phrase, Ref, Word
 
 __all__ = [
     "LEVELS",
+    "STATES",
     "Alert",
     "AlertCorrected",
     "AlertDecision",
@@ -22,11 +23,16 @@ __all__ = [
     "Silence",
     "SilenceAdded",
     "SilenceRemoved",
+    "State",
 ]
 
 Level = Literal["flash", "bulletin", "urgent", "regular", "deferred"]
 LEVELS: Final[tuple[Level, ...]] = get_args(Level)
 """After the wires, the most pressing first."""
+
+State = Literal["issued", "suppressed", "deferred", "corrected", "retracted"]
+STATES: Final[tuple[State, ...]] = get_args(State)
+"""What became of an alert, by the last that was decided of it."""
 
 Audience = Literal["everybody", "desk"]
 

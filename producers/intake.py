@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from events.developments import Development
 from events.envelope import EVENT_ID, SLUG
 from events.errors import Refused
-from events.filing import Private, described
+from events.filing import Private
+from events.misshapen import misshapen
 from events.vocabulary import KINDS
 
 __all__ = ["FILING_BYTES", "Filing", "clean", "parse", "take"]
@@ -123,19 +124,9 @@ def clean(body: str) -> str:
 
 def refusal(error: ValidationError, within: str = "") -> Refused:
     """Say in one sentence what is wrong with the first field that is."""
-    first = error.errors(include_url=False)[0]
-    field = ".".join((*((within,) if within else ()), *map(str, first["loc"]))) or "filing"
-    if first["type"] == "missing":
-        return Refused("shape", field, "a value", "nothing")
-    if first["type"] == "extra_forbidden":
-        return Refused("shape", field, "no field of this name", "one")
-    wanted = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "string_pattern_mismatch":
-        wanted = described(first["ctx"]["pattern"])
-    for opening in ("Input should be ", "String should ", "Input should "):
-        wanted = wanted.removeprefix(opening)
-    found = "something else" if within == "private" else _shown(first["input"])
-    return Refused("shape", field, wanted, found)
+    first = misshapen(error, _unsaid if within == "private" else _shown)[0]
+    field = ".".join((*((within,) if within else ()), *first.path)) or "filing"
+    return Refused("shape", field, first.expected, first.found or "nothing")
 
 
 def _private(content: Any) -> Private | None:  # noqa: ANN401 - any JSON value may have been sent
@@ -146,6 +137,10 @@ def _private(content: Any) -> Private | None:  # noqa: ANN401 - any JSON value m
     except ValidationError as error:
         raise refusal(error, "private") from None
     return private if private.model_fields_set else None
+
+
+def _unsaid(_value: object) -> str:
+    return "something else"
 
 
 def _shown(value: object) -> str:

@@ -14,7 +14,7 @@ ROUTE = '[[route]]\nname = "a"\nlevel = "urgent"\n'
 MISTAKES = {
     "no file of this form": ("route = ", "file: expected TOML; found Invalid value (at end of"),
     "no route": ("", "route: expected at least one route; found none: nothing would ever alert"),
-    "a misspelt key": (f"{ROUTE}urgncy = 2", "route.0.urgncy: expected no key of this name"),
+    "a misspelt key": (f"{ROUTE}urgncy = 2", "route.0.urgncy: expected nothing of this name"),
     "an unknown level": (
         '[[route]]\nname = "a"\nlevel = "flush"',
         "route.0.level: expected 'flash', 'bulletin', 'urgent', 'regular' or 'deferred'; found 'fl",
@@ -130,3 +130,15 @@ def test_the_command_names_every_mistake(
     assert "no mistake found" in capsys.readouterr().out
     assert run(["alerts", "policy", "check", str(tmp_path / "none.toml")]) == 1
     assert "No such file" in capsys.readouterr().err
+
+
+def test_mail_without_a_relay_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A policy that sends mail is checked without a relay for it: who gets nothing is named."""
+    check_it = ["alerts", "policy", "check", str(EXAMPLE)]
+    assert run(check_it) == 0
+    assert "nothing will reach mail:night-desk where DATELINE_SMTP" in capsys.readouterr().out
+    monkeypatch.setenv("DATELINE_SMTP", "smtps://relay.example")
+    assert run([*check_it, "--json"]) == 0
+    assert '"unsent":[]' in capsys.readouterr().out

@@ -1,15 +1,17 @@
 """Alerts as the newsroom sees them: over HTTP and on the command line."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from receiving import issue
 from serving import served
 
 from consumers.alerts.policy import load
 from dateline.cli.run import run
-from dateline.wiring import Newsroom
+from dateline.wiring import Newsroom, newsroom
 
 POLICY = """
 [[route]]
@@ -47,6 +49,37 @@ async def test_alerts_are_served_to_the_newsroom(room: Newsroom) -> None:
         assert (await asked("/v1/alerts", ""))[0] == 401
         assert (await asked("/v1/alerts/harbour-fire/E9"))[0] == 404
         assert (await asked("/v1/alerts?before=x"))[0] == 400
+        assert (await asked("/v1/alerts?story=harbour-fire&state=issued"))[1] == found
+        for other in ("story=elsewhere", "state=retracted"):
+            assert (await asked(f"/v1/alerts?{other}"))[1]["alerts"] == []
+        assert (await asked("/v1/alerts?state=lost"))[0] == 400
+
+
+async def test_alerts_are_listed_under_headings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`dateline alerts list` says what each column is, and lists a story's or a state's alone."""
+    url = f"sqlite:///{tmp_path}/news.db"
+    async with newsroom(url) as room:
+        for story in ("harbour-fire", "a-storm"):
+            await issue(room, story)
+
+    async def listed(*options: str) -> str:
+        await asyncio.to_thread(run, ["alerts", "list", "--log", url, *options])
+        return capsys.readouterr().out
+
+    lines = (await listed()).splitlines()
+    assert lines[0].split() == ["ALERT", "LEVEL", "STATE", "REACHED", "FROM", "WHY"]
+    assert [line.split()[:3] for line in lines[1:]] == [
+        ["a-storm/A1", "regular", "issued"],
+        ["harbour-fire/A1", "regular", "issued"],
+    ]
+    for line in lines[1:]:
+        assert line[lines[0].index("WHY") :] == "a drill"
+    assert "a-storm" not in await listed("--story", "harbour-fire", "--state", "issued")
+    assert await listed("--state", "retracted") == "no such alerts\n"
+    assert await asyncio.to_thread(run, ["alerts", "list", "--log", url, "--state", "lost"]) == 2
+    assert "expected one of issued, suppressed" in capsys.readouterr().err
 
 
 def test_silences_are_made_listed_and_removed(

@@ -148,9 +148,9 @@ def test_the_sample_as_json(told: Desk) -> None:
     """`story --json` is the state of VOCABULARY section 3."""
     state = told.json("story", STORY)
     assert set(state) >= {
-        "story", "title", "status", "version", "position", "recorded_at", "opening", "lead", "timeline",
-        "pending", "resolved", "claims", "figures", "conflicts", "corrections", "alerts",
-        "people", "places", "checkpoint",
+        "story", "title", "status", "version", "position", "recorded_at", "opening", "lead",
+        "timeline", "pending", "resolved", "claims", "figures", "conflicts", "corrections",
+        "alerts", "people", "places", "checkpoint",
     }  # fmt: skip
     assert set(state["timeline"][0]) >= {
         "ref", "kind", "headline", "status", "corrected", "version", "position", "recorded_at",

@@ -50,7 +50,7 @@ def test_a_redaction_without_the_policy_says_what_is_left(
     assert run([*REDACTION, "--log", alerted]) == 1
     assert "erased already" in capfd.readouterr().err
     assert run(["audit", "retention", "--log", alerted]) == 0
-    assert "1 redactions; 1 to be cleaned up after, by a server" in capfd.readouterr().out
+    assert "1 redaction; 1 to be cleaned up after, by a server" in capfd.readouterr().out
     policy = tmp_path / "alerts.toml"
     policy.write_text(POLICY)
     monkeypatch.setenv("DATELINE_ALERTS", str(policy))

@@ -100,6 +100,27 @@ async def test_a_drill_that_misses_somebody_says_so(line: Line, receiver: Receiv
 
 
 @pytest.mark.parametrize(
+    ("wishes", "words"),
+    [
+        ('{"least": "loud"}', "wishes.least: expected 'flash', 'bulletin', 'urgent', 'regular' or"),
+        ('{"quiet": "22"}', "wishes.quiet: expected a list; found '22'"),
+        ('{"quiet": ["22"]}', "wishes.quiet.0: expected hours such as 22:00-07:00; found '22'"),
+        ('{"throttle": {"flash": {"most": 0}}}', "wishes.throttle.flash.most: expected at least 1"),
+        ('{"throttle": {"flash": {"most": 1}}}', "flash.seconds: expected a value; found nothing"),
+        ('{"storys": ["a"]}', "wishes.storys: expected one of desk, kinds, least, passes_quiet"),
+        ('{"desk": "perhaps"}', "wishes.desk: expected true or false; found 'perhaps'"),
+        ("{stories: []}", "wishes: expected JSON (key must be a string at line 1 column 2)"),
+        ("[]", "wishes: expected an object; found []"),
+    ],
+)
+async def test_a_wish_that_cannot_be_is_named(line: Line, wishes: str, words: str) -> None:
+    """What is wrong with wishes is said in plain words: where, what was expected and found."""
+    done = await line.run("webhooks", "add", "console:", "--wishes", wishes)
+    assert done.code == 1
+    assert words in done.err
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("add", "ftp://x"), "target-schema"),

@@ -1,7 +1,7 @@
 """What a decision leaves behind: whoever made it, it is not made again."""
 
 from collections.abc import Iterable
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from consumers.alerts.found import (
     Changes,
@@ -33,15 +33,14 @@ from events.alerts import (
     AlertIssued,
     AlertRetracted,
     AlertSuppressed,
+    State,
 )
 from events.envelope import Recorded
 from events.release import RELEASED
 
 __all__ = ["decided"]
 
-_STATES: Final[
-    dict[type[AlertDecision], Literal["issued", "suppressed", "deferred", "corrected", "retracted"]]
-] = {
+_STATES: Final[dict[type[AlertDecision], State]] = {
     AlertIssued: "issued",
     AlertSuppressed: "suppressed",
     AlertDeferred: "deferred",

@@ -12,7 +12,7 @@ import orjson
 
 from consumers.alerts.inhibit import Latest
 from consumers.alerts.silence import Silenced
-from events.alerts import Audience, Level
+from events.alerts import Audience, Level, State
 from events.release import RELEASED, Release
 
 __all__ = [
@@ -106,7 +106,7 @@ class Alerted(NamedTuple):
 
     ref: str
     level: Level
-    state: Literal["issued", "suppressed", "deferred", "corrected", "retracted"]
+    state: State
     route: str | None
     audience: Audience
     derived_from: list[str]

@@ -8,7 +8,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -28,6 +28,7 @@ from events.alerts import LEVELS, Level
 from events.developments import News
 from events.errors import Refused
 from events.filing import Person, Place, Urgency, Word
+from events.misshapen import misshapen
 from events.vocabulary import KINDS
 
 __all__ = ["OVERDUE", "Finding", "Inhibition", "Policy", "Route", "Timers", "check", "load"]
@@ -230,21 +231,11 @@ def check(text: str) -> tuple[Policy | None, list[Finding]]:
     try:
         policy = Policy.model_validate(content)
     except ValidationError as error:
-        return None, [_misshapen(each) for each in error.errors(include_url=False)]
+        return None, [
+            Finding(".".join(each.path) or "file", each.expected, each.found or "nothing")
+            for each in misshapen(error, lambda found: repr(found)[:80])
+        ]
     return policy, [*_of_routes(policy), *_of_timers(policy), *_of_targets(policy)]
-
-
-def _misshapen(error: Any) -> Finding:  # noqa: ANN401 - pydantic's own description of an error
-    place = [str(part) for part in error["loc"] if part != "[key]"]
-    key = ".".join(place) or "file"
-    if error["type"] == "missing":
-        return Finding(key, "a value", "nothing")
-    if error["type"] == "extra_forbidden":
-        return Finding(key, "no key of this name", "one")
-    wanted = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    if error["type"] == "string_pattern_mismatch":
-        wanted = f"text of the form {error['ctx']['pattern']}"
-    return Finding(key, wanted, repr(error["input"])[:80])
 
 
 def _of_routes(policy: Policy) -> Iterator[Finding]:

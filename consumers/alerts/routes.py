@@ -12,6 +12,7 @@ from consumers.alerts.explain import explain
 from consumers.alerts.policy import Policy
 from consumers.stories.projection import Stories
 from consumers.subscription import Subscription
+from events.alerts import STATES
 from events.errors import NotFound, Refused, Unauthorised
 from events.log import Log
 
@@ -33,7 +34,14 @@ class Room(Protocol):
         """The projection of stories."""
         ...
 
-    async def alerts(self, limit: int, before: int | None = None) -> list[dict[str, Any]]:
+    async def alerts(
+        self,
+        limit: int,
+        before: int | None = None,
+        *,
+        story: str | None = None,
+        state: str | None = None,
+    ) -> list[dict[str, Any]]:
         """Give the newest alerts of all stories, each with how many it reached of how many."""
         ...
 
@@ -58,7 +66,13 @@ def routes(room: Room, insider: Insider, policy: Policy | None) -> list[Route]:
 
     async def alerts(request: Request) -> Response:
         check(request)
-        found = await room.alerts(PAGE, _number(request.query_params, "before"))
+        asked = request.query_params
+        state = asked.get("state")
+        if state is not None and state not in STATES:
+            raise Refused("filter", "state", f"one of {', '.join(STATES)}", repr(state)[:40])
+        found = await room.alerts(
+            PAGE, _number(asked, "before"), story=asked.get("story"), state=state
+        )
         following = found[-1]["position"] if len(found) == PAGE else None
         return _json({"alerts": found, "next": following})
 

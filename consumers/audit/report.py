@@ -154,7 +154,8 @@ def _says(event: Recorded) -> str:
     """Give an act's own words: a headline, a reason, what was changed into what."""
     development = event.development
     if isinstance(development, PrivateRead):
-        return f"{development.reader} was given {development.what}, {development.events} events"
+        many = "1 event" if development.events == 1 else f"{development.events} events"
+        return f"{development.reader} was given {development.what}, {many}"
     if isinstance(development, SigningKeyChanged):
         return f"{development.old} → {development.new}"
     if isinstance(development, Corrected):

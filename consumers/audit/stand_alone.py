@@ -548,7 +548,8 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"REFUSED {error.filename or asked.file}: {error.strerror or error}\n")
         return 1
     sys.stdout.write(
-        f"VERIFIED {asked.file}: {found.events} events of {found.origin}, {found.shown} shown, "
+        f"VERIFIED {asked.file}: {found.events} event{'s' * (found.events != 1)} of "
+        f"{found.origin}, {found.shown} shown, "
         f"{found.erased} erased, {found.hidden} not shown, root {found.root}, "
         f"signed with {found.key}{'' if asked.key else UNKNOWN}\n"
     )

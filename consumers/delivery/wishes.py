@@ -11,6 +11,7 @@ from consumers.alerts.targets import Channel, Target
 from consumers.alerts.throttle import Throttle
 from events.alerts import Level
 from events.errors import Refused
+from events.misshapen import misshapen
 
 __all__ = ["Wishes", "wishes_from", "wishes_of"]
 
@@ -21,13 +22,13 @@ _HOURS: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)
 
 def _hours(text: str) -> str:
     if not _HOURS.fullmatch(text):
-        raise ValueError("expected hours such as 22:00-07:00")
+        raise ValueError("hours such as 22:00-07:00")
     return text
 
 
 def _zone(name: str) -> str:
     if name not in available_timezones():
-        raise ValueError("expected a time zone such as Europe/Berlin")
+        raise ValueError("a time zone such as Europe/Berlin")
     return ZoneInfo(name).key
 
 
@@ -124,7 +125,9 @@ def wishes_of(content: object) -> Wishes:
             else (Wishes.model_validate(content))
         )
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, ("wishes", *first["loc"])))
-        found = ascii(first["input"])[:80]
-        raise Refused("wishes", field, first["msg"], found) from None
+        first = misshapen(error, lambda found: ascii(found)[:80])[0]
+        field = ".".join(("wishes", *first.path))
+        expected, found = first.expected, first.found or "nothing"
+        if len(first.path) == 1 and first.path[0] not in Wishes.model_fields:
+            expected, found = f"one of {', '.join(sorted(Wishes.model_fields))}", "another"
+        raise Refused("wishes", field, expected, found) from None

@@ -189,7 +189,13 @@ class Stories:
             return [(str(story), str(ref), str(until)) for story, ref, until in rows]
 
     def of_alerts(
-        self, section: Literal["alerts", "silences"], limit: int, before: int | None = None
+        self,
+        section: Literal["alerts", "silences"],
+        limit: int,
+        before: int | None = None,
+        *,
+        story: str | None = None,
+        state: str | None = None,
     ) -> list[dict[str, Any]]:
         """Give what stories have of alerts or silences, the newest first, each with its story.
 
@@ -197,13 +203,16 @@ class Stories:
             section: which of the two.
             limit: how many at most.
             before: only what came before a position.
+            story: only those of one story.
+            state: only alerts of which this became.
         """
         with self._reading(public=False) as (connection, generation, _):
             rows = connection.execute(
                 f"SELECT story, content FROM story_parts_{generation} WHERE section = ?1 "
                 "AND section IN ('alerts', 'silences') AND (?3 IS NULL OR place < ?3) "
+                "AND (?4 IS NULL OR story = ?4) AND (?5 IS NULL OR content ->> 'state' = ?5) "
                 "ORDER BY place DESC LIMIT ?2",
-                (section, limit, before),
+                (section, limit, before, story, state),
             ).fetchall()
         return [{"story": story, **orjson.loads(str(content))} for story, content in rows]
 

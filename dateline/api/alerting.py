@@ -3,13 +3,14 @@
 from typing import Any
 
 from dateline.api.shapes import SLUG, answer, parameter, problems
+from events.alerts import STATES
 
 __all__ = ["alert_paths"]
 
 _REF = {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,40}$"}
 _REFS = {"type": "array", "items": {"type": "string"}}
 _LEVEL = {"enum": ["flash", "bulletin", "urgent", "regular", "deferred"]}
-_STATE = {"enum": ["issued", "suppressed", "deferred", "corrected", "retracted"]}
+_STATE = {"enum": list(STATES)}
 _ALERT = {
     "type": "object",
     "required": ["story", "ref", "level", "state", "derived_from", "reason", "position"],
@@ -63,7 +64,8 @@ def alert_paths() -> dict[str, Any]:
     before = {"type": "integer", "minimum": 0, "maximum": 10**15 - 1}
     listed = _page("alerts", _ALERT) | {"required": ["alerts", "next"]}
     alerts = _path("alerts", "Alerts of all stories, the newest first", listed)
-    alerts["get"]["parameters"] = [parameter("before", "query", before)]
+    asked = {"before": before, "story": SLUG, "state": _STATE}
+    alerts["get"]["parameters"] = [parameter(name, "query", of) for name, of in asked.items()]
     alerts["get"]["responses"] |= problems(400)
     why = _path("alert", "Why a development did or did not alert, step by step", _EXPLAINED)
     why["get"]["parameters"] = [parameter("story", "path", SLUG), parameter("ref", "path", _REF)]

@@ -7,6 +7,7 @@ import typer
 from dateline.cli.options import By, Json, LogUrl, Slug, in_newsroom
 from dateline.commands import alerting
 from dateline.settings import Settings
+from events.alerts import STATES
 
 __all__ = ["alerts"]
 
@@ -24,13 +25,22 @@ def policy_check(
     file: Annotated[str, typer.Argument(help="the policy, a TOML file")], json: Json = False
 ) -> int:
     """Name every mistake in a policy; exit 1 when there is one."""
-    return alerting.check_policy(file, json=json)
+    return alerting.check_policy(file, Settings().smtp, json=json)
 
 
 @alerts.command("list")
-def list_(log: LogUrl = None, json: Json = False) -> int:
-    """List the newest alerts of all stories and what became of them."""
-    return in_newsroom(log, lambda room: alerting.list_alerts(room, json=json))
+def list_(
+    story: Annotated[str | None, typer.Option(help="only this story")] = None,
+    state: Annotated[
+        str | None, typer.Option(help=f"only what became of this: {', '.join(STATES)}")
+    ] = None,
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """List the newest alerts and what became of them."""
+    if state is not None and state not in STATES:
+        raise typer.BadParameter(f"expected one of {', '.join(STATES)}; found {state}")
+    return in_newsroom(log, lambda room: alerting.list_alerts(room, story, state, json=json))
 
 
 @alerts.command("explain")

@@ -16,6 +16,7 @@ from dateline.cli.main import app
 from dateline.outcomes import DONE, INTERRUPTED, REFUSED, UNAVAILABLE, USAGE, exit_code
 from dateline.wiring import BadUrl
 from events.errors import DatelineError
+from events.misshapen import misshapen
 
 __all__ = ["run"]
 
@@ -86,6 +87,8 @@ def _wrong_usage(error: typer.TyperException) -> int:
 def _setting(error: BadUrl | ValidationError) -> str:
     if isinstance(error, BadUrl):
         return str(error)
-    first = error.errors()[0]
-    name = "_".join(str(part) for part in first["loc"]).upper()
-    return f"setting DATELINE_{name}: {first['msg']}; found {first['input']!r}"
+    first = misshapen(error, ascii)[0]
+    name = "_".join(first.path).upper()
+    if name == "SMTP":  # with a password in it
+        return f"setting DATELINE_{name}: expected {first.expected}; found another"
+    return f"setting DATELINE_{name}: expected {first.expected}; found {first.found}"

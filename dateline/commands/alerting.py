@@ -44,35 +44,57 @@ def _text(file: str) -> str:
         raise Refused("policy", "file", "TOML in UTF-8", str(error)) from None
 
 
-def check_policy(file: str, *, json: bool) -> int:
-    """Name every mistake in a policy; exit 1 when there is one."""
+def check_policy(file: str, relay: str | None, *, json: bool) -> int:
+    """Name every mistake in a policy; exit 1 when there is one.
+
+    `relay` takes mail; without one, targets that mail goes to are named as well.
+    """
     policy, findings = check(_text(file))
+    unsent = [] if policy is None or relay else _by_mail(policy)
     if json:
-        printing.show_json({"file": file, "findings": [f._asdict() for f in findings]})
+        found = [finding._asdict() for finding in findings]
+        printing.show_json({"file": file, "findings": found, "unsent": unsent})
     elif findings:
         for finding in findings:
             printing.line(f"{file}: {finding}")
     elif policy is not None:
-        printing.line(
-            f"{file}: {len(policy.route)} routes and {len(policy.target)} targets, no mistake found"
-        )
+        routes = printing.counted(len(policy.route), "route")
+        targets = printing.counted(len(policy.target), "target")
+        printing.line(f"{file}: {routes} and {targets}, no mistake found")
+        for target in unsent:
+            printing.line(
+                f"{file}: nothing will reach {target} where DATELINE_SMTP is not set, as here: "
+                "it names the relay that takes mail",
+                "yellow",
+            )
     return REFUSED if findings else DONE
 
 
-async def list_alerts(room: Newsroom, *, json: bool) -> int:
-    """List the newest alerts of all stories."""
-    found = await room.alerts(SHOWN)
+def _by_mail(policy: Policy) -> list[str]:
+    return [target.id for target in policy.target if target.channel == "mail"]
+
+
+async def list_alerts(room: Newsroom, story: str | None, state: str | None, *, json: bool) -> int:
+    """List the newest alerts, of all stories or one."""
+    found = await room.alerts(SHOWN, story=story, state=state)
     if json:
         printing.show_json(found)
         return DONE
-    for alert in found:
-        printing.line(
-            f"{alert['story']}/{alert['ref']}  {alert['level']:<9} {alert['state']:<10} "
-            f"reached {alert['reached']} of {alert['owed']}  "
-            f"from {', '.join(alert['derived_from'])}: {alert['reason']}"
+    rows = [
+        (
+            f"{alert['story']}/{alert['ref']}",
+            alert["level"],
+            alert["state"],
+            f"{alert['reached']} of {alert['owed']}",
+            ", ".join(alert["derived_from"]),
+            alert["reason"],
         )
-    if not found:
-        printing.line("no alerts yet")
+        for alert in found
+    ]
+    if rows:
+        printing.table(("ALERT", "LEVEL", "STATE", "REACHED", "FROM", "WHY"), rows)
+    else:
+        printing.line("no such alerts" if story or state else "no alerts yet")
     return DONE
 
 

@@ -62,10 +62,10 @@ async def verify(room: Newsroom, key: str | None, kept: str | None, *, json: boo
     if json:
         printing.show_json({"log": room.log.url, **proved._asdict()})
     else:
-        many = "1 story" if proved.stories == 1 else f"{proved.stories} stories"
-        printing.line(
-            f"{proved.events} events in {many} are as they were recorded; root {proved.root}"
-        )
+        events = printing.counted(proved.events, "event")
+        many = printing.counted(proved.stories, "story", "stories")
+        are = "is as it was" if proved.events == 1 else "are as they were"
+        printing.line(f"{events} in {many} {are} recorded; root {proved.root}")
     return DONE
 
 
@@ -142,7 +142,7 @@ def verify_export(file: str, key: str | None, kept: str | None, *, json: bool) -
         printing.show_json({"file": file, **found._asdict()})
     else:
         printing.line(
-            f"{found.events} events of {found.origin} are as they were signed, "
+            f"{printing.counted(found.events, 'event')} of {found.origin} as signed, "
             f"{found.shown} shown, {found.erased} erased, {found.hidden} not shown; "
             f"root {found.root}; signed with {found.key}"
         )
@@ -167,7 +167,8 @@ async def cosigned(room: Newsroom, file: str, witness: str, *, json: bool) -> in
     if json:
         printing.show_json({"size": signed.size, "checkpoint": signed.note})
     else:
-        printing.line(f"the checkpoint of {signed.size} events is published with {witness}")
+        many = printing.counted(signed.size, "event")
+        printing.line(f"the checkpoint of {many} is published with {witness}")
     return DONE
 
 
@@ -212,7 +213,7 @@ async def export(
         facts = {"file": file, "verifier": beside, "size": wanted.signed.size, "events": events}
         printing.show_json({**facts, "key": str(wanted.key)})
     else:
-        many = "1 event" if events == 1 else f"{events} events"
+        many = printing.counted(events, "event")
         printing.line(f"{file}: {many}; python3 {beside} {file} --key {wanted.key} verifies it")
     return DONE
 

@@ -108,7 +108,7 @@ async def redact(
             f"{ref} (version {each.version}{', its private part too' if each.private else ''})"
             for each, ref in erased
         )
-        many = "1 event" if len(erased) == 1 else f"{len(erased)} events"
+        many = printing.counted(len(erased), "event")
         printing.line(f"{_said(receipt)}: erased from {many}: {where}")
     with suppress(apsw.BusyError):  # somebody is at work with the views
         await room.cleaning.clean()
@@ -147,11 +147,12 @@ async def retention(room: Newsroom, policy: Policy | None, *, json: bool) -> int
     how = "by a server under a policy, or here with DATELINE_ALERTS set"
     clean = f"{left} to be cleaned up after, {how}" if left else "log and views are clean of them"
     just_now = f", {cleaned} of them just now" if cleaned else ""
-    printing.line(f"{len(redactions)} redactions; {clean}{just_now}")
+    printing.line(f"{printing.counted(len(redactions), 'redaction')}; {clean}{just_now}")
     for copy in (*backups, *exports):
         what = f"{copy['parts']} export " if "parts" in copy else "backup "
         since = len(copy["erased_since"])
-        words = f"still holds what {since} redactions erased since" if since else "holds none of it"
+        many = printing.counted(since, "redaction")
+        words = f"still holds what {many} erased since" if since else "holds none of it"
         there = " (not there any more)" if copy["there"] is False else ""
         printing.line(f"{copy['made_at']}  {what}{copy['file']}{there}: {words}")
     for name in aside:

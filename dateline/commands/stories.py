@@ -114,7 +114,8 @@ async def import_file(room: Newsroom, file: str, by: str, *, json: bool) -> int:
         left = f"; nothing of story {bad.story} was imported in this run" if bad.story else ""
         printing.complain(f"dateline: line {bad.line}: {bad.why}{left}")
     if len(done.bad) > BAD_SHOWN:
-        printing.complain(f"dateline: {len(done.bad) - BAD_SHOWN} more lines; --json has them all")
+        more = printing.counted(len(done.bad) - BAD_SHOWN, "more line")
+        printing.complain(f"dateline: {more}; --json has them all")
     return REFUSED if done.bad else DONE
 
 

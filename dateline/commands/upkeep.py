@@ -16,6 +16,7 @@ from consumers.audit.verify import Verified, verify
 from consumers.relay import relay as copying
 from dateline import printing
 from dateline.outcomes import DONE, REFUSED
+from dateline.printing import counted
 from dateline.wiring import (
     BadUrl,
     Newsroom,
@@ -137,7 +138,8 @@ async def relay(source: str, target: str, *, follow: bool, json: bool) -> int:
         printing.show_json(done._asdict())
     else:
         printing.line(
-            f"{done.copied} events copied to {copy.url}, which has {done.events}; "
+            f"{counted(done.copied, 'event')} copied to {copy.url}, which has "
+            f"{done.events}; "
             f"both logs have root {done.root}"
         )
     return DONE
@@ -183,11 +185,15 @@ async def _mirror(room: Newsroom, url: str) -> list[dict[str, Any]]:
     return [
         *_disk(address.mirror),
         _finding("broker", f"{address.servers}, topic {address.topic}, settings as they must be"),
-        _finding("mirror", f"{address.mirror}, {records} records and {seconds:.0f} s behind"),
-        _finding("void", f"{voids} records without a place; `dateline audit voids` lists them"),
+        _finding(
+            "mirror", f"{address.mirror}, {counted(records, 'record')} and {seconds:.0f} s behind"
+        ),
+        _finding(
+            "void", f"{counted(voids, 'record')} without a place; `dateline audit voids` lists them"
+        ),
         _finding(
             "nodes",
-            f"{disagreements} records from nodes with another root"
+            f"{counted(disagreements, 'record')} from nodes with another root"
             if disagreements
             else "no record from a node with another root",
             risk=disagreements > 0,
@@ -228,7 +234,7 @@ async def _work(room: Newsroom) -> list[dict[str, Any]]:
         _finding("events", f"{head.size}, root {head.root.hex()[:16]}…"),
         _finding(
             "stories",
-            f"{lag} events and {seconds:.0f} s behind, last moved {moved}"
+            f"{counted(lag, 'event')} and {seconds:.0f} s behind, last moved {moved}"
             if position.checkpoint
             else "not made yet; they are when somebody first looks",
             risk=lag > MOST_LAG and position.checkpoint > 0,
@@ -236,7 +242,7 @@ async def _work(room: Newsroom) -> list[dict[str, Any]]:
         *await _book(room, head.size),
         *await _signing(room),
         _alerts(room),
-        _finding("parked", f"{parked} events", risk=parked > 0),
+        _finding("parked", counted(parked, "event"), risk=parked > 0),
         _finding(
             "clock",
             f"{ahead / 1000:.0f} s behind the last event"
@@ -280,14 +286,18 @@ def _audit(room: Newsroom, size: int) -> dict[str, Any]:
         return _finding("audit", f"{instant(failed.found_ms)}: {failed.words}", risk=True)
     if proved is None:
         return _finding("audit", "never proved; `dateline audit verify` does, and so does a server")
-    words = f"{proved.size} of {size} events proved at {instant(proved.proved_ms)}"
+    words = f"{proved.size} of {counted(size, 'event')} proved at {instant(proved.proved_ms)}"
     return _finding("audit", words)
 
 
 def _erasures(room: Newsroom) -> dict[str, Any]:
     """Say whether files are still to be cleaned of what was redacted."""
     left = len(room.auditor.book.redactions(open_only=True))
-    words = f"{left} redactions to be cleaned up after" if left else "every file is clean of them"
+    words = (
+        f"{counted(left, 'redaction')} to be cleaned up after"
+        if left
+        else "every file is clean of them"
+    )
     return _finding("redactions", words, risk=left > 0)
 
 
@@ -297,8 +307,8 @@ def _alerts(room: Newsroom) -> dict[str, Any]:
     if found is None or not found.targets:
         return _finding("alerts", "no targets; `dateline webhooks add` takes one in")
     words = (
-        f"{found.targets} targets, {found.failing} failing, {found.disabled} disabled; "
-        f"{found.waiting} deliveries wait, {found.failed} failed"
+        f"{counted(found.targets, 'target')}, {found.failing} failing, {found.disabled} disabled; "
+        f"deliveries: {found.waiting} waiting, {found.failed} failed"
     )
     return _finding("alerts", words, risk=found.disabled > 0)
 
@@ -337,5 +347,7 @@ def _say(what: str, file: str, proved: Verified, *, json: bool) -> int:
     if json:
         printing.show_json({"file": file, **proved._asdict()})
     else:
-        printing.line(f"{what} {file}: {proved.events} events, verified, root {proved.root}")
+        printing.line(
+            f"{what} {file}: {counted(proved.events, 'event')}, verified, root {proved.root}"
+        )
     return DONE

@@ -119,7 +119,8 @@ async def recover(outbox: Outbox, target: str, since: str, *, json: bool) -> int
     if json:
         printing.show_json({"target": target, "recovered": found})
     else:
-        printing.line(f"{target}: {found} deliveries will be sent by the server")
+        many = printing.counted(found, "delivery", "deliveries")
+        printing.line(f"{target}: {many} will be sent by the server")
     return DONE
 
 

@@ -42,9 +42,9 @@ def relay_of(url: str, sender: str) -> Relay:
     """
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname:
-        raise ValueError("expected a relay such as smtps://USER:PASSWORD@HOST")
+        raise ValueError("a relay such as smtps://USER:PASSWORD@HOST")
     if not _ADDRESS.fullmatch(sender):
-        raise ValueError("expected a sender such as alerts@news.example")
+        raise ValueError("a sender such as alerts@news.example")
     return Relay(
         parts.hostname,
         parts.port or _PORTS[parts.scheme],
