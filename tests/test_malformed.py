@@ -214,7 +214,10 @@ def test_hostile_json_text_is_refused(text: bytes) -> None:
 
 def test_private_text_is_not_repeated_in_errors() -> None:
     """An error about a private field says that it is wrong, and not what it says."""
-    for private in ({"notes": ["UNSAYABLE"], "sauces": "UNSAYABLE"}, {"sources": "UNSAYABLE"}):
+    for private in (
+        {"notes": ["UNSAYABLE"], "sauces": "UNSAYABLE"},
+        {"notes": "UNSAYABLE" * 9_999},
+    ):
         with pytest.raises(Refused) as raised:
             take(GOOD[0] | {"private": private})
         assert "UNSAYABLE" not in str(raised.value)
