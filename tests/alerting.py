@@ -92,6 +92,11 @@ class Alerting(Story):
         found = [e.development for e in self.events if isinstance(e.development, AlertDecision)]
         return found[-1]
 
+    def followed_by(self, kind: str) -> list[str]:
+        """The alerts that decisions of a kind follow, in order."""
+        made = [e.development for e in self.events if e.development.kind == f"alert-{kind}"]
+        return [each.alert.references[0] for each in made if isinstance(each, AlertDecision)]
+
     def alerted(self, ref: str) -> Alerted:
         part = self.watched[ref]
         assert isinstance(part, Alerted)

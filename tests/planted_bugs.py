@@ -1434,6 +1434,48 @@ PLANTED = [
         "a first start sent what had been alerted long before",
     ),
     Planted(
+        "Corrections follow what a person alerted of, be it a figure, a claim or an alert",
+        "test_alert_decisions.py::test_corrections_follow_what_a_person_alerted_of",
+        "consumers/alerts/decide.py",
+        "found = sources(self.get, refs)",
+        "found = refs",
+        "what a person named was looked for as a development alone",
+    ),
+    Planted(
+        "A story that cannot be decided on keeps no other waiting",
+        "test_alert_dispatch.py::test_a_story_that_cannot_be_decided_keeps_no_other_waiting",
+        "consumers/alerts/dispatch.py",
+        "except (DatelineError, apsw.Error):",
+        "except Exception:",
+        "a fault in one story ended the round of all",
+    ),
+    Planted(
+        "No correction comes after one that stands for it",
+        "test_alert_decisions.py::test_a_later_correction_stands_for_those_before_it",
+        "consumers/alerts/decide.py",
+        "references=(alert.ref, *before),",
+        "references=(alert.ref,),",
+        "a correction that waited for its next try arrived after a later one",
+    ),
+    Planted(
+        "Whatever a receiver answers, what came of a try is written down",
+        "test_delivery_trouble.py::test_a_time_that_cannot_be_read_asks_for_nothing",
+        "consumers/delivery/schedule.py",
+        "except (ValueError, OverflowError):",
+        "except ValueError:",
+        "a year that no machine counts in left the delivery under way for ever",
+    ),
+    Planted(
+        "What came of a try is kept until it can be written",
+        "test_delivery_trouble.py::test_what_came_of_a_try_is_kept_until_it_can_be_written",
+        "consumers/delivery/sender.py",
+        "        found = await self._until_written(\n"
+        "            lambda: self._endpoints.heard(target, well=outcome.delivered)\n"
+        "        )\n",
+        "        found = await self._endpoints.heard(target, well=outcome.delivered)\n",
+        "a ledger that was full for a moment left the delivery under way until the next start",
+    ),
+    Planted(
         "One process sends at a time",
         "test_delivery.py::test_one_process_sends_at_a_time",
         "consumers/delivery/ledger.py",

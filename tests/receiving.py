@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
+import pytest
 import uuid_utils
 from aiohttp import web
 from filings import development
@@ -145,3 +146,16 @@ async def _sends(out: Outbox) -> bool:
 async def states(out: Outbox) -> dict[str, int]:
     """How many deliveries are in each state."""
     return (await out.deliveries.totals())[1]
+
+
+async def counted(out: Outbox, **wanted: int) -> None:
+    """Wait until so many deliveries are in each of these states; no others are open."""
+
+    async def reached() -> bool:
+        found = {name.replace(" ", "_"): count for name, count in (await states(out)).items()}
+        return found == wanted
+
+    try:
+        await until(reached)
+    except TimeoutError:
+        pytest.fail(f"{await states(out)} instead of {wanted}")

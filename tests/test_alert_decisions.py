@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from alerting import Alerting
 from filings import ADA, BEN
 
@@ -203,8 +204,34 @@ def test_a_correction_follows_the_alert() -> None:
     assert (story.last.alert.msg_type, story.last.alert.references) == ("Update", (first,))
     assert story.last.alert.reason == "F1 value: 9 is now 8: miscounted"
     assert story.alerted(first).state == "corrected"
-    story.file("corrected", **fixed | {"old": 8, "new": 7})
-    assert story.last.alert.references == (first,)
+
+
+def test_a_later_correction_stands_for_those_before_it() -> None:
+    """A second correction names the first beside the alert and says what both corrected."""
+    story = Alerting(POLICY)
+    flashed(story)
+    first = story.said[0][1]
+    fixed: dict[str, Any] = {"target": "F1", "field": "value", "note": "miscounted"}
+    story.file("corrected", **fixed, old=9, new=8)
+    second = story.said[-1][1]
+    story.file("corrected", **fixed, old=8, new=7)
+    assert story.last.alert.references == (first, second)
+    assert story.last.alert.reason == (
+        "F1 value: 9 is now 8: miscounted; F1 value: 8 is now 7: miscounted"
+    )
+
+
+def test_a_correction_of_several_alerts_is_left_to_itself() -> None:
+    """What a person corrected of two alerts at once is not taken back for a correction of one."""
+    story = Alerting(POLICY)
+    story.file("quote-added", ref="E2", headline="One")
+    story.file("quote-added", ref="E3", headline="Two")
+    one, two = (alert for _, alert, _ in story.said)
+    both = {"ref": "K1", "level": "regular", "derived_from": ["E2"], "msg_type": "Update"}
+    both |= {"references": [one, two], "reason": "neither was said today"}
+    story.file("alert-corrected", alert=both)
+    story.file("corrected", target="E2", field="headline", old="One", new="Won", note="a slip")
+    assert story.last.alert.references == (one,)
 
 
 def test_a_correction_of_what_alerted_nobody_follows_nothing() -> None:
@@ -372,3 +399,17 @@ def test_one_event_may_lead_to_several_alerts() -> None:
     issued = {refs: alert for kind, alert, refs in story.said if kind == "issued"}
     assert issued.keys() == {("E2",), ("E3",)}
     assert set(issued.values()) == {"alert-4", "alert-4.2"}
+
+
+@pytest.mark.parametrize("source", ["F1", "C1", "alert-3"])
+def test_corrections_follow_what_a_person_alerted_of(source: str) -> None:
+    """An alert that a person makes of a figure, a claim or an alert is corrected and retracted."""
+    story = Alerting(f"{POLICY}\n[[route]]\nname = 'rest'\nlevel = 'regular'")
+    claim = {"ref": "C1", "text": "All are home", "speaker": "org:a"}
+    story.file("statement-issued", ref="E2", figures=[COUNT], claims=[claim])
+    alert = {"ref": "A1", "level": "urgent", "derived_from": [source], "reason": "it is big"}
+    story.file("alert-issued", alert=alert)
+    story.file("corrected", BEN, target="F1", field="value", old=9, new=8, note="counted twice")
+    assert sorted(story.followed_by("corrected")) == ["A1", "alert-3"]
+    story.file("withdrawn", BEN, target="E2", reason="it was not so")
+    assert sorted(story.followed_by("retracted")) == ["A1", "alert-3"]

@@ -292,3 +292,20 @@ async def test_a_replay_gives_the_same_decisions(clock: Clock) -> None:
         "alert-issued", "alert-deferred", "alert-issued", "alert-corrected", "alert-retracted",
     ]  # fmt: skip
     assert await day() == first
+
+
+async def test_a_story_that_cannot_be_decided_keeps_no_other_waiting(
+    wire: Wire,
+) -> None:
+    """Where what is known of one story is damaged, alerts of every other go out all the same."""
+    await wire.opened("b-story")
+    await wire.file("quote-added")
+    await wire.file("quote-added", "b-story")
+    anew = Dispatch(wire.log, wire.views, load(POLICY), wire.clock)
+    await Subscription(wire.log, wire.views, anew.watching).catch_up()
+    generation = wire.views.position("alerts").generation
+    wire.views.connection.execute(
+        f"UPDATE alert_parts_{generation} SET content = '{{}}' WHERE story = 'a-story' AND key > ''"
+    )
+    await Dispatch(wire.log, wire.views, load(POLICY), wire.clock).decide_due()
+    assert [event.story for event in await wire.decisions()] == ["b-story"]

@@ -13,11 +13,11 @@ from aiohttp import web
 from conftest import Clock
 from receiving import (
     Receiver,
+    counted,
     hook,
     issue,
     receiving,
     sending,
-    states,
     until,
 )
 from standardwebhooks import Webhook
@@ -37,19 +37,6 @@ async def room(tmp_path: Path, clock: Clock) -> AsyncIterator[Newsroom]:
     clock.now = int(datetime.now(timezone.utc).timestamp() * 1000)  # noqa: UP017 - beside timezone below
     async with newsroom(f"sqlite:///{tmp_path}/news.db", clock) as made:
         yield made
-
-
-async def counted(out: Outbox, **wanted: int) -> None:
-    """Wait until so many deliveries are in each of these states; no others are open."""
-
-    async def reached() -> bool:
-        found = {name.replace(" ", "_"): count for name, count in (await states(out)).items()}
-        return found == wanted
-
-    try:
-        await until(reached)
-    except TimeoutError:
-        pytest.fail(f"{await states(out)} instead of {wanted}")
 
 
 async def test_an_alert_arrives_signed(room: Newsroom, tmp_path: Path) -> None:

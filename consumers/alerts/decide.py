@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import chain, count
 from typing import Final, NamedTuple
 
-from consumers.alerts.found import group_key
+from consumers.alerts.found import group_key, sources
 from consumers.alerts.group import due_at
 from consumers.alerts.inhibit import muted_by
 from consumers.alerts.match import Rules
@@ -41,7 +41,7 @@ from events.alerts import (
 )
 from events.codec import canonical
 from events.envelope import Filed, Recorded
-from events.filing import LIST_LENGTH
+from events.filing import LIST_LENGTH, PHRASE_LENGTH
 from events.identity import id_of
 from events.release import RELEASED
 
@@ -78,8 +78,9 @@ class _Ahead:
         return found if isinstance(found, Known) else Known(0)
 
     def behind(self, refs: Iterable[str]) -> list[Behind]:
-        """Give the developments of some refs."""
-        return [part for ref in refs if isinstance(part := self.get(ref), Behind)]
+        """Give the developments of some refs, or of what they brought."""
+        found = sources(self.get, refs)
+        return [part for ref in found if isinstance(part := self.get(ref), Behind)]
 
     def record(self, decision: AlertDecision, cause: Cause) -> None:
         """Take a decision, and see the story as it is after it."""
@@ -313,7 +314,8 @@ def _follow(ahead: _Ahead, chase: Chase, alert: Alerted, ref: str) -> None:
     members = ahead.behind(alert.derived_from)
     standing = [each for each in members if not each.release.withdrawn]
     gone = chase.act == "withdrawn" and not standing
-    said = "is withdrawn: " if chase.act == "withdrawn" else ""
+    note = f"{chase.of} is withdrawn: {chase.note}" if chase.act == "withdrawn" else chase.note
+    before = _stood_for(ahead, alert)
     update = Alert(
         ref=ref,
         level=alert.level,
@@ -322,11 +324,30 @@ def _follow(ahead: _Ahead, chase: Chase, alert: Alerted, ref: str) -> None:
         kinds=_union([each.kind] for each in members),
         audience=alert.audience,
         msg_type="Cancel" if gone else "Update",
-        references=(alert.ref,),
-        reason=(f"{chase.of} {said}{chase.note}" if said else chase.note)[:1000],
+        references=(alert.ref, *before),
+        reason=_after(alert.told if before and not gone else "", note[:PHRASE_LENGTH]),
     )
     kind = AlertRetracted if gone else AlertCorrected
     ahead.record(_told(kind, update, standing or members), chase.cause)
+
+
+def _stood_for(ahead: _Ahead, alert: Alerted) -> list[str]:
+    """Give the corrections that the next one stands for: nobody is to get one of them after it.
+
+    Those that followed another alert as well are left to themselves.
+    """
+    known = {alert.ref, *alert.followed}
+    found = ((ref, ahead.get(ref)) for ref in alert.followed)
+    own = [
+        ref for ref, one in found if isinstance(one, Alerted) and known.issuperset(one.references)
+    ]
+    return own[1 - LIST_LENGTH :]
+
+
+def _after(told: str, note: str) -> str:
+    """Say what was said before as well, as far as there is room."""
+    room = PHRASE_LENGTH - len(note) - len("; ")
+    return f"{told[-room:]}; {note}" if told and room > 0 else note
 
 
 def _remind(ahead: _Ahead, wait: Wait) -> None:

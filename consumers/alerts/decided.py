@@ -11,6 +11,7 @@ from consumers.alerts.found import (
     is_open,
     known_of,
     out_of_group,
+    sources,
     timed,
     wait_of,
 )
@@ -22,7 +23,6 @@ from consumers.alerts.parts import (
     Cause,
     Chase,
     Group,
-    Owned,
     Part,
 )
 from consumers.alerts.policy import OVERDUE
@@ -68,7 +68,9 @@ def decided(find: Find, event: Recorded, decision: AlertDecision) -> Changes:
         for ref in alert.references:
             earlier = find(ref)
             if isinstance(earlier, Alerted):
-                yield {ref: earlier._replace(state=state)}
+                followed = [*earlier.followed, alert.ref]
+                told = alert.reason
+                yield {ref: earlier._replace(state=state, followed=followed, told=told)}
                 yield from _chased(find, event, earlier.derived_from)
         yield from _chased(find, event, alert.derived_from)
         return
@@ -79,7 +81,7 @@ def decided(find: Find, event: Recorded, decision: AlertDecision) -> Changes:
                 yield {f"wait {wait.of}": timed(wait._replace(reminded=True))}
         return
     deferred = isinstance(decision, AlertDeferred)
-    for ref in alert.derived_from:
+    for ref in sources(find, alert.derived_from):
         if not (deferred and _waits_in(find(ref), alert.ref)):  # others join what waits there
             yield from _settled(find, event, ref, decision)
     yield from _gathered(find, event, decision)
@@ -98,8 +100,7 @@ def _chased(find: Find, event: Recorded, refs: Iterable[str]) -> Changes:
 
 def _settled(find: Find, event: Recorded, ref: str, decision: AlertDecision) -> Changes:
     """A development after a decision on it."""
-    owned = find(ref)
-    behind = find(owned.owner) if isinstance(owned, Owned) else owned
+    behind = find(ref)
     known = known_of(find)
     if not isinstance(behind, Behind):
         opens = isinstance(decision, AlertIssued | AlertDeferred)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
+import apsw
 import structlog
 
 from consumers.alerts.decide import decide
@@ -17,7 +18,7 @@ from consumers.alerts.watching import Watching
 from consumers.subscription import Subscription
 from consumers.views import Views
 from events.envelope import Filed
-from events.errors import Conflict
+from events.errors import Conflict, DatelineError
 from events.log import Clock, Log
 
 __all__ = ["Dispatch"]
@@ -45,6 +46,7 @@ class Dispatch:
         self._clock = clock
         self.watching = Watching(views, policy)
         self._subscription = Subscription(source, views, self.watching)
+        self._failing: set[str] = set()  # stories that could not be decided on, when last looked
 
     async def run(self) -> None:
         """Decide what is due, then again when news comes or its time has come, until cancelled."""
@@ -53,7 +55,8 @@ class Dispatch:
             due_ms = await asyncio.to_thread(self.watching.next_due_ms)
             left = None
             if due_ms is not None:
-                left = min(max((due_ms - self._clock()) / 1000, SOON), LOOK_AGAIN)
+                soonest = LOOK_AGAIN if self._failing else SOON
+                left = min(max((due_ms - self._clock()) / 1000, soonest), LOOK_AGAIN)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._log.grown(checkpoint)
@@ -64,14 +67,30 @@ class Dispatch:
         What the log held before the first call is history and is not decided on.
         """
         checkpoint = await self._caught_up()
+        failing: set[str] = set()
         for _ in range(TRIES):
             due = await asyncio.to_thread(self.watching.due, self._clock())
-            if not due:
+            if not due.keys() - failing:
                 break
             for story, keys in due.items():
-                await self._decide(story, keys, checkpoint)
+                if story not in failing and not await self._decided(story, keys, checkpoint):
+                    failing.add(story)
             checkpoint = await self._caught_up()
+        self._failing = failing
         return checkpoint
+
+    async def _decided(self, story: str, keys: Sequence[str], checkpoint: int) -> bool:
+        """Decide on a story; one that cannot be decided on keeps no other waiting."""
+        try:
+            await self._decide(story, keys, checkpoint)
+        except (DatelineError, apsw.Error):
+            raise  # the log or the views are away: that is no one story's fault
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others have their turn
+            if story not in self._failing:
+                name = type(error).__name__
+                log.error("not decided", story=story, error=name)  # noqa: TRY400 - no traceback: it may hold what was filed
+            return False
+        return True
 
     async def _caught_up(self) -> int:
         checkpoint = await self._subscription.catch_up()

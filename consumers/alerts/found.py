@@ -27,6 +27,7 @@ __all__ = [
     "is_open",
     "known_of",
     "out_of_group",
+    "sources",
     "timed",
     "wait_of",
 ]
@@ -74,6 +75,28 @@ def timed(wait: Wait) -> Wait:
     """A wait with the time at which the desk is to be reminded, while it is to be at all."""
     open_ = wait.by is None and not wait.reminded and wait.release == RELEASED
     return wait._replace(due_ms=wait.after_ms if open_ else None)
+
+
+def sources(find: Find, refs: Iterable[str]) -> list[str]:
+    """Give the developments that an alert comes from, each once.
+
+    A claim, figure or response stands for the development that brought it, an alert for what it
+    came from itself; of what is not remembered the ref is given as it is.
+    """
+    found: dict[str, None] = {}
+    seen: set[str] = set()
+    left = list(refs)
+    while left:
+        ref = left.pop(0)
+        part = None if ref in seen else find(ref)
+        if isinstance(part, Owned):
+            found[part.owner] = None
+        elif isinstance(part, Alerted):
+            left += part.derived_from
+        elif ref not in seen:
+            found[ref] = None
+        seen.add(ref)
+    return list(found)
 
 
 def is_open(find: Find, alerts: Iterable[str]) -> bool:

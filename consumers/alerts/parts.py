@@ -102,7 +102,10 @@ class Group(NamedTuple):
 
 
 class Alerted(NamedTuple):
-    """An alert that was decided on, and what became of it."""
+    """An alert that was decided on, and what became of it.
+
+    `followed` are the corrections that went after it, and `told` all that they said.
+    """
 
     ref: str
     level: Level
@@ -112,6 +115,8 @@ class Alerted(NamedTuple):
     derived_from: list[str]
     references: list[str]
     due_ms: None = None
+    followed: list[str] = _NO_REFS
+    told: str = ""
 
 
 class Chase(NamedTuple):

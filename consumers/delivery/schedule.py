@@ -69,6 +69,6 @@ def asked_for(header: str | None, now_ms: int) -> float:
         return float(text[:9])  # longer than anybody may ask for
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # of a year or a zone that no machine counts in
         return 0
     return max(0.0, (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - now_ms / 1000)

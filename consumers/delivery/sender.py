@@ -6,6 +6,7 @@ behind it: an endpoint that chokes on one alert still gets the others.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import islice
@@ -21,7 +22,7 @@ from consumers.delivery.ledger import Ledger
 from consumers.delivery.message import DIGEST, Message
 from consumers.delivery.outgoing import Outcome
 from consumers.delivery.schedule import Chance, asked_for, next_try
-from events.errors import DatelineError
+from events.errors import DatelineError, DeliveriesUnavailable, NotFound
 from events.log import Clock
 
 __all__ = ["Sender", "Told"]
@@ -172,7 +173,7 @@ class Sender:
         while True:
             try:
                 return await write()
-            except DatelineError as error:  # a full disk: what is known is kept until it is not
+            except DeliveriesUnavailable as error:  # a full disk: what is known is kept meanwhile
                 log.warning("ledger not written", error=str(error), again_in=AGAIN)
                 await asyncio.sleep(AGAIN)
 
@@ -273,15 +274,23 @@ class Sender:
             self._breakers.pop(target, None)
         else:
             self._breakers[target] = (breaker or Breaker()).failed(self._clock())
-        found = await self._endpoints.heard(target, well=outcome.delivered)
+        found = await self._until_written(
+            lambda: self._endpoints.heard(target, well=outcome.delivered)
+        )
         endpoint = self._endpoints.known(target)
         if outcome.gone:
-            said = outcome.status or outcome.error
-            await self._endpoints.disable(target, f"it said that it is gone ({said})")
+            await self._disable(
+                target, f"it said that it is gone ({outcome.status or outcome.error})"
+            )
         elif found == "disable":
-            await self._endpoints.disable(target, "nothing but failure for 120 h")
+            await self._disable(target, "nothing but failure for 120 h")
         elif found == "warn" and endpoint is not None:
-            await self._warn(endpoint, "nothing but failure for 72 h; disabled after 120 h")
+            what = "nothing but failure for 72 h; disabled after 120 h"
+            await self._until_written(lambda: self._warn(endpoint, what))
+
+    async def _disable(self, target: str, why: str) -> None:
+        with contextlib.suppress(NotFound):  # it was removed while it was called
+            await self._until_written(lambda: self._endpoints.disable(target, why))
 
     async def _drain(self) -> None:
         if self._tasks:

@@ -156,7 +156,7 @@ WHERE state IN (SELECT state FROM counted) GROUP BY state
 -- What a target was shown of the alerts that a correction refers to.
 SELECT webhook_id, shown_as FROM deliveries
 WHERE story = :story AND target = :target AND alert IN (SELECT value FROM json_each(:alerts))
-    AND state <> 'suppressed'
+    AND state <> 'suppressed' AND NOT (state = 'superseded' AND tries = 0)
 ORDER BY delivery
 
 -- name: resend
