@@ -102,6 +102,26 @@ async def test_a_browser_gets_what_only_it_can_read(room: Newsroom, tmp_path: Pa
         await until(lambda: _disabled(out, made.target))
 
 
+async def test_a_browser_that_comes_again_keeps_what_waits_for_it(
+    room: Newsroom, tmp_path: Path
+) -> None:
+    """A reader who opens the page of alerts again still gets the correction that was under way."""
+    point = ec.generate_private_key(ec.SECP256R1()).public_key()
+    form = serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+    keys = {"p256dh": _text(point.public_bytes(*form)), "auth": _text(os.urandom(16))}
+    async with receiving() as service, sending(room, tmp_path) as out:
+        subscription = {"endpoint": service.url, "keys": keys}
+        await out.registrar.add_browser(subscription, Wishes())
+        await issue(room)
+        await until(lambda: all_delivered(out, 1))
+        service.status = 503
+        await correct(room)
+        await service.wait(2)
+        await out.sender.quiet()
+        await out.registrar.add_browser(subscription, Wishes(least="urgent"))
+        assert await states(out) == {"delivered": 1, "retry": 1}
+
+
 def _text(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -9,6 +10,7 @@ from aiohttp import web
 from conftest import Clock
 from receiving import counted, hook, issue, receiving, sending, until
 
+from consumers.delivery.deliveries import WINDOW, Planned
 from dateline.outbox import Outbox
 from dateline.wiring import Newsroom, deliveries_path
 
@@ -88,3 +90,153 @@ async def test_no_correction_comes_after_one_that_stands_for_it(
         await out.sender.look()
         await out.sender.quiet()
         assert [got.event["data"]["alert"]["ref"] for got in receiver.got] == ["A1", "A2", "A3"]
+
+
+def at_hour(clock: Clock, hour: float) -> None:
+    """Move the clock to an hour of the day that it shows, UTC."""
+    clock.now = clock.now // (24 * HOUR) * 24 * HOUR + int(hour * HOUR)
+
+
+async def test_a_throttle_holds_when_quiet_hours_end(
+    room: Newsroom, tmp_path: Path, clock: Clock
+) -> None:
+    """What was held overnight does not come all at once in the morning to who takes two an hour."""
+    at_hour(clock, 2)
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        throttle = {"regular": {"most": 2, "seconds": 3600}}
+        await hook(out, receiver.url, quiet=["22:00-07:00"], throttle=throttle)
+        for number in range(6):
+            await issue(room, f"story-{number}")
+        await counted(out, held=6)
+        at_hour(clock, 7)
+        await out.reaction.decide_held()
+        await counted(out, delivered=2, held=4)
+        at_hour(clock, 8.01)
+        await out.reaction.decide_held()
+        await counted(out, delivered=7)
+        assert len(receiver.got[2].event["data"]["alerts"]) == 4
+
+
+async def test_a_digest_waits_for_quiet_hours_to_end(
+    room: Newsroom, tmp_path: Path, clock: Clock
+) -> None:
+    """A digest that is due in quiet hours comes when they are over."""
+    at_hour(clock, 21.5)
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        throttle = {"regular": {"most": 1, "seconds": 3600}}
+        await hook(out, receiver.url, quiet=["22:00-07:00"], throttle=throttle)
+        for number in range(3):
+            await issue(room, f"story-{number}")
+        await counted(out, delivered=1, held=2)
+        at_hour(clock, 22.6)
+        await out.reaction.decide_held()
+        await out.sender.quiet()
+        await counted(out, delivered=1, held=2)
+        at_hour(clock, 31)
+        await out.reaction.decide_held()
+        await counted(out, delivered=4)
+        assert len(receiver.got) == 2
+
+
+async def test_what_a_correction_overtook_is_not_sent_by_hand(
+    room: Newsroom, tmp_path: Path
+) -> None:
+    """Nobody can be sent an alert whose correction would not follow."""
+    async with sending(room, tmp_path) as out:
+        target, _ = await hook(out, "http://127.0.0.1:9/")
+        await issue(room)
+        await counted(out, retry=1)
+        await issue(room, kind="alert-corrected", ref="A2", msg_type="Update", references=["A1"])
+        await counted(out, superseded=1)
+        (tried,) = await out.deliveries.attempts(target, None)
+        assert not await out.deliveries.resend(tried.webhook_id, room.clock())
+
+
+async def digested(room: Newsroom, out: Outbox, url: str, clock: Clock) -> str:
+    """Have two alerts gathered in a digest for a target, which is given."""
+    target, _ = await hook(out, url, throttle={"regular": {"most": 1, "seconds": 600}})
+    for number in range(3):
+        await issue(room, f"story-{number}")
+    await counted(out, delivered=1, held=2)
+    clock.move(601_000)
+    await out.reaction.decide_held()
+    return target
+
+
+async def test_a_digest_can_be_sent_again(room: Newsroom, tmp_path: Path, clock: Clock) -> None:
+    """A digest that is sent again by hand tells what it told, under its id."""
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        await digested(room, out, receiver.url, clock)
+        await counted(out, delivered=4)
+        assert await out.deliveries.resend(receiver.got[1].id, room.clock())
+        _, first, second = await receiver.wait(3)
+        assert (first.id, first.body) == (second.id, second.body)
+        await counted(out, delivered=4)
+
+
+async def test_a_digest_that_was_missed_comes_as_one(
+    room: Newsroom, tmp_path: Path, clock: Clock
+) -> None:
+    """Who is enabled again gets the digest that it missed, and none of its alerts beside it."""
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+
+        async def picky(request: web.Request) -> web.Response:
+            found: Any = await request.json()
+            return web.Response(status=503 if found["subject"] == "digest" else 204)
+
+        async with receiving(picky) as refusing:
+            target = await digested(room, out, refusing.url, clock)
+            await counted(out, delivered=1, held=2, retry=1)
+            await out.endpoints.disable(target, "a drill")
+            await out.endpoints.renew(
+                target, receiver.url, (await out.endpoints.get(target)).wishes
+            )
+            assert await out.deliveries.recover(target, 0, room.clock()) == 1
+            (digest,) = await receiver.wait(1)
+            assert len(digest.event["data"]["alerts"]) == 2
+            await counted(out, delivered=4)
+
+
+async def test_a_story_that_an_endpoint_chokes_on_holds_up_no_other(
+    room: Newsroom, tmp_path: Path
+) -> None:
+    """However much of one story waits, what comes of another goes out beside it."""
+    go_on = asyncio.Event()
+
+    async def slowly(request: web.Request) -> web.Response:
+        found: Any = await request.json()
+        if found["subject"] == "one":
+            await go_on.wait()
+        return web.Response()
+
+    async with receiving(slowly) as receiver, sending(room, tmp_path) as out:
+        await hook(out, receiver.url)
+        for number in range(WINDOW + 2):
+            await issue(room, "one", ref=f"A{number}")
+        await issue(room, "another")
+        await receiver.wait(2)
+        assert [got.event["subject"] for got in receiver.got] == ["one", "another"]
+        go_on.set()
+
+
+async def test_another_alert_in_the_place_of_one_is_not_sent(
+    room: Newsroom, tmp_path: Path, clock: Clock
+) -> None:
+    """Where the log was put back from a copy, nobody is sent what stands now where an alert was."""
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        target, _ = await hook(out, receiver.url, stories=["no-story"])
+        await issue(room, kind="alert-suppressed")
+        size = (await room.log.head()).size
+        lost = Planned(
+            *("an-event-that-is-lost", target, size, "a-story", "A1", "alert-issued", "regular"),
+            fast=False,
+            state="pending",
+            reason="it wants this",
+            due_ms=clock.now,
+        )
+        beyond = lost._replace(event="one-of-later", position=size + 9, state="held")
+        await out.deliveries.add([lost, beyond], clock.now)
+        await out.reaction.decide_held()
+        await out.sender.look()
+        await counted(out, failed=1, suppressed=1)
+        assert receiver.got == []

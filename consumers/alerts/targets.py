@@ -26,6 +26,7 @@ __all__ = [
     "Target",
     "Targets",
     "Verdict",
+    "left_alone_until",
     "notice_of",
     "verdicts",
     "wants",
@@ -182,10 +183,9 @@ def _verdict(alert: Notice, target: Target, already: Already) -> Verdict:
     if target.id in already.had:
         return Verdict(target.id, "suppress", None, "it got this alert before")
     now_ms, level = already.now_ms, alert.level
-    if target.quiet and level not in target.passes_quiet:
-        until = quiet_until(now_ms, _zone(target.timezone), target.quiet)
-        if until is not None:
-            return Verdict(target.id, "hold", until, f"quiet hours in {target.timezone}")
+    until = left_alone_until(target, level, now_ms)
+    if until is not None:
+        return Verdict(target.id, "hold", until, f"quiet hours in {target.timezone}")
     throttle = target.throttle.get(level)
     if throttle is not None:
         sent = [one.at_ms for one in already.sent.get(target.id, ()) if one.level == level]
@@ -194,6 +194,13 @@ def _verdict(alert: Notice, target: Target, already: Already) -> Verdict:
             why = f"at most {throttle.most} {level} in {throttle.within_ms // 1000} s"
             return Verdict(target.id, "digest", room, why)
     return Verdict(target.id, "send", None, "it wants this")
+
+
+def left_alone_until(target: Target, level: Level, now_ms: int) -> int | None:
+    """Say until when quiet hours keep a level from a target, None where they do not."""
+    if not target.quiet or level in target.passes_quiet:
+        return None
+    return quiet_until(now_ms, _zone(target.timezone), target.quiet)
 
 
 @lru_cache(maxsize=1024)

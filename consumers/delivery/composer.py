@@ -19,6 +19,7 @@ from events.log import Log
 
 __all__ = ["Composer"]
 
+Place = tuple[int, str]  # of an alert: its position in the log, and its id
 REMEMBERED = 256  # messages; one alert goes to many at about the same time
 
 
@@ -35,7 +36,7 @@ class Composer:
         self._log = source
         self._deliveries = deliveries
         self._public_url = public_url
-        self._made: OrderedDict[int, asyncio.Future[Message | None]] = OrderedDict()
+        self._made: OrderedDict[Place, asyncio.Future[Message | None]] = OrderedDict()
 
     async def compose(self, delivery: Delivery) -> Message | None:
         """Give the message of a delivery, None when nothing is left to say.
@@ -48,16 +49,16 @@ class Composer:
         if delivery.kind == NOTICE:
             return notice(delivery.event, delivery.reason, delivery.made_ms)
         if delivery.kind != DIGEST:
-            return await self._at(delivery.position)
-        positions = await self._deliveries.digested(delivery.delivery)
-        told = [found for each in positions if (found := await self._at(each)) is not None]
+            return await self._at((delivery.position, delivery.event))
+        places = await self._deliveries.digested(delivery.delivery)
+        told = [found for each in places if (found := await self._at(each)) is not None]
         return digest_of(delivery.event, told, instant(delivery.made_ms)) if told else None
 
-    async def _at(self, position: int) -> Message | None:
+    async def _at(self, place: Place) -> Message | None:
         """Give the message of one alert, read once for all that are sent it at the same time."""
-        reading = self._made.get(position)
+        reading = self._made.get(place)
         if reading is None:
-            reading = self._made[position] = asyncio.ensure_future(self._read(position))
+            reading = self._made[place] = asyncio.ensure_future(self._read(*place))
             if len(self._made) > REMEMBERED:
                 self._made.popitem(last=False)
         if reading.done() and not reading.cancelled() and reading.exception() is None:
@@ -65,13 +66,15 @@ class Composer:
         try:
             return await asyncio.shield(reading)  # one that is cancelled takes no other with it
         except Exception:
-            if self._made.get(position) is reading:
-                del self._made[position]
+            if self._made.get(place) is reading:
+                del self._made[place]
             raise
 
-    async def _read(self, position: int) -> Message | None:
+    async def _read(self, position: int, event_id: str) -> Message | None:
         async for event in self._log.read(position - 1, upto=position):
-            return message_of(event, self._public_url)
+            # A log that was put back from a copy may have another alert there.
+            if event.provenance["id"] == event_id:
+                return message_of(event, self._public_url)
         return None
 
     def forget(self) -> None:

@@ -9,6 +9,7 @@ import orjson
 from consumers.delivery.ledger import SQL, Ledger
 from consumers.delivery.schedule import LIFE, LONGEST_LIFE
 from consumers.delivery.signing import webhook_id
+from events.alerts import Level
 
 __all__ = [
     "Attempt",
@@ -140,6 +141,7 @@ class Held(NamedTuple):
     event: str
     target: str
     position: int
+    level: Level
     digested: bool
 
 
@@ -275,11 +277,11 @@ class Deliveries:
 
         await self._ledger.write(work)
 
-    async def digested(self, delivery: int) -> list[int]:
-        """Give the positions of the alerts that a digest tells."""
+    async def digested(self, delivery: int) -> list[tuple[int, str]]:
+        """Give position and event of each alert that a digest tells."""
         asked = {"delivery": delivery}
         return await self._ledger.read(
-            lambda c: [row[0] for row in c.execute(SQL["digested"], asked)]
+            lambda c: [(row[0], row[1]) for row in c.execute(SQL["digested"], asked)]
         )
 
     async def had(self, event: str) -> frozenset[str]:
@@ -341,7 +343,11 @@ class Deliveries:
         )
 
     async def resend(self, webhook_id: str, now_ms: int) -> bool:
-        """Have a delivery sent once more, under its id; false where there is none at rest."""
+        """Have a delivery sent once more, under its id.
+
+        Returns:
+            False where there is none at rest, or a correction has overtaken it.
+        """
         values = {"webhook_id": webhook_id, "now": now_ms, "expires": now_ms + LONGEST_LIFE}
         values["reason"] = "sent again by hand"
         return await self._ledger.write(lambda c: bool(c.execute(SQL["resend"], values).fetchall()))
@@ -384,8 +390,9 @@ def _claim(
     connection: apsw.Connection, target: str, most: int, now_ms: int, *, more: int = WINDOW
 ) -> list[Delivery]:
     """Claim what goes out next: of each story one at a time, in the order in which it is due."""
-    asked = {"target": target, "now": now_ms, "most": WINDOW}
+    asked: dict[str, str | int] = {"target": target, "now": now_ms, "most": WINDOW}
     busy = {row[0] for row in connection.execute(SQL["in-flight"], asked)}
+    asked["busy"] = orjson.dumps(list(busy)).decode()
     room = min(more, most - len(busy))
     if room <= 0:
         return []

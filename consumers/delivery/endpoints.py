@@ -263,6 +263,17 @@ class Endpoints:
         await self.get(target)
         await self._changing(lambda c: c.execute(SQL["enable"], (target,)), target)
 
+    async def renew(self, target: str, address: str, wishes: Wishes) -> None:
+        """Have a target that registers itself again be so from now on; what waits for it stays."""
+        values = {"target": target, "address": self._vault.seal(address, target)}
+        values["wishes"] = wishes.model_dump_json(exclude_defaults=True)
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute(SQL["renew"], values)
+            connection.execute(SQL["enable"], (target,))
+
+        await self._changing(work, target)
+
     async def heard(self, target: str, *, well: bool) -> Failing:
         """Note how a target answered; says what is to be done about one that only fails."""
         found = self._known.get(target)

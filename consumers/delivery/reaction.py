@@ -19,6 +19,7 @@ from consumers.alerts.targets import (
     Target,
     Targets,
     Verdict,
+    left_alone_until,
     notice_of,
     verdicts,
 )
@@ -200,18 +201,29 @@ class Reaction:
         due = await self._deliveries.held(self._clock())
         digests: dict[str, list[Held]] = {}
         for held in due:
-            if held.digested:
-                digests.setdefault(held.target, []).append(held)
-            else:
+            if not held.digested:
                 await self._decide_again(held)
+            elif not await self._left_alone(held):
+                digests.setdefault(held.target, []).append(held)
         for target, several in digests.items():
             await self._tell_together(target, several)
         self._begin(list({held.target: None for held in due}), None)
 
-    async def _decide_again(self, held: Held) -> None:
-        events = [e async for e in self._log.read(held.position - 1, upto=held.position)]
+    async def _left_alone(self, held: Held) -> bool:
+        """Hold what waits for a digest on, where quiet hours began meanwhile."""
         endpoint, now = self._endpoints.known(held.target), self._clock()
-        if endpoint is None or not isinstance(events[0].development, AlertDecision):
+        until = endpoint and left_alone_until(endpoint.target, held.level, now)
+        if endpoint is None or until is None:
+            return False
+        why = f"quiet hours in {endpoint.target.timezone}"
+        await self._deliveries.decide_again(held.delivery, "held", why, until, now, digested=True)
+        return True
+
+    async def _decide_again(self, held: Held) -> None:
+        here = self._log.read(held.position - 1, upto=held.position)
+        events = [event async for event in here if event.provenance["id"] == held.event]
+        endpoint, now = self._endpoints.known(held.target), self._clock()
+        if endpoint is None or not events or not isinstance(events[0].development, AlertDecision):
             await self._settle(held, "suppressed", "its target or its words are gone", now)
             return
         alert = notice_of(events[0])

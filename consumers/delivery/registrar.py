@@ -117,9 +117,10 @@ class Registrar:
         held = web_push.check(subscription, self._guard)
         text = orjson.dumps(held, option=orjson.OPT_SORT_KEYS).decode()
         name = web_push.name_of(held)
-        known = {endpoint.id for endpoint in await self._endpoints.all()}
-        if f"push:{name}" in known:  # the same browser again, perhaps with other wishes
-            await self._endpoints.remove(f"push:{name}")
+        await self._endpoints.all()
+        if self._endpoints.known(f"push:{name}") is not None:  # again, perhaps with other wishes
+            await self._endpoints.renew(f"push:{name}", text, wishes)
+            return Registered(f"push:{name}", None)
         made = await self._endpoints.register(text, wishes, channel="push", name=name)
         return Registered(*made)
 

@@ -17,6 +17,7 @@ SELECT delivery, webhook_id, event, target, position, story, alert, kind, level,
     before, made_ms, expires_ms, reason
 FROM deliveries
 WHERE target = :target AND state IN ('pending', 'retry') AND due_ms <= :now
+    AND story NOT IN (SELECT value FROM json_each(:busy))
 ORDER BY fast DESC, due_ms, delivery LIMIT :most
 
 -- name: in-flight
@@ -66,7 +67,7 @@ SELECT target FROM each WHERE EXISTS (
     WHERE waits.target = each.target AND state IN ('pending', 'retry') AND due_ms <= :now)
 
 -- name: held
-SELECT delivery, event, target, position, digested FROM deliveries
+SELECT delivery, event, target, position, level, digested FROM deliveries
 WHERE state = 'held' AND due_ms <= :now AND digest IS NULL ORDER BY due_ms, delivery LIMIT :most
 
 -- name: decide-again
@@ -80,7 +81,8 @@ UPDATE deliveries INDEXED BY deliveries_held SET digest = (SELECT d.delivery FRO
 WHERE target = :target AND state = 'held' AND digested AND digest IS NULL AND due_ms <= :now
 
 -- name: digested
-SELECT position FROM deliveries WHERE digest = :delivery AND state = 'held' ORDER BY position
+SELECT position, event FROM deliveries
+WHERE digest = :delivery AND state IN ('held', 'delivered') ORDER BY position
 
 -- name: chased
 -- Targets that got, or may have got, one of some alerts of a story: delivered, being sent at this
@@ -123,8 +125,9 @@ ON CONFLICT (event, target) DO NOTHING
 SELECT DISTINCT target FROM deliveries WHERE event = :event AND state <> 'held'
 
 -- name: sent-since
-SELECT level, coalesce(ended_ms, made_ms) FROM deliveries
-WHERE target = :target AND made_ms > :since - :life AND coalesce(ended_ms, made_ms) > :since
+-- What was held counts from when it was let go.
+SELECT level, coalesce(ended_ms, began_ms, max(made_ms, due_ms)) AS at FROM deliveries
+WHERE target = :target AND made_ms > :since - :life AND at > :since
     AND kind = 'alert-issued' AND NOT digested AND state IN ('pending', 'in flight', 'retry', 'delivered')
 
 -- name: tally
@@ -163,6 +166,7 @@ ORDER BY delivery
 UPDATE deliveries SET state = 'pending', due_ms = :now, expires_ms = :expires, ended_ms = NULL,
     before = tries, reason = :reason
 WHERE webhook_id = :webhook_id AND state NOT IN ('pending', 'in flight', 'retry')
+    AND NOT overtaken -- its correction went to others, and would not follow
 RETURNING delivery
 
 -- name: recover
@@ -181,7 +185,8 @@ ORDER BY d.delivery DESC, a.number LIMIT :most
 
 -- name: skip
 UPDATE deliveries SET state = 'skipped', reason = :reason, ended_ms = :now
-WHERE target = :target AND state IN ('pending', 'retry', 'held')
+WHERE target = :target AND (
+    state IN ('pending', 'retry') OR state = 'held' AND digest IS NULL) -- others go with their digest
 
 -- name: count-targets
 SELECT count(*) FROM targets
@@ -196,6 +201,9 @@ VALUES (:target, :channel, :wishes, :address, :shown, :named, :owner, 'active', 
 -- name: change-target
 UPDATE targets SET channel = :channel, wishes = :wishes, address = :address, shown = :shown
 WHERE target = :target AND named
+
+-- name: renew
+UPDATE targets SET wishes = :wishes, address = :address WHERE target = :target
 
 -- name: named-targets
 SELECT target FROM targets WHERE named
