@@ -1,6 +1,6 @@
 """How a piece of work ended, as exit codes and HTTP statuses: the one table of both."""
 
-from typing import Final
+from typing import Any, Final
 
 from events.errors import (
     BookDamaged,
@@ -25,6 +25,7 @@ __all__ = [
     "UNAVAILABLE",
     "USAGE",
     "exit_code",
+    "facts_of",
     "http_status",
 ]
 
@@ -62,6 +63,14 @@ RULES: Final = {
     "moment": 400,
     "if-match": 400,
 }
+
+
+def facts_of(error: Exception) -> dict[str, Any]:
+    """Give what names an error to a program: its type and title, and the facts it is made of."""
+    kind = type(error).__name__
+    names = ("rule", "field", "expected", "found", "story", "position")
+    facts = {name: getattr(error, name) for name in names if hasattr(error, name)}
+    return {"type": f"urn:dateline:{kind.lower()}", "title": kind, **facts}
 
 
 def http_status(error: DatelineError) -> int:

@@ -1,13 +1,13 @@
 """Errors as problem documents (RFC 9457)."""
 
-from typing import Any, Final
+from typing import Final
 
 import orjson
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dateline.outcomes import http_status
+from dateline.outcomes import facts_of, http_status
 from events.errors import (
     BookDamaged,
     DatelineError,
@@ -15,7 +15,6 @@ from events.errors import (
     KeysUnavailable,
     LogDamaged,
     LogUnavailable,
-    Refused,
     ViewsUnavailable,
 )
 
@@ -29,18 +28,7 @@ log = structlog.get_logger()
 def problem(_request: Request, error: Exception) -> Response:
     """Answer with an RFC 9457 problem document."""
     status = http_status(error) if isinstance(error, DatelineError) else 500
-    about: dict[str, Any] = {
-        "type": f"urn:dateline:{type(error).__name__.lower()}",
-        "title": type(error).__name__,
-        "status": status,
-        "detail": _detail(error),
-    }
-    facts = (
-        ("rule", "field", "expected", "found", "story")
-        if isinstance(error, Refused)
-        else ("story", "expected", "found")
-    )
-    about |= {name: getattr(error, name) for name in facts if hasattr(error, name)}
+    about = {**facts_of(error), "status": status, "detail": _detail(error)}
     headers = {"www-authenticate": "Bearer"} if status == 401 else {}  # noqa: PLR2004 - RFC 9110
     if status in (503, 507):
         headers["retry-after"] = "5"

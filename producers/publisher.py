@@ -113,6 +113,18 @@ class Publisher:
                 pause = PAUSE * 2**unsaid
             await self._pause(random.uniform(0, pause))  # noqa: S311 - spreads retries
 
+    async def foresee(self, filing: Filing, by: Actor) -> Development:
+        """Decide a filing as it would be recorded now, erasures included, and record nothing.
+
+        Raises:
+            Refused: it breaks a rule.
+        """
+        desk = await self.desk(filing.story)
+        (event,) = judge(filing.story, [filing], desk, by, now_ms=self._clock())
+        if isinstance(event.development, Redacted):
+            event = await self._erasing(filing.story, event, desk)
+        return event.development
+
     async def desk(self, story: str) -> Desk:
         """Give the story as the desk knows it now, reading only what is new."""
         desk = self._desks.get(story)

@@ -13,6 +13,7 @@ import pytest
 from conftest import SAMPLE, STORY
 
 LAW = ["--reason-code", "court-order", "--legal-basis", "a drill", "--ordered-by", "nobody"]
+LAW += ["--yes"]
 KREMLIN = ["file", STORY, "response-received", "--headline", "The Kremlin answers"]
 
 
@@ -92,6 +93,8 @@ def test_a_refusal_is_one_sentence(told: Desk) -> None:
         (["file", STORY, "quote-addedd", "--headline", "x"], 1),
         (["parked", "retry", "3"], 1),
         (["follow", "--after", "99"], 1),
+        (["redact", STORY, "E04", "--field", "headline", *LAW[:-1]], 2),
+        (["audit", "rotate-key"], 2),
         (["nonsense"], 2),
         (["story"], 2),
         (["story", STORY, "--colour"], 2),
@@ -268,7 +271,9 @@ def test_following_from_another_process(told: Desk) -> None:
     _, complaint = follower.communicate(timeout=30)
     assert seen == [25, 26, 27]
     assert follower.returncode == 130
-    assert complaint == "dateline: interrupted; what was acknowledged is kept\n"
+    assert complaint == (
+        "dateline: interrupted; `--after` and the last position that was shown go on from there\n"
+    )
 
 
 def test_output_that_nobody_reads_to_the_end(told: Desk) -> None:

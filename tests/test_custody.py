@@ -217,7 +217,10 @@ async def test_a_server_signs_with_the_key_that_another_process_took_up(
         await desk.file("a", "story-opened", title="A")
         before = (await desk.get("/v1/audit/checkpoint"))[1].decode()
         old = str(room.auditor.keyring.public)
-        assert await asyncio.to_thread(run, ["audit", "rotate-key", "--log", room.log.url]) == 0
+        assert (
+            await asyncio.to_thread(run, ["audit", "rotate-key", "--yes", "--log", room.log.url])
+            == 0
+        )
         await desk.file("a", "quote-added", ref="Q")
         key = desk.keys.create("auditor", frozenset({"audit"}))
         content = (await desk.get("/v1/audit/export", desk.bearer(key)))[1]

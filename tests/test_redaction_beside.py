@@ -14,7 +14,7 @@ from dateline.wiring import newsroom
 WORDS = "zqbeside01 words that alerts remember of a drill"
 POLICY = '[[route]]\nname = "words"\nlevel = "regular"\nkinds = ["quote-added"]\n'
 REDACTION = ["redact", "a", "Q", "--field", "headline", "--reason-code", "drill"]
-REDACTION += ["--legal-basis", "a drill", "--ordered-by", "a court", "--by", "desk:ada"]
+REDACTION += ["--legal-basis", "a drill", "--ordered-by", "a court", "--by", "desk:ada", "--yes"]
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from consumers.audit import export as exporting
-from dateline.cli.options import By, Json, LogUrl, Slug, in_newsroom
+from dateline.cli.options import By, Json, LogUrl, Slug, Yes, agreed, in_newsroom
 from dateline.commands import alerting, auditing, custody
+from dateline.outcomes import REFUSED
 from dateline.settings import Settings
 
 __all__ = ["audit"]
@@ -134,8 +135,10 @@ def reads(
 
 
 @audit.command("rotate-key")
-def rotate_key(log: LogUrl = None, json: Json = False) -> int:
+def rotate_key(yes: Yes = False, log: LogUrl = None, json: Json = False) -> int:
     """Change the key that signs checkpoints; the change is recorded, signed by both keys."""
+    if not agreed("Change the key? The one before is gone then.", yes=yes, json=json):
+        return REFUSED
     return in_newsroom(log, lambda room: custody.rotate_key(room, json=json))
 
 

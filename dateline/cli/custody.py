@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from dateline.cli.options import By, Json, LogUrl, Slug, in_newsroom
+from dateline.cli.options import By, Json, LogUrl, Slug, Yes, agreed, can_ask, in_newsroom
 from dateline.commands import alerting, custody
+from dateline.outcomes import REFUSED
 from dateline.settings import Settings
 
 __all__ = ["hold", "redact"]
@@ -31,15 +32,28 @@ def redact(
     reason_code: Annotated[str, typer.Option(help="in a word, such as court-order")],
     legal_basis: Annotated[str, typer.Option(help="the law or the order")],
     ordered_by: Annotated[str, typer.Option(help="who ordered it")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="say what would be erased, and erase nothing")
+    ] = False,
+    yes: Yes = False,
     by: By = None,
     log: LogUrl = None,
     json: Json = False,
 ) -> int:
-    """Erase words from the log and every file beside it; that they were there stays proved."""
+    """Erase words from the log and every file beside it; that they were there stays proved.
+
+    It cannot be undone: what would be erased is shown first, and somebody asked.
+    """
     law = {"reason_code": reason_code, "legal_basis": legal_basis, "ordered_by": ordered_by}
     act = {"story": story, "kind": "redacted", "target": target, "fields": field, **law}
     settings = Settings()
     policy, name = alerting.policy_of(settings.alerts), by or settings.by
+    if dry_run:
+        return in_newsroom(log, lambda room: custody.foresee(room, act, name, json=json))
+    if not yes and can_ask(json=json):
+        in_newsroom(log, lambda room: custody.foresee(room, act, name, json=False))
+    if not agreed("Erase this for ever?", yes=yes, json=json):
+        return REFUSED
     return in_newsroom(log, lambda room: custody.redact(room, act, name, policy, json=json))
 
 

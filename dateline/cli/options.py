@@ -1,17 +1,18 @@
 """The options that commands share, and the newsroom opened for one command's work."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import typer
 
-from dateline import telemetry
+from dateline import printing, telemetry
 from dateline.outcomes import DONE
 from dateline.settings import Settings
 from dateline.wiring import Newsroom, expect_log, newsroom
 
-__all__ = ["By", "Json", "LogUrl", "Slug", "alone", "in_newsroom"]
+__all__ = ["By", "Json", "LogUrl", "Slug", "Yes", "agreed", "alone", "can_ask", "in_newsroom"]
 
 
 def _given(value: str | None) -> str | None:
@@ -32,10 +33,37 @@ LogUrl = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Slug = Annotated[str, typer.Argument(metavar="STORY", help="the story's slug")]
+Yes = Annotated[bool, typer.Option("--yes", help="do not ask; where nobody can be asked")]
 By = Annotated[
     str | None,
     typer.Option("--by", help="who files; DATELINE_BY, or desk:LOGIN", callback=_given),
 ]
+
+
+def can_ask(*, json: bool) -> bool:
+    """Whether somebody is at a terminal, and no program that reads what is printed."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and not json
+
+
+def agreed(question: str, *, yes: bool, json: bool) -> bool:
+    """Ask whoever is at the terminal about what cannot be undone, unless they said `--yes`.
+
+    Raises:
+        BadParameter: nobody can be asked: there is no terminal, or a program reads the answer.
+    """
+    if yes:
+        return True
+    if not can_ask(json=json):
+        raise typer.BadParameter(
+            "expected --yes, or a terminal to ask on, for this cannot be undone; found neither; "
+            "nothing was done"
+        )
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() in {"y", "yes"}:
+        return True
+    printing.complain("dateline: nothing was done")
+    return False
 
 
 def in_newsroom(

@@ -5,15 +5,18 @@ import contextlib
 import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
 
+import orjson
 import structlog
 import typer
 from pydantic import ValidationError
 
 from dateline import printing, telemetry
 from dateline.cli.main import app
-from dateline.outcomes import DONE, INTERRUPTED, REFUSED, UNAVAILABLE, USAGE, exit_code
+from dateline.outcomes import DONE, INTERRUPTED, REFUSED, UNAVAILABLE, USAGE, exit_code, facts_of
 from dateline.wiring import BadUrl
 from events.errors import DatelineError
 from events.misshapen import misshapen
@@ -21,22 +24,46 @@ from events.misshapen import misshapen
 __all__ = ["run"]
 
 
+# What is so after Ctrl-C, whenever it came, and how to go on, by command.
+_GO_ON: Final = {
+    "import": "what was recorded is kept; the same import again goes on from there",
+    "relay": "what was copied is kept; the same relay again goes on from there",
+    "rebuild": "a view is changed whole or not at all; the same command again begins anew",
+    "backup": "a copy is made whole or not at all; where there is none, begin again",
+    "restore": "a log is made whole or not at all; where there is none, begin again",
+    "follow": "`--after` and the last position that was shown go on from there",
+    "audit verify": "nothing was changed; the same command again begins anew",
+    "audit export": "an export is made whole or not at all; where there is none, begin again",
+    "alerts test": "what was sent is sent; `dateline webhooks attempts` shows what became of it",
+}
+
+
+def _end(json: bool, code: int, sentence: str, facts: Mapping[str, Any] | None = None) -> int:  # noqa: FBT001 - bound first
+    """End without a result: say why in one sentence, or to a program as one JSON object."""
+    if json:
+        told = {"type": "about:blank", "title": "Refused", **(facts or {})}
+        said = orjson.dumps({**told, "detail": sentence, "exit_code": code})
+        sys.stderr.write(f"{said.decode()}\n")
+    else:
+        printing.complain(f"dateline: {sentence}")
+    return code
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns the exit code and never lets a traceback out."""
     telemetry.configure("warning")  # until the settings say more
+    end = partial(_end, "--json" in arguments)
     try:
         found = app(args=list(arguments), prog_name="dateline", standalone_mode=False)
         sys.stdout.flush()
     except DatelineError as error:
-        printing.complain(f"dateline: {error}")
-        return exit_code(error)
+        return end(exit_code(error), str(error), facts_of(error))
     except typer.TyperException as error:
-        return _wrong_usage(error)
+        return _wrong_usage(error, end)
     except (BadUrl, ValidationError) as error:
-        printing.complain(f"dateline: {_setting(error)}")
-        return USAGE
+        return end(USAGE, _setting(error), {"title": "WrongUsage"})
     except (KeyboardInterrupt, typer.Abort, asyncio.CancelledError):
-        return _interrupted()
+        return _interrupted(arguments)
     except (BrokenPipeError, SystemExit) as error:
         # Whoever read it has had enough; typer would call that a failure.
         if not isinstance(
@@ -48,17 +75,15 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         _let_go_of_stdout()
         what = f"{error.filename}: " if error.filename else ""
-        printing.complain(f"dateline: {what}{error.strerror or error}")
-        return UNAVAILABLE if error.errno in (errno.ENOSPC, errno.EIO) else REFUSED
+        code = UNAVAILABLE if error.errno in (errno.ENOSPC, errno.EIO) else REFUSED
+        return end(code, f"{what}{error.strerror or error}")
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches a user
         structlog.get_logger().debug("fault", exc_info=True)
         what = f"{type(error).__name__}: {error}"
-        printing.complain(
-            f"dateline: a fault of its own ({what}); DATELINE_LOG_LEVEL=debug tells more"
-        )
-        return REFUSED
+        sentence = f"a fault of its own ({what}); DATELINE_LOG_LEVEL=debug tells more"
+        return end(REFUSED, sentence, {"title": "Fault"})
     if found == INTERRUPTED:
-        return _interrupted()
+        return _interrupted(arguments)
     return found if isinstance(found, int) else DONE
 
 
@@ -68,20 +93,21 @@ def _let_go_of_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _interrupted() -> int:
-    printing.complain("dateline: interrupted; what was acknowledged is kept")
+def _interrupted(arguments: Sequence[str]) -> int:
+    words = (" ".join(arguments[:2]), *arguments[:1])
+    told = next((_GO_ON[word] for word in words if word in _GO_ON), "what was acknowledged is kept")
+    printing.complain(f"dateline: interrupted; {told}")
     return INTERRUPTED
 
 
-def _wrong_usage(error: typer.TyperException) -> int:
+def _wrong_usage(error: typer.TyperException, end: Callable[..., int]) -> int:
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError" and context is not None:
         sys.stderr.write(f"{context.get_help()}\n")
         return USAGE
     where = f" (see {context.command_path} --help)" if context is not None else ""
     said = getattr(error, "format_message", error.__str__)()
-    printing.complain(f"dateline: {said}{where}")
-    return USAGE
+    return end(USAGE, f"{said}{where}", {"title": "WrongUsage"})
 
 
 def _setting(error: BadUrl | ValidationError) -> str:

@@ -5,7 +5,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import apsw
 import uuid_utils
@@ -15,17 +15,20 @@ from consumers.audit.book import Book, Redaction
 from dateline import printing
 from dateline.outcomes import DONE
 from dateline.wiring import Newsroom, sqlite_path
+from events.codec import decode
 from events.custody import RECORD, PrivateRead
-from events.editorial import Erasure, Redacted
+from events.developments import Development
+from events.editorial import Redacted
 from events.envelope import Recorded, instant
 from events.errors import NotFound
 from events.identity import id_of
+from events.vocabulary import Unknown
 from producers.case import EVERY_SCOPE, Actor
 from producers.case import HOUSE as OWN_ACTS
 from producers.intake import take
 from producers.publisher import Receipt
 
-__all__ = ["HOUSE", "file", "reads", "record_read", "redact", "retention", "rotate_key"]
+__all__ = ["HOUSE", "file", "foresee", "reads", "record_read", "redact", "retention", "rotate_key"]
 
 LOOK_AGAIN = 0.1  # seconds between looks at whether a server has cleaned up
 LOOKS = 30  # a server begins within a second, and needs less than another
@@ -47,10 +50,13 @@ async def file(room: Newsroom, act: dict[str, Any], by: str, *, json: bool) -> i
     return DONE
 
 
+def _given(act: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in act.items() if value is not None}
+
+
 async def _filed(room: Newsroom, act: dict[str, Any], by: str) -> Receipt:
-    given = {name: value for name, value in act.items() if value is not None}
     correlation = str(uuid_utils.uuid7())
-    return await room.publisher.file(take(given), Actor(by), correlation=correlation)
+    return await room.publisher.file(take(_given(act)), Actor(by), correlation=correlation)
 
 
 def _said(receipt: Receipt) -> str:
@@ -64,27 +70,60 @@ async def _told(room: Newsroom, story: str) -> dict[int, Recorded]:
     return {event.version: event async for event in room.log.read_versions(story)}
 
 
-def _erased(
-    before: Mapping[int, Recorded], after: Mapping[int, Recorded], version: int
-) -> list[tuple[Erasure, str]]:
-    """Give what a redaction erased, each with the ref of the event that held it.
+class Erased(NamedTuple):
+    """What a redaction takes from an event: these fields, and its private part or not."""
+
+    version: int
+    ref: str
+    fields: list[str]
+    private: bool | None
+
+
+def _erased(act: object, before: Mapping[int, Recorded]) -> list[Erased]:
+    """Give what a redaction erases of a story as it was before.
 
     What it only says anew of earlier erasures is left out.
     """
-    act = after[version].development
     assert isinstance(act, Redacted)  # noqa: S101 - as was filed
     found = []
     for each in act.erases or ():
-        was, now = (_said_in(events.get(each.version)) for events in (before, after))
-        if was != now or each.private:
-            held = after[each.version].development
-            found.append((each, getattr(held, "ref", None) or f"d{each.version}"))
+        event = before[each.version]
+        fields = [] if each.remains is None else _less(event, each.remains.encode())
+        if fields or each.private:
+            ref = getattr(event.development, "ref", None) or f"d{each.version}"
+            found.append(Erased(each.version, ref, fields, each.private))
     return found
 
 
-def _said_in(event: Recorded | None) -> Any:  # noqa: ANN401 - whatever happened
-    act = event.development if event else None
-    return act.model_copy(update={"erases": None}) if isinstance(act, Redacted) else act
+def _less(event: Recorded, remains: bytes) -> list[str]:
+    """Name the fields of an event of which less remains."""
+    about = event.provenance
+    left = decode(str(about["kind"]), int(about["schema"]), remains)
+    was, now = (_said_in(each) for each in (event.development, left))
+    return [name for name in was if was[name] != now.get(name)]
+
+
+def _said_in(development: object) -> Mapping[str, Any]:
+    if isinstance(development, Unknown):
+        return development.content
+    fields = vars(development) if isinstance(development, Development) else {}
+    return {name: value for name, value in fields.items() if name != "erases"}
+
+
+async def foresee(room: Newsroom, act: dict[str, Any], by: str, *, json: bool) -> int:
+    """Say what a redaction would erase: where, and not the words, which go no further by that."""
+    filing = take(_given(act))
+    before = await _told(room, filing.story)
+    erased = _erased(await room.publisher.foresee(filing, Actor(by)), before)
+    if json:
+        facts = [each._asdict() for each in erased]
+        printing.show_json({"story": filing.story, "dry_run": True, "erased": facts})
+        return DONE
+    printing.line(f"{filing.story}: would erase from {printing.counted(len(erased), 'event')}:")
+    for each in erased:
+        parts = [*each.fields, *(["its private part"] if each.private else [])]
+        printing.line(f"  {each.ref} (version {each.version}): {', '.join(parts)}")
+    return DONE
 
 
 async def redact(
@@ -97,16 +136,15 @@ async def redact(
     room.policy = policy
     before = await _told(room, act["story"])
     receipt = await _filed(room, act, by)
-    erased = _erased(before, await _told(room, receipt.story), receipt.version)
+    after = await _told(room, receipt.story)
+    erased = _erased(after[receipt.version].development, before)
     if json:
-        facts = [
-            each.model_dump(include={"version", "private"}) | {"ref": ref} for each, ref in erased
-        ]
+        facts = [each._asdict() for each in erased]
         printing.show_json({**receipt._asdict(), "erased": facts})
     else:
         where = ", ".join(
-            f"{ref} (version {each.version}{', its private part too' if each.private else ''})"
-            for each, ref in erased
+            f"{each.ref} (version {each.version}{', its private part too' if each.private else ''})"
+            for each in erased
         )
         many = printing.counted(len(erased), "event")
         printing.line(f"{_said(receipt)}: erased from {many}: {where}")

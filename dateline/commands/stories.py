@@ -3,7 +3,9 @@
 import contextlib
 import gzip
 import io
+import signal
 import sys
+import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -122,6 +124,8 @@ async def import_file(room: Newsroom, file: str, by: str, *, json: bool) -> int:
 def _lines(file: str) -> Iterator[bytes]:
     """Read lines of bytes, unpacking gzip where the first bytes say so."""
     with contextlib.ExitStack() as stack:
+        if file == "-":
+            stack.enter_context(_ended_by_ctrl_c())
         opened = sys.stdin.buffer if file == "-" else stack.enter_context(Path(file).open("rb"))
         raw = cast("io.BufferedReader", opened)
         packed = raw.peek(2)[:2] == b"\x1f\x8b"
@@ -133,6 +137,21 @@ def _lines(file: str) -> Iterator[bytes]:
                     line = lines.readline(FILING_BYTES + 1)  # the rest of what is too long
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise Refused("gzip", "file", "a whole gzip file", str(error)) from error
+
+
+@contextlib.contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C end a read at once: asyncio's own way would wait for whoever types."""
+    ours = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT)
+    if not ours or before is signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def story(
