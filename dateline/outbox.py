@@ -35,6 +35,9 @@ from dateline.wiring import Newsroom, deliveries_path, push_key_path, sealing_ke
 __all__ = ["Outbox", "Sending", "outbox", "sending_of"]
 
 CHANCE: Final = random.SystemRandom().random
+MAIL_SECONDS = (
+    60.0  # for a mail in all: some relays let whoever calls wait before they say anything
+)
 
 
 class Sending(NamedTuple):
@@ -96,7 +99,7 @@ class Outbox:
         channels: dict[str, Channel] = {
             "webhook": Webhooks(session, lambda: room.auditor.header),
             "push": WebPush(session, vapid, sending.contact),
-            "mail": Mail(sending.relay, guard),
+            "mail": Mail(sending.relay, Confined(guard, MAIL_SECONDS)),
             "apprise": Apprised(Confined(guard), own),
             "console": Console(),
         }

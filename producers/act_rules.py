@@ -192,7 +192,7 @@ def silences_end(case: Case) -> None:
 
 
 def _two_people(case: Case, second: str | None) -> None:
-    if second is None or second == case.by.name:
+    if second is None or second.strip().casefold() == case.by.name.strip().casefold():
         raise Refused(
             "second-person", "seconded_by", f"somebody else than {case.by.name}", second or "nobody"
         )

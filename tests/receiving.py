@@ -13,6 +13,10 @@ import uuid_utils
 from aiohttp import web
 from filings import development
 
+from consumers.delivery.channels import Parcel
+from consumers.delivery.deliveries import Delivery, Earlier
+from consumers.delivery.endpoints import Endpoint
+from consumers.delivery.message import Message
 from consumers.delivery.wishes import Wishes
 from dateline.outbox import Outbox, Sending, outbox
 from dateline.wiring import Newsroom
@@ -35,6 +39,7 @@ class Got(NamedTuple):
         return found
 
 
+NOW = 1_790_000_000_000
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -159,3 +164,18 @@ async def counted(out: Outbox, **wanted: int) -> None:
         await until(reached)
     except TimeoutError:
         pytest.fail(f"{await states(out)} instead of {wanted}")
+
+
+def parcel(address: str, headline: str = "A drill", *, earlier: tuple[Earlier, ...] = ()) -> Parcel:
+    """What a channel is handed, as the sender makes it."""
+    made = Delivery._make(
+        [
+            *(1, "msg_1" if not earlier else "msg_2", "event", "mail:desk", 1, "a-story", "A1"),
+            *("alert-issued", "flash", True, 1, 0, NOW, NOW + 1, "a drill"),
+        ]
+    )
+    wishes = Wishes()
+    target = wishes.target("mail:desk", "mail")
+    endpoint = Endpoint(target, wishes, address, "shown", None, "active", None, NOW, None, None, ())
+    said = Message("alert-issued", "flash", "a-story", "A1", headline, "more of it", b"{}")
+    return Parcel(made, endpoint, said, NOW, earlier)

@@ -2,12 +2,9 @@
 
 import asyncio
 import base64
-import email
 import os
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -18,47 +15,25 @@ from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from py_vapid import Vapid02
-from receiving import issue, receiving, sending, states, until
+from receiving import issue, parcel, receiving, sending, states, until
 from serving import served
 
-from consumers.delivery.channels import Parcel
 from consumers.delivery.channels.apprised import Apprised
-from consumers.delivery.channels.mail import Mail, relay_of
 from consumers.delivery.channels.slack import Slack
 from consumers.delivery.confined import Confined
-from consumers.delivery.deliveries import Delivery, Earlier
-from consumers.delivery.endpoints import Endpoint
+from consumers.delivery.deliveries import Earlier
 from consumers.delivery.guard import Guard
-from consumers.delivery.message import Message as Said
-from consumers.delivery.outgoing import Outcome
 from consumers.delivery.routes import BROWSER, FOLDER
 from consumers.delivery.wishes import Wishes
 from dateline.outbox import Outbox
 from dateline.wiring import Newsroom, newsroom
 from events.errors import Refused
 
-NOW = 1_790_000_000_000
-
 
 @pytest.fixture
 async def room(tmp_path: Path) -> AsyncIterator[Newsroom]:
     async with newsroom(f"sqlite:///{tmp_path}/news.db") as made:
         yield made
-
-
-def parcel(address: str, headline: str = "A drill", *, earlier: tuple[Earlier, ...] = ()) -> Parcel:
-    """What a channel is handed, as the sender makes it."""
-    made = Delivery._make(
-        [
-            *(1, "msg_1" if not earlier else "msg_2", "event", "mail:desk", 1, "a-story", "A1"),
-            *("alert-issued", "flash", True, 1, 0, NOW, NOW + 1, "a drill"),
-        ]
-    )
-    wishes = Wishes()
-    target = wishes.target("mail:desk", "mail")
-    endpoint = Endpoint(target, wishes, address, "shown", None, "active", None, NOW, None, None, ())
-    said = Said("alert-issued", "flash", "a-story", "A1", headline, "more of it", b"{}")
-    return Parcel(made, endpoint, said, NOW, earlier)
 
 
 async def correct(room: Newsroom) -> None:
@@ -151,84 +126,6 @@ async def test_only_browsers_are_pushed_to(
             await out.registrar.add_browser(subscription, Wishes())
 
 
-class Relay:
-    """A mail server that takes everything, or refuses everybody."""
-
-    def __init__(self, refusal: str | None = None) -> None:
-        self.mail: list[Message] = []
-        self.refusal = refusal
-        self.port = 0
-
-    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 relay\r\n")
-        while line := (await reader.readline()).decode():
-            word = line[:4].upper()
-            if word == "DATA":
-                writer.write(b"354 go on\r\n")
-                content = (await reader.readuntil(b"\r\n.\r\n"))[:-5]
-                self.mail.append(email.message_from_bytes(content))
-            if word == "RCPT" and self.refusal:
-                writer.write(f"{self.refusal}\r\n".encode())
-                continue
-            writer.write(b"221 bye\r\n" if word == "QUIT" else b"250 ok\r\n")
-            if word == "QUIT":
-                break
-        writer.close()
-
-
-@asynccontextmanager
-async def relaying(refusal: str | None = None) -> AsyncIterator[Relay]:
-    relay = Relay(refusal)
-    server = await asyncio.start_server(relay.talk, "127.0.0.1", 0)
-    relay.port = server.sockets[0].getsockname()[1]
-    try:
-        yield relay
-    finally:
-        server.close()
-
-
-def mail_by(relay: Relay, *, allow_loopback: bool = True) -> Mail:
-    url = f"smtp://127.0.0.1:{relay.port}"
-    return Mail(relay_of(url, "alerts@news.example"), Guard(allow_loopback=allow_loopback))
-
-
-async def test_a_correction_answers_in_the_thread_of_its_alert() -> None:
-    """In a mailbox the correction of an alert stands in the alert's thread."""
-    async with relaying() as relay:
-        channel = mail_by(relay)
-        sent = await channel.send(parcel("mailto:desk@news.example"))
-        assert sent.delivered
-        earlier = (Earlier("msg_1", sent.shown_as),)
-        await channel.send(parcel("mailto:desk@news.example", "CORRECTION: x", earlier=earlier))
-        alert, correction = relay.mail
-        assert alert["message-id"] == "<msg_1@news.example>"
-        assert correction["in-reply-to"] == alert["message-id"]
-        assert correction["references"] == alert["message-id"]
-        assert alert["auto-submitted"] == "auto-generated"
-        assert (alert["to"], alert["subject"]) == ("desk@news.example", "A drill")
-
-
-@pytest.mark.parametrize(
-    ("refusal", "gone"), [("550 no such mailbox", True), ("450 come back", False)]
-)
-async def test_a_mailbox_that_is_gone_is_told_from_a_full_one(
-    refusal: str,
-    gone: bool,  # noqa: FBT001 - of the table above
-) -> None:
-    """A mailbox that is refused for good is not tried again; one that is refused for now is."""
-    async with relaying(refusal) as relay:
-        ended = await mail_by(relay).send(parcel("mailto:desk@news.example"))
-        assert (ended.delivered, ended.gone, ended.may_have) == (False, gone, False)
-
-
-async def test_a_relay_is_held_to_the_guard() -> None:
-    """Mail leaves for public addresses alone, as everything does."""
-    async with relaying() as relay:
-        ended = await mail_by(relay, allow_loopback=False).send(parcel("mailto:a@news.example"))
-        assert ended == Outcome(delivered=False, error="not-public", may_have=False)
-        assert relay.mail == []
-
-
 async def test_ntfy_changes_what_it_shows(room: Newsroom, tmp_path: Path) -> None:
     """On ntfy the correction takes the place of the alert."""
     async with receiving() as server, sending(room, tmp_path) as out:
@@ -268,6 +165,34 @@ async def test_slack_changes_what_it_shows(room: Newsroom) -> None:
         for gone in (False, True):
             ended = await channel.send(parcel("slack-bot://xoxb-1@C1"))
             assert (ended.delivered, ended.gone) == (False, gone)
+
+
+@pytest.mark.parametrize(
+    ("body", "delivered", "may_have"),
+    [
+        (
+            '{"ok":true,"channel":"C1","ts":"1.2","message":{"text":"%s"}}' % ("x" * 20_000),
+            True,
+            True,
+        ),
+        ("<html>busy</html>", False, True),
+        ('{"ok":false,"error":"ratelimited"}', False, False),
+    ],
+)
+async def test_slack_may_say_more_than_is_read(
+    body: str,
+    delivered: bool,  # noqa: FBT001 - of the table above
+    may_have: bool,  # noqa: FBT001 - of the table above
+) -> None:
+    """Slack repeats a message in its answer; a long one is not posted again because of that."""
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(text=body, content_type="application/json")
+
+    async with receiving(answer) as api, Guard(allow_loopback=True).session() as session:
+        ended = await Slack(session, api.url + "/").send(parcel("slack-bot://xoxb-1@C1"))
+        assert (ended.delivered, ended.may_have) == (delivered, may_have)
+        assert ended.shown_as == ("C1/1.2" if delivered else None)
 
 
 @pytest.mark.parametrize("allowed", [True, False])

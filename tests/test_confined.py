@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-from test_channels import parcel
+from receiving import parcel
 from test_kafka_security import certificate
 
 from consumers.delivery.channels.apprised import Apprised

@@ -3,6 +3,7 @@
 import asyncio
 import smtplib
 import socket
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ ADDRESSES: Final = Path(__file__).parent / "addresses"
 # Hosts as they stand in a URL. Each leads, or might lead, to this machine, to its neighbours, to
 # a cloud's metadata, or to a protocol that carries such an address within.
 TRICKS: Final = (ADDRESSES / "refused.txt").read_text(encoding="utf-8").split()
+MOST_SHARED = 64  # threads that a loop shares at most, on any machine
 PUBLIC: Final = (ADDRESSES / "public.txt").read_text(encoding="utf-8").split()
 
 
@@ -215,3 +217,17 @@ def by_path() -> None:
 def by_name(port: int) -> Any:
     with socket.socket() as made:
         made.connect(("localhost", port))
+
+
+async def test_names_are_looked_up_whatever_else_waits() -> None:
+    """A call to a name gets through while every thread that the loop shares is kept waiting."""
+    go_on = threading.Event()
+    loop = asyncio.get_running_loop()
+    kept = [loop.run_in_executor(None, go_on.wait, 20) for _ in range(MOST_SHARED)]
+    try:
+        async with receiving() as receiver, Guard(allow_loopback=True).session(5) as session:
+            answer = await call(session, "GET", receiver.url.replace("127.0.0.1", "localhost"))
+            assert answer.status == 204
+    finally:
+        go_on.set()
+        await asyncio.gather(*kept)

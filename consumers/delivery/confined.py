@@ -1,7 +1,8 @@
 """Libraries that make calls of their own, in threads: guarded, cut off in time, read no further.
 
 Apprise speaks through `requests`, which reads an answer whole, however long it is, and counts its
-time from one read to the next. Here it gets a call's time in all, and the beginning of an answer.
+time from one read to the next; so does what speaks to a mail relay. Here they get a call's time in
+all, and the beginning of an answer; and whoever hangs keeps no thread that others wait for.
 """
 
 import asyncio

@@ -8,17 +8,20 @@ standard library's `is_global` follows them at some distance, and calls some tra
 private addresses global.
 """
 
+import asyncio
 import contextlib
 import os
 import socket
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
 import aiohttp
-from aiohttp.abc import AbstractResolver
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from events.errors import Refused
 
@@ -26,6 +29,7 @@ __all__ = ["Guard", "Line", "NotPublic"]
 
 SECONDS = 15.0  # for a call in all: resolving, connecting, sending, and reading the answer
 KEEP_SECONDS = 30.0  # that a connection stays open for the next call
+LOOKED_UP = 64  # names at a time: one whose server says nothing keeps a thread for half a minute
 MOST_URL = 2048  # characters
 
 # What must not be reached although some of it is routed: IANA IPv4 special-purpose registry, the
@@ -72,6 +76,40 @@ class _Peer(aiohttp.ClientResponse):
         self.address = str(peer[0]) if peer else None
         await super().start(connection)
         return self
+
+
+class _Names(AbstractResolver):
+    """Looks names up as the system does, in threads that nothing else waits for.
+
+    Whoever registers an endpoint chooses its name server, and that may say nothing for long; a loop
+    has few threads of its own, and all that it does beside its sockets shares them.
+    """
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(LOOKED_UP, thread_name_prefix="dateline-names")
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Give the addresses of a host; where a call may go is asked where its socket is made."""
+        kind, flags = socket.SOCK_STREAM, socket.AI_ADDRCONFIG
+        look = partial(socket.getaddrinfo, host, port, family, kind, 0, flags)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, look)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(where[0]),
+                port=int(where[1]),
+                family=of,
+                proto=protocol,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for of, _, protocol, _, where in found
+        ]
+
+    async def close(self) -> None:
+        """Look up nothing more; what is under way ends by itself."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 class Guard:
@@ -123,7 +161,7 @@ class Guard:
             limit=0,  # bounded where deliveries are claimed; a hanging one must hold up no other
             keepalive_timeout=KEEP_SECONDS,
             socket_factory=self.socket,
-            resolver=resolver,
+            resolver=resolver or _Names(),
         )
         return aiohttp.ClientSession(
             connector=connector,

@@ -1,6 +1,5 @@
 """Mail: each alert a message, its corrections answers in the same thread (RFC 5322)."""
 
-import asyncio
 import re
 import smtplib
 import ssl
@@ -11,7 +10,8 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from consumers.delivery.channels import Parcel
-from consumers.delivery.guard import Guard, NotPublic
+from consumers.delivery.confined import Confined
+from consumers.delivery.guard import NotPublic
 from consumers.delivery.outgoing import Outcome
 from events.errors import Refused
 
@@ -72,41 +72,54 @@ class Mail:
 
     Args:
         relay: the relay; None where none is set, and nothing can be sent.
-        guard: what the relay's address is held to as well.
+        confined: what its calls are held to: their address as well as their time.
     """
 
-    def __init__(self, relay: Relay | None, guard: Guard) -> None:
+    def __init__(self, relay: Relay | None, confined: Confined) -> None:
         self._relay = relay
-        self._guard = guard
+        self._confined = confined
 
     async def send(self, parcel: Parcel) -> Outcome:
         """Send one message, in a thread of its own: the library waits."""
-        if self._relay is None:
+        relay = self._relay
+        if relay is None:
             return Outcome(delivered=False, error="no-relay", may_have=False)
-        return await asyncio.to_thread(self._hand_over, self._relay, parcel)
-
-    def _hand_over(self, relay: Relay, parcel: Parcel) -> Outcome:
-        message = _message(relay, parcel)
-        sent = False
         try:
-            with self._guard.blocking(), _connected(relay) as smtp:
-                sent = True
-                smtp.send_message(message)
-        except NotPublic:
-            return Outcome(delivered=False, error="not-public", may_have=False)
-        except smtplib.SMTPRecipientsRefused as error:
-            status = next(iter(error.recipients.values()))[0]
-            gone = status >= NOT_NOW
-            return Outcome(
-                delivered=False, status=status, error="smtp-refused", may_have=False, gone=gone
-            )
-        except smtplib.SMTPResponseException as error:
-            status = error.smtp_code
-            return Outcome(delivered=False, status=status, error="smtp-error", may_have=False)
-        except (OSError, smtplib.SMTPException) as error:
-            name = f"smtp-{type(error).__name__.lower()}"
-            return Outcome(delivered=False, error=name, may_have=sent)
-        return Outcome(delivered=True, address=relay.host, shown_as=str(message["message-id"]))
+            return await self._confined.run(lambda: _handed_over(relay, parcel))
+        except TimeoutError:
+            return Outcome(delivered=False, error="timeout")
+
+
+def _handed_over(relay: Relay, parcel: Parcel) -> Outcome:
+    message = _message(relay, parcel)
+    taken = Outcome(delivered=True, address=relay.host, shown_as=str(message["message-id"]))
+    connected = sent = False
+    try:
+        with _connected(relay) as smtp:
+            connected = True
+            smtp.send_message(message)
+            sent = True
+    except NotPublic:
+        return Outcome(delivered=False, error="not-public", may_have=False)
+    except (OSError, smtplib.SMTPException) as error:
+        # Once it has taken the message, whatever it says to a farewell changes nothing.
+        return taken if sent else _refused(error, connected=connected)
+    return taken
+
+
+def _refused(error: Exception, *, connected: bool) -> Outcome:
+    """Judge what a relay said, or that it said nothing."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        status = next(iter(error.recipients.values()))[0]
+        gone = status >= NOT_NOW
+        return Outcome(
+            delivered=False, status=status, error="smtp-refused", may_have=False, gone=gone
+        )
+    if isinstance(error, smtplib.SMTPResponseException):
+        status = error.smtp_code
+        return Outcome(delivered=False, status=status, error="smtp-error", may_have=False)
+    name = f"smtp-{type(error).__name__.lower()}"
+    return Outcome(delivered=False, error=name, may_have=connected)
 
 
 def _connected(relay: Relay) -> smtplib.SMTP:

@@ -17,6 +17,7 @@ API: Final = "https://slack.com/api/"
 _GONE: Final = frozenset(
     {"account_inactive", "channel_not_found", "invalid_auth", "is_archived", "token_revoked"}
 )
+_BEGUN: Final = re.compile(rb'\{"ok":true,"channel":"([A-Z0-9]{1,40})","ts":"([0-9.]{1,40})",')
 _CODE: Final = re.compile(r"[a-z_-]{1,60}")
 
 
@@ -59,12 +60,24 @@ def _said(body: bytes, outcome: Outcome) -> Outcome:
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError:
-        found = None
-    if isinstance(found, dict) and found.get("ok") is True:
+        found = _begun(body)
+    if not isinstance(found, dict):  # who knows whether it is shown
+        return outcome._replace(delivered=False, error="slack-no-answer")
+    if found.get("ok") is True:
         return outcome._replace(shown_as=f"{found.get('channel')}/{found.get('ts')}")
-    error = str(found.get("error")) if isinstance(found, dict) else "no-answer"
+    error = str(found.get("error"))
     # It is written down, so it is a word of Slack's and no answer that repeats what was sent.
     code = error if _CODE.fullmatch(error) else "unknown"
     return outcome._replace(
         delivered=False, error=f"slack-{code}", may_have=False, gone=error in _GONE
+    )
+
+
+def _begun(body: bytes) -> dict[str, object] | None:
+    """Read an answer that was cut off: it begins with what counts, and repeats the message then."""
+    begun = _BEGUN.match(body)
+    return (
+        None
+        if begun is None
+        else {"ok": True, "channel": begun[1].decode(), "ts": begun[2].decode()}
     )
