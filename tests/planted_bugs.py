@@ -1322,6 +1322,22 @@ PLANTED = [
         "what was held for a digest was told in none",
     ),
     Planted(
+        "A flash goes before all that waits",
+        "test_next_delivery.py::test_a_flash_overtakes_what_waits",
+        "consumers/sql/delivering.sql",
+        "    ORDER BY fast DESC, due_ms, delivery LIMIT 1\n",
+        "    ORDER BY due_ms, delivery LIMIT 1\n",
+        "a flash waited for all that was due before it",
+    ),
+    Planted(
+        "What is old news when its turn comes is not sent",
+        "test_next_delivery.py::test_what_grew_old_while_it_waited_is_not_next",
+        "consumers/sql/delivering.sql",
+        "AND due_ms <= ?2 AND expires_ms > ?2\n",
+        "AND due_ms <= ?2\n",
+        "only who began anew with a target looked at how old its alerts were",
+    ),
+    Planted(
         "What is old news by now is not sent",
         "test_delivery.py::test_what_is_old_news_by_now_is_not_sent",
         "consumers/delivery/deliveries.py",

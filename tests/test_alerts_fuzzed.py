@@ -245,6 +245,7 @@ def test_every_correction_follows_its_alerts(
     story.move(LONG)
     out: dict[str, set[str]] = {}  # development → alerts that went out of it and stand
     owed: dict[str, set[str]] = {}
+    followed: dict[str, list[str]] = {}  # alert → its corrections so far
     for event in story.events:
         match event.development:
             case AlertIssued(alert=alert) if alert.audience == "everybody":
@@ -253,8 +254,10 @@ def test_every_correction_follows_its_alerts(
             case Corrected(target=target) | Withdrawn(target=target) if out.get(target):
                 owed.setdefault(target, set()).update(out[target])
             case AlertDecision(alert=alert) if alert.msg_type != "Alert":
-                (reference,) = alert.references
+                reference, *earlier = alert.references
                 (ref,) = alert.derived_from
+                assert earlier == followed.get(reference, []), "it stands for those before it"
+                followed.setdefault(reference, []).append(alert.ref)
                 assert reference in owed.get(ref, set()), "nobody got what this corrects"
                 owed[ref].discard(reference)
                 if alert.msg_type == "Cancel":

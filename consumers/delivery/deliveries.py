@@ -231,7 +231,8 @@ class Deliveries:
 
         def work(connection: apsw.Connection) -> Delivery | None:
             _end(connection, ended, now_ms)
-            return next(iter(_claim(connection, target, most, now_ms, more=1)), None)
+            found = connection.execute(SQL["claim-next"], (target, now_ms, most)).fetchall()
+            return tuple.__new__(Delivery, found[0]) if found else None  # half the time of `_make`
 
         return await self._ledger.write(work)
 
@@ -378,22 +379,19 @@ def _place(moved: tuple[int, bytes]) -> dict[str, int | str | bytes]:
 
 
 def _end(connection: apsw.Connection, ended: End, now_ms: int) -> None:
-    values = dict(zip(End._fields, ended, strict=True))
-    values["now"] = now_ms
-    connection.execute(SQL["attempted"], values)
-    connection.execute(SQL["end"], values)
-    if ended.digest:
-        connection.execute(SQL["end-digested"], values)
+    delivery, number, state, due_ms, *attempt, shown_as, digest = ended
+    connection.execute(SQL["attempted"], (delivery, number, *attempt))
+    connection.execute(SQL["end"], (delivery, state, due_ms, now_ms, shown_as))
+    if digest:
+        connection.execute(SQL["end-digested"], (delivery, now_ms))
 
 
-def _claim(
-    connection: apsw.Connection, target: str, most: int, now_ms: int, *, more: int = WINDOW
-) -> list[Delivery]:
+def _claim(connection: apsw.Connection, target: str, most: int, now_ms: int) -> list[Delivery]:
     """Claim what goes out next: of each story one at a time, in the order in which it is due."""
     asked: dict[str, str | int] = {"target": target, "now": now_ms, "most": WINDOW}
     busy = {row[0] for row in connection.execute(SQL["in-flight"], asked)}
     asked["busy"] = orjson.dumps(list(busy)).decode()
-    room = min(more, most - len(busy))
+    room = most - len(busy)
     if room <= 0:
         return []
     expired: list[dict[str, int]] = []

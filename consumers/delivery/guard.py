@@ -168,9 +168,10 @@ class Guard:
             timeout=aiohttp.ClientTimeout(total=seconds),
             cookie_jar=aiohttp.DummyCookieJar(),
             response_class=_Peer,
-            headers={"user-agent": "dateline"},
+            # Nothing opens what comes compressed: sixteen kilobytes could be gigabytes.
+            headers={"user-agent": "dateline", "accept": "*/*", "accept-encoding": "identity"},
             trust_env=False,
-            auto_decompress=False,  # sixteen kilobytes could be gigabytes
+            auto_decompress=False,
         )
 
     def check(self, url: str, field: str = "url") -> str:

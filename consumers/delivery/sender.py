@@ -173,9 +173,8 @@ class Sender:
         while True:
             try:
                 return await write()
-            except DeliveriesUnavailable as error:  # a full disk: what is known is kept meanwhile
-                log.warning("ledger not written", error=str(error), again_in=AGAIN)
-                await asyncio.sleep(AGAIN)
+            except DeliveriesUnavailable as error:
+                await _not_written(error)
 
     async def _send_on(self, delivery: Delivery) -> None:
         """Send one, write down how it ended and claim what is next, until nothing is left."""
@@ -192,9 +191,12 @@ class Sender:
                 self.begin((lane[0],))
 
     async def _turn(self, target: str, ended: End) -> Delivery | None:
-        return await self._until_written(
-            lambda: self._deliveries.turn(ended, target, self._room(target), self._clock())
-        )
+        while True:  # as `_until_written`, which costs each delivery two calls more
+            try:
+                room = self._room(target)
+                return await self._deliveries.turn(ended, target, room, self._clock())
+            except DeliveriesUnavailable as error:
+                await _not_written(error)
 
     async def _send(self, delivery: Delivery) -> End:
         target = delivery.target
@@ -297,3 +299,9 @@ class Sender:
             await asyncio.wait(set(self._tasks), timeout=DRAIN)
         for task in set(self._tasks):
             task.cancel()
+
+
+async def _not_written(error: DeliveriesUnavailable) -> None:
+    """Wait for a full disk, say, to be one no more: what is known is kept until then."""
+    log.warning("ledger not written", error=str(error), again_in=AGAIN)
+    await asyncio.sleep(AGAIN)

@@ -31,19 +31,34 @@ WHERE delivery = :delivery
 UPDATE deliveries SET state = 'expired', ended_ms = :now WHERE delivery = :delivery
 
 -- name: attempted
-INSERT INTO attempts VALUES (:delivery, :number, :began_ms, :milliseconds, :status, :error, :address,
-    :may_have)
+-- By place, as is what follows: each delivery that is sent comes by here.
+INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: end
 UPDATE deliveries SET
-    state = CASE WHEN overtaken AND :state <> 'delivered' THEN 'superseded' ELSE :state END,
-    due_ms = :due_ms, ended_ms = CASE WHEN :state = 'retry' THEN NULL ELSE :now END,
-    shown_as = coalesce(:shown_as, shown_as)
-WHERE delivery = :delivery AND state = 'in flight'
+    state = CASE WHEN overtaken AND ?2 <> 'delivered' THEN 'superseded' ELSE ?2 END,
+    due_ms = ?3, ended_ms = CASE WHEN ?2 = 'retry' THEN NULL ELSE ?4 END,
+    shown_as = coalesce(?5, shown_as)
+WHERE delivery = ?1 AND state = 'in flight'
+
+-- name: claim-next
+-- Of a target ?1 at a time ?2, while fewer than ?3 are on their way to it; what is too old is left
+-- for who looks at all of it.
+UPDATE deliveries SET state = 'in flight', tries = tries + 1, began_ms = ?2
+WHERE delivery = (
+    SELECT delivery FROM deliveries AS waits
+    WHERE target = ?1 AND state IN ('pending', 'retry') AND due_ms <= ?2 AND expires_ms > ?2
+        AND NOT EXISTS (SELECT 1 FROM deliveries AS sent
+            WHERE sent.target = ?1 AND sent.story = waits.story AND sent.state = 'in flight')
+        AND (SELECT count(*) FROM deliveries WHERE target = ?1 AND state = 'in flight') < ?3
+    ORDER BY fast DESC, due_ms, delivery LIMIT 1
+)
+RETURNING delivery, webhook_id, event, target, position, story, alert, kind, level, fast, tries,
+    before, made_ms, expires_ms, reason
 
 -- name: end-digested
-UPDATE deliveries SET state = 'delivered', ended_ms = :now
-WHERE digest = :delivery AND state = 'held'
+UPDATE deliveries SET state = 'delivered', ended_ms = ?2
+WHERE digest = ?1 AND state = 'held'
 
 -- name: orphaned-attempts
 INSERT INTO attempts
