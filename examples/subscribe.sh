@@ -1,9 +1,15 @@
 #!/bin/sh
-# Prints every update of a feed, once: sh subscribe.sh http://127.0.0.1:8080/v1/feed?since=0 [FILE]
+# Prints every update of a feed, once: sh subscribe.sh "http://127.0.0.1:8080/v1/feed?since=0" [FILE]
 # FILE keeps the cursor, so that the script itself may be stopped and started as well.
-keep=${2:-$(mktemp)}
+feed=$1
+case $feed in
+*://*) ;;
+*) echo 'usage: sh subscribe.sh "http://127.0.0.1:8080/v1/feed?since=0" [FILE]' >&2 && exit 1 ;;
+esac
+keep=${2:-$(mktemp)} head=$(mktemp)
 while :; do # curl sends no Last-Event-ID while there is none
-  curl --silent --no-buffer --header "Last-Event-ID: $(cat "$keep" 2>/dev/null)" "$1" |
+  curl --silent --show-error --no-buffer --dump-header "$head" \
+    --header "Last-Event-ID: $(cat "$keep" 2>/dev/null)" "$feed" |
     while IFS= read -r line; do
       case $line in
       "id: "*) id=${line#id: } ;;
@@ -16,5 +22,16 @@ while :; do # curl sends no Last-Event-ID while there is none
         ;;
       esac
     done
+  status=$(sed -n 's/^HTTP[^ ]* \([0-9]*\).*/\1/p' "$head" | tail -n 1)
+  case $status in # it would say the same for ever; 429 is "later", and 500 and more may pass
+  429) ;;
+  4*) echo "$feed does not answer: $status" >&2 && exit 1 ;;
+  200)
+    if ! grep -qi '^content-type: text/event-stream' "$head"; then
+      echo "$feed is no feed: it answers another type" >&2 && exit 1
+    fi
+    ;;
+  esac
+  : >"$head"
   sleep 2
 done

@@ -76,6 +76,13 @@ def position(line: str) -> int:
     return found
 
 
+def expect_tools(name: str) -> None:
+    """Skip an example that this machine has no program for."""
+    for tool in (PROGRAMS[name][0], *(["curl"] if name.endswith(".sh") else [])):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is missing: install it")
+
+
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let subscribers come back sooner than in earnest."""
@@ -86,9 +93,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_subscriber_misses_nothing(desk: Served, name: str) -> None:
     """Cut off wherever it is, each example prints every update, once and in order."""
     program = PROGRAMS[name]
-    for tool in (program[0], *(["curl"] if name.endswith(".sh") else [])):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is missing: install it")
+    expect_tools(name)
     async with cutting(desk) as (url, cutter):
         process = await asyncio.create_subprocess_exec(
             *program, EXAMPLES / name, url,
@@ -105,6 +110,27 @@ async def test_a_subscriber_misses_nothing(desk: Served, name: str) -> None:
             await process.wait()
     assert [position(line) for line in lines] == list(range(1, FILED + 1))
     assert cutter.cut > 1
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+async def test_a_subscriber_stops_where_there_is_no_feed(desk: Served, name: str) -> None:
+    """Where nothing will ever come an example says why, without a URL its usage, and ends."""
+    expect_tools(name)
+    for path, words in (
+        ("/v1/nowhere", "does not answer: "),
+        ("/v1/webhooks", "does not answer: "),  # which takes a key
+        ("/", "is no feed: it answers "),
+        (None, "usage: "),
+    ):
+        process = await asyncio.create_subprocess_exec(
+            *PROGRAMS[name], EXAMPLES / name, *([] if path is None else [f"{desk.url}{path}"]),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        async with asyncio.timeout(60):
+            out, told = await process.communicate()
+        assert (process.returncode, out) == (1, b"")
+        assert words in told.decode()
+        assert told.count(b"\n") == 1
 
 
 @contextmanager
@@ -135,3 +161,13 @@ async def test_a_page_of_somebody_else_misses_nothing(desk: Served, tmp_path: Pa
             assert await page.evaluate("document.querySelectorAll('b').length") == 0
     assert [position(line) for line in lines] == list(range(1, FILED + 1))
     assert cutter.cut > 1
+
+
+async def test_a_page_says_that_there_is_no_feed(desk: Served, tmp_path: Path) -> None:
+    """In a browser, a feed that is none is named, and how the page is to be called."""
+    async with browser(tmp_path) as page:
+        with elsewhere() as origin:
+            await page.open(f"{origin}/subscribe.html?feed={desk.url}/v1/nowhere")
+            await page.until("document.querySelectorAll('li').length >= 1")
+            shown = await page.evaluate("document.querySelector('li').textContent")
+    assert "Usage: subscribe.html?feed=URL" in shown
