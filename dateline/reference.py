@@ -1,4 +1,4 @@
-"""The generated reference: schemas, kinds, errors and the command line, made from the code.
+"""The generated reference: schemas, kinds, settings, errors and commands, made from the code.
 
 `python -m dateline.reference` writes `docs/reference/`; with `--check` it only says what is stale.
 """
@@ -14,6 +14,7 @@ import typer.main
 
 from dateline.cli.main import app
 from dateline.outcomes import OUTCOMES
+from dateline.settings import NOBODY, Settings
 from events import errors
 from events.developments import Development
 from events.json_schema import ENVELOPE, filing_schema
@@ -66,6 +67,30 @@ def _kinds() -> dict[str, str]:
             f"| `{SCOPES.get(kind, 'file')}` |"
         )
     return {"kinds.md": _NOTE + "\n".join(lines) + "\n"}
+
+
+def _settings() -> dict[str, str]:
+    """Every environment variable with its default."""
+    lines = [
+        "# Settings",
+        "",
+        "Environment variables of command line and server; an empty one counts as not set.",
+        "",
+        "| variable | means | default |",
+        "|---|---|---|",
+    ]
+    for name, field in Settings.model_fields.items():
+        default = "false" if field.default is False else field.default
+        shown = "none" if default is None else f"`{default}`"
+        if field.default_factory is not None:
+            shown = "`desk:` and the name of whoever is logged in"
+        lines.append(f"| `DATELINE_{name.upper()}` | {field.description} | {shown} |")
+    lines += [
+        "",
+        f"`{NOBODY}` is an address that nobody can have (RFC 2606): set your own before",
+        "mail or push messages leave the house.",
+    ]
+    return {"settings.md": _NOTE + "\n".join(lines) + "\n"}
 
 
 def _outcomes() -> dict[str, str]:
@@ -130,7 +155,13 @@ def _json(schema: Mapping[str, Any]) -> str:
     return orjson.dumps(schema, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 
-_MAKERS: Final[tuple[Callable[[], dict[str, str]], ...]] = (_schemas, _kinds, _outcomes, _commands)
+_MAKERS: Final[tuple[Callable[[], dict[str, str]], ...]] = (
+    _schemas,
+    _kinds,
+    _settings,
+    _outcomes,
+    _commands,
+)
 
 
 def main(arguments: list[str]) -> int:

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from consumers.feed.live import Limits
 from events.filing import Url
 
-__all__ = ["Settings"]
+__all__ = ["NOBODY", "Settings"]
 
 NOBODY = "dateline@localhost.invalid"  # an address that nobody can have: .invalid is reserved
 
@@ -35,7 +35,8 @@ class Settings(BaseSettings):
     )
     by: str = Field(default_factory=_login, description="who files, as the log will name them")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="warning", description="how much is told on standard error"
+        default="warning",
+        description="how much is told on standard error: debug, info, warning or error",
     )
     clients: int = Field(
         default=Limits().clients, ge=1, description="connections of the live feed, in all"
