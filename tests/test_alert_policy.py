@@ -59,6 +59,14 @@ MISTAKES = {
         f'{ROUTE}[[target]]\nid = "t"\nchannel = "mail"\ntimezone = "Europe/Atlantis"',
         "target.0.timezone: expected a time zone such as Europe/Berlin; found 'Europe/Atlantis'",
     ),
+    "a zone of another list": (
+        f'{ROUTE}[[target]]\nid = "t"\nchannel = "mail"\ntimezone = "posixrules"',
+        "target.0.timezone: expected a time zone such as Europe/Berlin; found 'posixrules'",
+    ),
+    "more than a target can be kept with": (
+        f'{ROUTE}[[target]]\nid = "t"\nchannel = "mail"\nstories = {[f"s{n}" for n in range(101)]}',
+        "target.0.stories: expected ",
+    ),
     "empty quiet hours": (
         f'{ROUTE}[[target]]\nid = "t"\nchannel = "mail"\nquiet = ["22:00-22:00"]',
         "target.0.quiet.0: expected hours that end after they begin; found none between",
@@ -142,3 +150,20 @@ def test_mail_without_a_relay_is_told(
     monkeypatch.setenv("DATELINE_SMTP", "smtps://relay.example")
     assert run([*check_it, "--json"]) == 0
     assert '"unsent":[]' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("channel", "address"),
+    [
+        *(("webhook", ""), ("webhook", "https://10.0.0.1/"), ("mail", ""), ("mail", "a b")),
+        *(("apprise", "syslog://"), ("push", "x")),
+    ],
+)
+def test_the_command_names_what_a_server_would_not_begin_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], channel: str, address: str
+) -> None:
+    """An address that nothing can be sent to is named before a server fails to start with it."""
+    file = tmp_path / "alerts.toml"
+    file.write_text(f'{ROUTE}[[target]]\nid = "t"\nchannel = "{channel}"\naddress = "{address}"')
+    assert run(["alerts", "policy", "check", str(file)]) == 1
+    assert capsys.readouterr().out.startswith(f"{file}: target.0.address: expected ")

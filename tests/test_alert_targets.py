@@ -51,6 +51,13 @@ def test_a_flash_passes_quiet_hours_of_those_who_said_so() -> None:
     assert told(woken, URGENT, night)[0].outcome == "hold"
 
 
+def test_quiet_hours_end_with_a_time_that_a_clock_leaves_out() -> None:
+    """Where the clock goes from 02:00 to 03:00, quiet until 02:30 ends at once: it is 03:00."""
+    night = ms("2026-03-29T01:30:00+01:00")
+    until = quiet_until(night, ZoneInfo("Europe/Berlin"), [Hours(23 * 60, 2 * 60 + 30)])
+    assert until == ms("2026-03-29T03:00:00+02:00")
+
+
 @given(
     at=st.datetimes(datetime(2024, 1, 1), datetime(2027, 1, 1)),  # noqa: DTZ001 - the strategy wants them bare
     zone=st.sampled_from(ZONES),
@@ -64,6 +71,9 @@ def test_quiet_hours_end(at: datetime, zone: str, ends: list[int]) -> None:
     local = datetime.fromtimestamp(now / 1000, ZoneInfo(zone))
     assert (until is not None) is any(each.hold(local.hour * 60 + local.minute) for each in quiet)
     assert until is None or now < until <= now + 2 * DAY * 60_000 * len(quiet)
+    if until is not None:  # and as soon as they are over
+        before = datetime.fromtimestamp(until / 1000 - 60, ZoneInfo(zone))
+        assert any(each.hold(before.hour * 60 + before.minute) for each in quiet)
 
 
 def test_the_excess_goes_into_a_digest() -> None:

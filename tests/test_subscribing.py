@@ -95,6 +95,8 @@ async def test_a_challenge_is_signed_and_given_back(house: House) -> None:
         ({"url": "mailto:a@b.example?bcc=c@d.example"}, "target-url"),
         ({"url": "console:", "wishes": {"least": "loud"}}, "wishes"),
         ({"url": "console:", "wishes": {"quiet": ["25:00-26:00"]}}, "wishes"),
+        ({"url": "console:", "wishes": {"quiet": ["22:00-22:00"]}}, "wishes"),
+        ({"url": "console:", "wishes": {"quiet": ["00:00-12:00", "12:00-00:00"]}}, "wishes"),
         ({"url": "console:", "wishes": {"timezone": "Mars/Base"}}, "wishes"),
         ({"url": "console:", "secret": "whsec_c2hvcnQ="}, "secret"),
         ({"url": "console:", "name": "../x"}, "target-name"),
@@ -284,3 +286,25 @@ async def test_the_policys_targets_are_those_of_the_file(room: Newsroom, tmp_pat
     room.policy = load(POLICY[: POLICY.rindex("[[target]]")].replace('"console"\nch', '"desk"\nch'))
     async with sending(room, tmp_path, at_work=False) as out:
         assert {each.id for each in await out.endpoints.all()} == {"desk", "console:own"}
+
+
+async def test_a_target_that_the_policy_moves_begins_anew(room: Newsroom, tmp_path: Path) -> None:
+    """Each webhook of a policy has a secret of its own, and a new address a new start."""
+    hooks = [
+        f'[[target]]\nid = "{name}"\nchannel = "{channel}"\naddress = "{address}"\n'
+        for name, channel, address in (
+            *(("one", "mail", "a@b.example"), ("two", "webhook", "https://two.example/")),
+            *(("one", "webhook", "https://one.example/"), ("two", "webhook", "https://2.example/")),
+            ("three", "webhook", "https://three.example/"),
+        )
+    ]
+    routes = POLICY[: POLICY.index("[[target]]")]
+    room.policy = load(routes + "".join(hooks[:2]))
+    async with sending(room, tmp_path, at_work=False) as out:
+        await out.endpoints.disable("two", "410")
+        before = await out.endpoints.get("two")
+    room.policy = load(routes + "".join(hooks[2:]))
+    async with sending(room, tmp_path, at_work=False) as out:
+        one, two, three = [await out.endpoints.get(name) for name in ("one", "two", "three")]
+    assert (two.state, two.secrets) == ("active", before.secrets)
+    assert len({each.signs_with(0)[0] for each in (one, two, three)}) == 3

@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from typing import Annotated, Final, NamedTuple
-from zoneinfo import ZoneInfo
+from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from consumers.alerts.quiet import DAY, Hours
-from consumers.alerts.targets import Channel, Target
+from consumers.alerts.targets import MOST_WISHES, Channel, Target
 from consumers.alerts.throttle import Throttle
 from events.alerts import LEVELS, Level
 from events.developments import News
@@ -64,11 +64,9 @@ def _hours(value: object) -> Hours:
 
 
 def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, OSError, ValueError):
+    if name not in available_timezones():  # not `ZoneInfo(name)`, which opens other files as well
         msg = "a time zone such as Europe/Berlin"
-        raise ValueError(msg) from None
+        raise ValueError(msg)
     return name
 
 
@@ -82,6 +80,7 @@ def _alerting(kind: str) -> str:
     return kind
 
 
+_FEW: Final = Field(max_length=MOST_WISHES)
 Span = Annotated[int, BeforeValidator(_span)]
 Kind = Annotated[str, AfterValidator(_alerting)]
 Stories = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9-]{1,80}|[a-z0-9-]{0,79}\*)$")]
@@ -148,11 +147,11 @@ class Subscriber(_Table):
     id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,79}$")]
     channel: Channel
     address: str = ""
-    stories: frozenset[Stories] = frozenset()
-    kinds: frozenset[Kind] = frozenset()
-    places: frozenset[Place] = frozenset()
-    people: frozenset[Person] = frozenset()
-    routes: frozenset[Word] = frozenset()
+    stories: Annotated[frozenset[Stories], _FEW] = frozenset()
+    kinds: Annotated[frozenset[Kind], _FEW] = frozenset()
+    places: Annotated[frozenset[Place], _FEW] = frozenset()
+    people: Annotated[frozenset[Person], _FEW] = frozenset()
+    routes: Annotated[frozenset[Word], _FEW] = frozenset()
     least: Level = "deferred"
     desk: bool = False
     timezone: Annotated[str, AfterValidator(_zone)] = "UTC"

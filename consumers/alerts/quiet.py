@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import count
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-__all__ = ["DAY", "Hours", "quiet_until"]
+__all__ = ["DAY", "Hours", "never_ends", "quiet_until"]
 
 DAY = 24 * 60  # minutes
 
@@ -22,6 +23,11 @@ class Hours(NamedTuple):
         if self.start < self.end:
             return self.start <= minute < self.end
         return minute >= self.start or minute < self.end
+
+
+def never_ends(quiet: Sequence[Hours]) -> bool:
+    """Whether hours leave no minute of the day that is not quiet."""
+    return all(any(hours.hold(minute) for hours in quiet) for minute in range(DAY))
 
 
 def quiet_until(now_ms: int, zone: ZoneInfo, quiet: Sequence[Hours]) -> int | None:
@@ -61,5 +67,14 @@ def _end_at(moment: datetime, zone: ZoneInfo, quiet: Sequence[Hours]) -> datetim
             end = datetime(day.year, day.month, day.day, hour, past, tzinfo=zone)
             # A clock that is set back shows a time twice; the end is the first that is to come.
             both = (end.astimezone(UTC), end.replace(fold=1).astimezone(UTC))
+            if both[1] < both[0]:  # a clock that is set forward leaves it out
+                return _first_after(both[1], end, zone)
             return next(each for each in both if each > moment)
     return None
+
+
+def _first_after(before: datetime, wall: datetime, zone: ZoneInfo) -> datetime:
+    """Give the minute from which a clock shows a time or a later one, which it never shows."""
+    minutes = (before + timedelta(minutes=number) for number in count())
+    shown = wall.replace(tzinfo=None)
+    return next(m for m in minutes if m.astimezone(zone).replace(tzinfo=None) >= shown)

@@ -19,6 +19,7 @@ from events.envelope import Recorded
 __all__ = [
     "CHANNELS",
     "CHASES",
+    "MOST_WISHES",
     "Already",
     "Channel",
     "Notice",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 Channel = Literal["webhook", "push", "mail", "apprise", "console"]
+MOST_WISHES = 100  # values of one kind; whoever wants more wants everything
 CHANNELS: Final = ("apprise", "console", "mail", "push", "webhook")
 CHASES: Final = "it corrects what this target got"
 """Why a correction or retraction is sent; what it says itself stands in the log alone."""

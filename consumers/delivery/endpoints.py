@@ -160,7 +160,9 @@ class Endpoints:
         Raises:
             Refused: a target of one of these names registered itself.
         """
+        await self._refresh()
         now, wanted = self._clock(), {each.target.id for each in named}
+        moved = {each.target.id for each in named if self._was_elsewhere(each)}
         rows = [
             {
                 "target": each.target.id,
@@ -174,7 +176,6 @@ class Endpoints:
             }
             for each in named
         ]
-        secret = new_secret()
 
         def work(connection: apsw.Connection) -> None:
             before = {str(row[0]) for row in connection.execute(SQL["named-targets"])}
@@ -184,19 +185,22 @@ class Endpoints:
                 connection.execute(SQL["remove"], values)
             for row in rows:
                 target = str(row["target"])
-                if target in before:
-                    connection.execute(SQL["change-target"], row)
-                    continue
-                if connection.execute(SQL["has-target"], (target,)).get:
+                if target not in before and connection.execute(SQL["has-target"], (target,)).get:
                     raise Refused("target-name", "target.id", "an id that is free", target)
-                connection.execute(SQL["add-target"], row)
+                connection.execute(SQL["change-target" if target in before else "add-target"], row)
+                if target in moved:  # what its last address did is not held against it
+                    connection.execute(SQL["enable"], (target,))
                 if row["channel"] == "webhook":
-                    sealed = self._vault.seal(secret, target)
-                    connection.execute(SQL["add-secret"], (target, now, None, sealed))
+                    sealed = self._vault.seal(new_secret(), target)
+                    connection.execute(SQL["first-secret"], (target, now, sealed))
 
         await self._ledger.write(work)
         self._version = -1
         await self._refresh()
+
+    def _was_elsewhere(self, named: Named) -> bool:
+        known = self._known.get(named.target.id)
+        return known is not None and known.address != named.address
 
     async def all(self) -> list[Endpoint]:
         """Give all targets, oldest first; read anew where anybody changed one."""

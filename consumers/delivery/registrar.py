@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
+from consumers.alerts.quiet import never_ends
 from consumers.delivery.channels import apprised, mail, web_push
 from consumers.delivery.endpoints import Endpoint, Endpoints, Named, channel_of
 from consumers.delivery.guard import Guard
@@ -17,7 +18,7 @@ from events.envelope import instant
 from events.errors import Refused
 from events.log import Clock
 
-__all__ = ["Registered", "Registrar", "described", "handshake_of"]
+__all__ = ["Registered", "Registrar", "address_of", "described", "handshake_of"]
 
 HERE: Final = "dateline"  # the origin of whoever has no public URL
 
@@ -70,6 +71,7 @@ class Registrar:
             Refused: the address is none that may be called, or the endpoint did not agree.
             NotFound: there is no such owner.
         """
+        _expect_an_end(wishes)
         if owner is not None:
             await self._endpoints.get(owner)
         channel = channel_of(address)
@@ -93,19 +95,7 @@ class Registrar:
         Raises:
             Refused: an address is none that its channel may be sent to.
         """
-        taken = []
-        for target, address in named:
-            if target.channel == "webhook":
-                self._guard.check(address, f"target {target.id}")
-            elif target.channel == "apprise":
-                apprised.check(address)
-            elif target.channel == "mail":
-                address = address if address.startswith("mailto:") else f"mailto:{address}"  # noqa: PLW2901 - completed here
-                mail.check(address)
-            elif target.channel == "push":
-                found = "a push subscription, which a browser registers itself"
-                raise Refused("target-url", f"target {target.id}", "another channel", found)
-            taken.append(Named(target, address or "console:"))
+        taken = [Named(each.target, address_of(each, self._guard)) for each in named]
         await self._endpoints.name(taken)
 
     async def add_browser(self, subscription: object, wishes: Wishes) -> Registered:
@@ -114,6 +104,7 @@ class Registrar:
         Raises:
             Refused: it is none, or its service is not one that browsers use.
         """
+        _expect_an_end(wishes)
         held = web_push.check(subscription, self._guard)
         text = orjson.dumps(held, option=orjson.OPT_SORT_KEYS).decode()
         name = web_push.name_of(held)
@@ -123,6 +114,35 @@ class Registrar:
             return Registered(f"push:{name}", None)
         made = await self._endpoints.register(text, wishes, channel="push", name=name)
         return Registered(*made)
+
+
+def _expect_an_end(wishes: Wishes) -> None:
+    """Refuse quiet without an end, in which an alert would be held for ever."""
+    quiet = wishes.target("", "console").quiet
+    if quiet and never_ends(quiet):
+        wanted, found = "some hours that are not quiet", "a whole day of quiet"
+        raise Refused("wishes", "wishes.quiet", wanted, found)
+
+
+def address_of(named: Named, guard: Guard) -> str:
+    """Give the address of a target that the policy names, whole.
+
+    Raises:
+        Refused: it is none that the target's channel may be sent to.
+    """
+    target, address = named
+    match target.channel:
+        case "webhook":
+            guard.check(address, f"target {target.id}")
+        case "apprise":
+            apprised.check(address)
+        case "mail":
+            address = address if address.startswith("mailto:") else f"mailto:{address}"
+            mail.check(address)
+        case "push":
+            found = "a push subscription, which a browser registers itself"
+            raise Refused("target-url", f"target {target.id}", "another channel", found)
+    return address or "console:"
 
 
 def described(endpoint: Endpoint) -> dict[str, Any]:

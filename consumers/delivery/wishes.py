@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from consumers.alerts.quiet import Hours
-from consumers.alerts.targets import Channel, Target
+from consumers.alerts.targets import MOST_WISHES, Channel, Target
 from consumers.alerts.throttle import Throttle
 from events.alerts import Level
 from events.errors import Refused
@@ -15,7 +15,6 @@ from events.misshapen import misshapen
 
 __all__ = ["Wishes", "wishes_from", "wishes_of"]
 
-MOST_WISHES = 100  # values of one kind; whoever wants more wants everything
 MOST_SECONDS = 31 * 24 * 3600  # that a throttle looks back
 _HOURS: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 
@@ -58,7 +57,8 @@ class Wishes(BaseModel):
     desk: bool = False
     timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
     quiet: Annotated[
-        tuple[Annotated[str, AfterValidator(_hours)], ...], Field(max_length=MOST_WISHES)
+        tuple[Annotated[str, AfterValidator(_hours)], ...],
+        Field(max_length=MOST_WISHES),
     ] = ()
     passes_quiet: frozenset[Level] = frozenset()
     throttle: dict[Level, Excess] = {}

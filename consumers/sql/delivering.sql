@@ -226,6 +226,10 @@ SELECT target FROM targets WHERE named
 -- name: add-secret
 INSERT INTO secrets (target, made_ms, until_ms, sealed) VALUES (?, ?, ?, ?)
 
+-- name: first-secret
+INSERT INTO secrets SELECT ?1, ?2, NULL, ?3
+WHERE NOT EXISTS (SELECT 1 FROM secrets WHERE target = ?1)
+
 -- name: forget-secrets
 DELETE FROM secrets WHERE target = ? AND until_ms <= ?
 

@@ -25,7 +25,7 @@ def policy_check(
     file: Annotated[str, typer.Argument(help="the policy, a TOML file")], json: Json = False
 ) -> int:
     """Name every mistake in a policy; exit 1 when there is one."""
-    return alerting.check_policy(file, Settings().smtp, json=json)
+    return alerting.check_policy(file, Settings(), json=json)
 
 
 @alerts.command("list")

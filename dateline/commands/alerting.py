@@ -1,14 +1,19 @@
 """What each command of alerts does: check a policy, list, explain, silence."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import uuid_utils
 
 from consumers.alerts.explain import explain
-from consumers.alerts.policy import Policy, check, load
+from consumers.alerts.policy import Finding, Policy, check, load
+from consumers.delivery.endpoints import Named
+from consumers.delivery.guard import Guard
+from consumers.delivery.registrar import address_of
 from dateline import printing
 from dateline.outcomes import DONE, REFUSED
+from dateline.settings import Settings
 from dateline.wiring import Newsroom
 from events.envelope import instant
 from events.errors import NotFound, Refused
@@ -44,13 +49,15 @@ def _text(file: str) -> str:
         raise Refused("policy", "file", "TOML in UTF-8", str(error)) from None
 
 
-def check_policy(file: str, relay: str | None, *, json: bool) -> int:
+def check_policy(file: str, settings: Settings, *, json: bool) -> int:
     """Name every mistake in a policy; exit 1 when there is one.
 
-    `relay` takes mail; without one, targets that mail goes to are named as well.
+    Where the settings name no relay that takes mail, targets that mail goes to are named as well.
     """
     policy, findings = check(_text(file))
-    unsent = [] if policy is None or relay else _by_mail(policy)
+    if policy is not None:
+        findings += _of_addresses(policy, Guard(allow_loopback=settings.allow_loopback_targets))
+    unsent = [] if policy is None or settings.smtp else _by_mail(policy)
     if json:
         found = [finding._asdict() for finding in findings]
         printing.show_json({"file": file, "findings": found, "unsent": unsent})
@@ -68,6 +75,15 @@ def check_policy(file: str, relay: str | None, *, json: bool) -> int:
                 "yellow",
             )
     return REFUSED if findings else DONE
+
+
+def _of_addresses(policy: Policy, guard: Guard) -> Iterator[Finding]:
+    """Find the targets of a policy that a server would refuse to begin with."""
+    for n, target in enumerate(policy.target):
+        try:
+            address_of(Named(target.target, target.address), guard)
+        except Refused as error:
+            yield Finding(f"target.{n}.address", error.expected, error.found)
 
 
 def _by_mail(policy: Policy) -> list[str]:
