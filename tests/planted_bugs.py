@@ -1917,6 +1917,14 @@ PLANTED = [
         "a link led to the top of a long page",
     ),
     Planted(
+        "What a target of the policy gets is changed in the policy, and of another by command",
+        "test_subscribing.py::test_the_policys_targets_are_those_of_the_file",
+        "consumers/delivery/endpoints.py",
+        '    if connection.execute(SQL["is-named"], (target,)).get:',
+        "    if False:",
+        "a target of the policy was removed, until the server was started again",
+    ),
+    Planted(
         "Only changes that lead to our key are followed",
         "test_custody.py::test_changes_of_other_keys_lead_nowhere",
         "consumers/audit/auditor.py",

@@ -13,9 +13,10 @@ from standardwebhooks import Webhook
 
 from consumers.alerts.policy import load
 from consumers.delivery.signing import Vault, headers, new_secret
+from consumers.delivery.wishes import Wishes
 from dateline.outbox import Outbox
 from dateline.wiring import Newsroom, newsroom
-from events.errors import DeliveriesUnavailable
+from events.errors import DeliveriesUnavailable, Refused
 
 
 @pytest.fixture
@@ -136,6 +137,8 @@ async def test_a_webhook_over_http_from_first_to_last(house: House) -> None:
         assert tries[0]["address"] == "127.0.0.1"
         status, rotated = await ask(desk, "POST", f"{at}/rotate")
         assert rotated["secret"] != made["secret"]
+        status, changed = await ask(desk, "PATCH", at, {"wishes": {"stories": ["a-*"]}})
+        assert (status, changed["wishes"]) == (200, {"stories": ["a-*"]})
         assert (await ask(desk, "DELETE", at))[0] == 204
         await issue_in(desk, ref="A2")
         await until(lambda: in_state(out, "skipped", 1))
@@ -148,6 +151,8 @@ async def test_a_webhook_over_http_from_first_to_last(house: House) -> None:
         await receiver.wait(4)
         assert receiver.got[1].id == receiver.got[3].id
         assert (await ask(desk, "POST", "/v1/deliveries/msg_none/resend"))[0] == 404
+        assert (await ask(desk, "POST", f"{at}/remove"))[0] == 204
+        assert (await ask(desk, "GET", at))[0] == 404
 
 
 async def sends(out: Outbox) -> bool:
@@ -279,6 +284,9 @@ async def test_the_policys_targets_are_those_of_the_file(room: Newsroom, tmp_pat
         await out.registrar.add("console:", (await out.endpoints.get("console")).wishes, name="own")
         found = {each.id: each for each in await out.endpoints.all()}
         assert set(found) == {"console", "mail:night", "console:own"}
+        for change in (out.endpoints.remove("console"), out.endpoints.change("console", Wishes())):
+            with pytest.raises(Refused, match="console, which the policy names"):
+                await change
         assert [each.target for each in room.policy.target] == [
             found["console"].target,
             found["mail:night"].target,

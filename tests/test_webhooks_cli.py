@@ -88,6 +88,19 @@ async def test_from_added_to_recovered(line: Line, receiver: Receiver) -> None:
     assert (resent.code, "will be sent again" in resent.out) == (0, True)
 
 
+async def test_changed_and_removed(line: Line) -> None:
+    """What a target gets is changed, and a target is forgotten, but for those of the policy."""
+    await line.run("webhooks", "add", "console:", "--name", "desk", "--wishes", '{"kinds": ["a"]}')
+    changed = await line.run("webhooks", "change", "console:desk", "--wishes", '{"least": "flash"}')
+    assert changed.out == "console:desk gets least flash from now on\n"
+    (found,) = (await line.run("webhooks", "list", "--json")).json
+    assert found["wishes"] == {"least": "flash"}
+    assert (await line.run("webhooks", "remove", "console:desk")).code == 0
+    assert (await line.run("webhooks", "list", "--json")).json == []
+    gone = await line.run("webhooks", "remove", "console:desk")
+    assert (gone.code, "no target console:desk" in gone.err) == (1, True)
+
+
 async def test_a_drill_that_misses_somebody_says_so(line: Line, receiver: Receiver) -> None:
     """`alerts test` ends with 1 and names who was not reached."""
     target = (await line.run("webhooks", "add", receiver.url, "--json")).json["target"]

@@ -80,6 +80,12 @@ def _expect_short(address: str) -> None:
         raise Refused("target-url", "url", f"at most {MOST_ADDRESS} characters", found)
 
 
+def _expect_own(connection: apsw.Connection, target: str) -> None:
+    if connection.execute(SQL["is-named"], (target,)).get:
+        found = f"{target}, which the policy names: change it there"
+        raise Refused("target-named", "target", "a target that was registered", found)
+
+
 class Named(NamedTuple):
     """A target that the policy names, and where it is."""
 
@@ -251,12 +257,34 @@ class Endpoints:
 
         await self._changing(work, target)
 
+    async def change(self, target: str, wishes: Wishes) -> None:
+        """Have a target get what it wishes now; what was decided for it before stays.
+
+        Raises:
+            NotFound: there is no such target.
+            Refused: the policy names it, and says what it gets.
+        """
+        await self.get(target)
+        given = wishes.model_dump_json(exclude_defaults=True)
+
+        def work(connection: apsw.Connection) -> None:
+            _expect_own(connection, target)
+            connection.execute(SQL["change-wishes"], {"target": target, "wishes": given})
+
+        await self._changing(work, target)
+
     async def remove(self, target: str) -> None:
-        """Forget a target and its secrets; what was sent to it stays on record."""
+        """Forget a target and its secrets; what was sent to it stays on record.
+
+        Raises:
+            NotFound: there is no such target.
+            Refused: the policy names it, and would bring it back.
+        """
         await self.get(target)
         values = {"target": target, "reason": "the target was removed", "now": self._clock()}
 
         def work(connection: apsw.Connection) -> None:
+            _expect_own(connection, target)
             connection.execute(SQL["skip"], values)
             connection.execute(SQL["remove"], values)
 

@@ -93,6 +93,18 @@ class _Subscribing:
         await self._outbox.endpoints.disable(_target(request), "disabled by hand")
         return Response(status_code=204)
 
+    async def change(self, request: Request) -> Response:
+        """Have a target get what it wishes now."""
+        content = await _content(request, {"wishes"})
+        target = _target(request)
+        await self._outbox.endpoints.change(target, wishes_of(content.get("wishes")))
+        return JSONResponse(described(await self._outbox.endpoints.get(target)))
+
+    async def remove(self, request: Request) -> Response:
+        """Forget a target."""
+        await self._outbox.endpoints.remove(_target(request))
+        return Response(status_code=204)
+
     async def rotate(self, request: Request) -> Response:
         """Give a webhook a new secret."""
         content = await _content(request, {"secret"})
@@ -157,7 +169,9 @@ def routes(outbox: Outbox, allowed: Allowed) -> list[Route]:
         keyed("/v1/webhooks", do.add, "POST"),
         keyed("/v1/webhooks", do.listed, "GET"),
         keyed(one, do.shown, "GET"),
+        keyed(one, do.change, "PATCH"),
         keyed(one, do.disable, "DELETE"),
+        keyed(f"{one}/remove", do.remove, "POST"),
         keyed(f"{one}/attempts", do.attempts, "GET"),
         keyed(f"{one}/rotate", do.rotate, "POST"),
         keyed(f"{one}/recover", do.recover, "POST"),

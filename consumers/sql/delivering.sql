@@ -223,6 +223,12 @@ UPDATE targets SET wishes = :wishes, address = :address WHERE target = :target
 -- name: named-targets
 SELECT target FROM targets WHERE named
 
+-- name: is-named
+SELECT count(*) FROM targets WHERE target = ? AND named
+
+-- name: change-wishes
+UPDATE targets SET wishes = :wishes WHERE target = :target
+
 -- name: add-secret
 INSERT INTO secrets (target, made_ms, until_ms, sealed) VALUES (?, ?, ?, ?)
 

@@ -62,6 +62,11 @@ _ASKED: Final = {
         "name": {"type": ["string", "null"]},
     },
 }
+_CHANGED: Final = {
+    "type": "object",
+    "required": ["wishes"],
+    "properties": {"wishes": _WISHES},
+}
 _BROWSER: Final = {
     "type": "object",
     "required": ["subscription"],
@@ -81,7 +86,11 @@ def subscribing_paths() -> dict[str, Any]:
         },
         "/v1/webhooks/{target}": {
             "get": _path("target", "One of them", 200, _DESCRIBED, one),
+            "patch": _path("change-target", "Change what it gets", 200, _DESCRIBED, one, _CHANGED),
             "delete": _path("disable-target", "Send it nothing more", 204, None, one),
+        },
+        "/v1/webhooks/{target}/remove": {
+            "post": _path("remove-target", "Forget it and its secret", 204, None, one)
         },
         "/v1/webhooks/{target}/attempts": {
             "get": _path("attempts", "Each try", 200, {"type": "array", "items": _ATTEMPT}, one)

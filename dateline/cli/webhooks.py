@@ -123,6 +123,29 @@ def disable(
     return _in_outbox(log, lambda out: work.disable(out, target, reason, json=json))
 
 
+@webhooks.command("change")
+def change(
+    target: Target,
+    wishes: Annotated[
+        str, typer.Option(metavar="JSON", help="which alerts from now on, in place of all before")
+    ],
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """Change which alerts a target gets."""
+    from dateline.commands import webhooks as work  # noqa: PLC0415 - as in _in_outbox
+
+    return _in_outbox(log, lambda out: work.change(out, target, wishes, json=json))
+
+
+@webhooks.command("remove")
+def remove(target: Target, log: LogUrl = None, json: Json = False) -> int:
+    """Forget a target and its secret; it gets no corrections of earlier alerts either."""
+    from dateline.commands import webhooks as work  # noqa: PLC0415 - as in _in_outbox
+
+    return _in_outbox(log, lambda out: work.remove(out, target, json=json))
+
+
 @webhooks.command("rotate")
 def rotate(target: Target, log: LogUrl = None, json: Json = False) -> int:
     """Give a webhook a new secret, shown this once; the old one signs beside it for a day."""

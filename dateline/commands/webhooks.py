@@ -18,7 +18,18 @@ from dateline.outcomes import DONE, REFUSED
 from events.envelope import instant
 from events.errors import NotFound, Refused
 
-__all__ = ["add", "attempts", "disable", "drill", "listed", "recover", "resend", "rotate"]
+__all__ = [
+    "add",
+    "attempts",
+    "change",
+    "disable",
+    "drill",
+    "listed",
+    "recover",
+    "remove",
+    "resend",
+    "rotate",
+]
 
 DRILL_SECONDS = 40.0  # that a drill is waited for: the slowest channel has thirty
 OPEN = frozenset({"pending", "in flight"})
@@ -131,6 +142,28 @@ async def disable(outbox: Outbox, target: str, reason: str, *, json: bool) -> in
         printing.show_json({"target": target, "state": "disabled"})
     else:
         printing.line(f"{target} is disabled")
+    return DONE
+
+
+async def change(outbox: Outbox, target: str, wishes: str, *, json: bool) -> int:
+    """Have a target get what it wishes now."""
+    await outbox.endpoints.change(target, wishes_of(wishes))
+    found = described(await outbox.endpoints.get(target))
+    if json:
+        printing.show_json(found)
+    else:
+        gets = ", ".join(f"{name} {value}" for name, value in found["wishes"].items())
+        printing.line(f"{target} gets {gets or 'everything'} from now on")
+    return DONE
+
+
+async def remove(outbox: Outbox, target: str, *, json: bool) -> int:
+    """Forget a target."""
+    await outbox.endpoints.remove(target)
+    if json:
+        printing.show_json({"target": target, "state": "removed"})
+    else:
+        printing.line(f"{target} is removed; what was sent to it stays on record")
     return DONE
 
 
