@@ -1645,6 +1645,22 @@ PLANTED = [
         "alerts were held for ever",
     ),
     Planted(
+        "Who announces an answer without end is cut off",
+        "test_guard.py::test_who_announces_an_answer_without_end_is_cut_off",
+        "consumers/delivery/guard.py",
+        "if len(self) < MOST_AHEAD:",
+        "if True:",
+        "a flood of early hints was read to its end, and nothing else was done meanwhile",
+    ),
+    Planted(
+        "The desk is reminded when an answer is due now, not when it was once",
+        "test_alert_decisions.py::test_the_desk_is_reminded_when_an_answer_is_due_now",
+        "consumers/alerts/moved.py",
+        "return int(due_at.timestamp() * 1000) + overdue.after",
+        "return int(due_at.timestamp() * 1000)",
+        "after a correction the desk was reminded sooner than the policy says",
+    ),
+    Planted(
         "One process sends at a time",
         "test_delivery.py::test_one_process_sends_at_a_time",
         "consumers/delivery/ledger.py",

@@ -413,3 +413,27 @@ def test_corrections_follow_what_a_person_alerted_of(source: str) -> None:
     assert sorted(story.followed_by("corrected")) == ["A1", "alert-3"]
     story.file("withdrawn", BEN, target="E2", reason="it was not so")
     assert sorted(story.followed_by("retracted")) == ["A1", "alert-3"]
+
+
+@pytest.mark.parametrize(
+    ("due", "corrected", "reminded_after"),
+    [(None, 600, [659, 660]), (60, 600, [659, 660]), (60, None, [])],
+)
+def test_the_desk_is_reminded_when_an_answer_is_due_now(
+    due: int | None, corrected: int | None, reminded_after: list[int]
+) -> None:
+    """A time that an answer got later, or lost, by a correction decides when the desk is told."""
+    story = Alerting(POLICY)
+
+    def at_second(second: int | None) -> str | None:
+        return None if second is None else at(story.now + second * 1000).replace("+00:00", "Z")
+
+    old, new = at_second(due), at_second(corrected)
+    response = {"ref": "P1", "awaited_from": "org:k"} | ({"due_at": old} if old else {})
+    story.file("response-awaited", ref="E2", response=response)
+    story.file("corrected", target="P1", field="due_at", old=old, new=new, note="as they said")
+    before, then = reminded_after or (7_000, 7_001)
+    story.move(before)
+    assert story.said == []
+    story.move(then - before)
+    assert len(story.said) == bool(reminded_after)

@@ -231,3 +231,26 @@ async def test_names_are_looked_up_whatever_else_waits() -> None:
     finally:
         go_on.set()
         await asyncio.gather(*kept)
+
+
+@pytest.mark.parametrize(("number", "answered"), [(3, True), (1_000, False)])
+async def test_who_announces_an_answer_without_end_is_cut_off(
+    number: int,
+    answered: bool,  # noqa: FBT001 - of the table above
+) -> None:
+    """A few early hints may come before an answer; a flood of them ends the call."""
+
+    async def announce(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\n" * number)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(announce, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with server, Guard(allow_loopback=True).session(5) as session:
+        if answered:
+            assert (await call(session, "GET", url)).status == 200
+        else:
+            with pytest.raises(Unanswered, match="dropped"):
+                await call(session, "GET", url)

@@ -20,7 +20,6 @@ from consumers.alerts.parts import (
     Behind,
     Chase,
     Owned,
-    Wait,
 )
 from events.corrections import locate
 from events.editorial import (
@@ -33,7 +32,7 @@ from events.editorial import (
 from events.envelope import Recorded
 from events.release import RELEASED, ReleaseAct
 
-__all__ = ["corrected", "moved"]
+__all__ = ["corrected", "moved", "reminded_at"]
 
 _REWRITTEN: Final = ("headline", "urgency", "places", "people")
 _SECONDS: Final = (Published, HoldReleased, EmbargoBroken)  # what only an editor does
@@ -134,13 +133,14 @@ def _withdrawn(find: Find, event: Recorded, ref: str, reason: str) -> Changes:
         yield {ref: None, **dict.fromkeys(behind.owns)}
 
 
-def corrected(find: Find, event: Recorded, act: Corrected) -> Changes:
+def corrected(find: Find, event: Recorded, act: Corrected, rules: Rules) -> Changes:
     """What is corrected is so from now on; alerts that came from it are followed."""
     ref, field = locate(act.target, act.field)
     owned = find(ref)
     wait = wait_of(find, ref)
-    if wait is not None and field in ("due_at", "response.due_at") and isinstance(act.new, str):
-        yield {f"wait {wait.of}": timed(_postponed(wait, act.new))}
+    if wait is not None and field in ("due_at", "response.due_at"):
+        due_at = datetime.fromisoformat(act.new) if isinstance(act.new, str) else None
+        yield {f"wait {wait.of}": timed(wait._replace(after_ms=reminded_at(due_at, rules)))}
     behind = find(owned.owner) if isinstance(owned, Owned) else owned
     if not isinstance(behind, Behind):
         behind = find(act.target)
@@ -167,9 +167,12 @@ def corrected(find: Find, event: Recorded, act: Corrected) -> Changes:
         }
 
 
-def _postponed(wait: Wait, due_at: str) -> Wait:
-    moved = int(datetime.fromisoformat(due_at).timestamp() * 1000)
-    return wait._replace(after_ms=moved)
+def reminded_at(due_at: datetime | None, rules: Rules) -> int | None:
+    """Say when the desk is to be reminded of an answer that is due then, if it is to be at all."""
+    overdue = rules.policy.overdue
+    if due_at is None or overdue is None:
+        return None
+    return int(due_at.timestamp() * 1000) + overdue.after
 
 
 def _shown(value: object) -> str:

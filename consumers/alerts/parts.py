@@ -135,7 +135,7 @@ class Wait(NamedTuple):
 
     of: str
     awaited_from: str
-    after_ms: int
+    after_ms: int | None
     cause: Cause
     release: Release
     by: str | None = None

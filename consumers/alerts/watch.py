@@ -11,7 +11,7 @@ from typing import Final
 from consumers.alerts.decided import decided
 from consumers.alerts.found import Changes, Find, Seen, cause_of, known_of, timed, wait_of
 from consumers.alerts.match import Facts, Rules
-from consumers.alerts.moved import corrected, moved
+from consumers.alerts.moved import corrected, moved, reminded_at
 from consumers.alerts.parts import (
     STORY,
     Behind,
@@ -189,14 +189,14 @@ def _is_stale(event: Recorded, news: News, rules: Rules) -> bool:
 
 
 def _awaited(find: Find, event: Recorded, news: News, rules: Rules) -> Changes:
-    """An answer that is awaited with a time, and the end of the wait."""
+    """An answer that is awaited, with a time or until it gets one, and the end of the wait."""
     response = _response(news)
     if response is not None:
         overdue = rules.policy.overdue
-        if overdue is None or response.due_at is None or rules.is_history(event.position):
+        if overdue is None or rules.is_history(event.position):
             return
         ref = news.ref or f"d{event.version}"
-        after = int(response.due_at.timestamp() * 1000) + overdue.after
+        after = reminded_at(response.due_at, rules)
         release = released(news, event.recorded_ms)
         wait = Wait(ref, response.awaited_from, after, cause_of(event), release)
         yield {f"wait {ref}": timed(wait), response.ref: Owned(ref)}
@@ -215,7 +215,7 @@ def _acted(parts: Seen, find: Find, event: Recorded, act: Act, rules: Rules) -> 
         case AlertDecision():
             yield from decided(find, event, act)
         case Corrected():
-            yield from corrected(find, event, act)
+            yield from corrected(find, event, act, rules)
         case Refiled(target=target, headline=str(headline)):
             behind = find(target)
             if isinstance(behind, Behind):

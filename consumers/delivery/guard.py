@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 
 from events.errors import Refused
 
@@ -29,6 +30,7 @@ __all__ = ["Guard", "Line", "NotPublic"]
 
 SECONDS = 15.0  # for a call in all: resolving, connecting, sending, and reading the answer
 KEEP_SECONDS = 30.0  # that a connection stays open for the next call
+MOST_AHEAD = 16  # answers that wait to be read on a connection; one is asked for at a time
 LOOKED_UP = 64  # names at a time: one whose server says nothing keeps a thread for half a minute
 MOST_URL = 2048  # characters
 
@@ -76,6 +78,21 @@ class _Peer(aiohttp.ClientResponse):
         self.address = str(peer[0]) if peer else None
         await super().start(connection)
         return self
+
+
+class _Answers(ResponseHandler):
+    """Takes answers in; who sends more of them than anybody asked for is cut off.
+
+    Before its answer a server may send any number of others that only announce it (RFC 9110,
+    section 15.2), and all that come together are read before anything else is done.
+    """
+
+    def feed_data(self, data: Any, size: int = 0) -> None:  # noqa: ANN401 - aiohttp's own message
+        """Take one answer in."""
+        if len(self) < MOST_AHEAD:
+            super().feed_data(data, size)
+        elif self.transport is not None:
+            self.transport.abort()
 
 
 class _Names(AbstractResolver):
@@ -163,6 +180,8 @@ class Guard:
             socket_factory=self.socket,
             resolver=resolver or _Names(),
         )
+        making = asyncio.get_running_loop()
+        connector._factory = partial(_Answers, loop=making)  # type: ignore[assignment]  # noqa: SLF001 - there is no other way to say so
         return aiohttp.ClientSession(
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=seconds),
