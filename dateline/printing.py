@@ -221,14 +221,16 @@ def show_state(state: Mapping[str, Any]) -> None:
         f" · position {state['position']} · {state['recorded_at']}",
         "dim",
     )
-    if state["opening"]:
-        line(f"opened  {state['opening']['ref']}  {state['opening']['headline'] or '—'}")
+    opening = state["opening"]
+    if opening and opening["headline"] not in (None, state["title"]):
+        line(f"opened  {opening['ref']}  {opening['headline']}")
     if state["lead"]:
         line(f"lead    {state['lead']['ref']}  {state['lead']['headline']}", "bold")
     line()
     for item in state["timeline"]:
         mark = " (corrected)" if item["corrected"] else ""
-        status = "" if item["status"] == "published" else f" [{item['status']}]"
+        why = f": {item['reason']}" if item.get("reason") else ""
+        status = "" if item["status"] == "published" else f" [{item['status']}{why}]"
         said = (item.get("attribution") or {}).get("speaker")
         whose = f" — {said}" if said else ""
         line(

@@ -1949,6 +1949,14 @@ PLANTED = [
         "a target of the policy was removed, until the server was started again",
     ),
     Planted(
+        "Where something was withdrawn, readers see why",
+        "test_cli.py::test_what_is_withdrawn_says_why",
+        "dateline/printing.py",
+        '        why = f": {item[\'reason\']}" if item.get("reason") else ""',
+        '        why = ""',
+        "the reason was in JSON and on the page alone",
+    ),
+    Planted(
         "Only changes that lead to our key are followed",
         "test_custody.py::test_changes_of_other_keys_lead_nowhere",
         "consumers/audit/auditor.py",

@@ -199,6 +199,12 @@ def test_what_changed(told: Desk) -> None:
     assert "nothing changed" in told.run("diff", STORY, "26", "26").stdout
 
 
+def test_what_is_withdrawn_says_why(told: Desk) -> None:
+    """Readers see that something stood there, and why it went."""
+    told.run("file", STORY, "withdrawn", "--data", '{"target": "E24", "reason": "a drill"}')
+    assert "— [withdrawn: a drill]" in told.run("story", STORY, "--public").stdout
+
+
 def test_history_shows_all_and_nothing_private(told: Desk) -> None:
     """Every event is in the history, with who filed it, and private text is in no output."""
     data = '{"private": {"notes": "UNSAYABLE"}}'

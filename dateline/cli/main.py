@@ -24,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 parked = typer.Typer(help="Events that a consumer could not handle.", no_args_is_help=True)
 keys = typer.Typer(help="Who may file and look inside over HTTP.", no_args_is_help=True)
@@ -35,7 +35,6 @@ app.add_typer(alerts.alerts, name="alerts")
 app.add_typer(webhooks.webhooks, name="webhooks")
 alerts.alerts.command("test")(webhooks.drill)
 app.add_typer(custody.hold, name="hold")
-app.command("redact")(custody.redact)
 
 
 def _say_version(asked: bool) -> None:  # noqa: FBT001 - as typer hands it over
@@ -149,7 +148,12 @@ def keys_revoke(
 @app.command("file")
 def file_(
     story: Slug,
-    kind: Annotated[str, typer.Argument(help="such as remarks-delivered")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND", help="such as remarks-delivered; docs/reference/kinds.md has them all"
+        ),
+    ],
     headline: Annotated[
         str | None, typer.Option(help="what happened, in the present tense")
     ] = None,
@@ -352,3 +356,6 @@ def relay(
 def doctor(log: LogUrl = None, json: Json = False) -> int:
     """Say what is configured, reachable, lagging and at risk."""
     return alone(log, lambda url: upkeep.doctor(url, json=json))
+
+
+app.command("redact")(custody.redact)  # last: nobody should come upon it first
