@@ -22,6 +22,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from benchmarks.measuring import Finding
 from benchmarks.sample import filed, rows
+from dateline.server import settle
 from events.envelope import Filed, prepare_batch
 from events.kafka.address import Address
 from events.kafka.keystore import BLOCK, BLOCK_BYTES
@@ -108,13 +109,17 @@ async def plain_topic(broker: str, folder: Path) -> str:
 
 
 async def in_flight(works: Sequence[Callable[[], Awaitable[Any]]], most: int) -> float:
-    """Do works, so many at a time; gives the seconds."""
+    """Do works, so many at a time; gives the seconds.
+
+    Garbage is treated as a server does: what is there before is none of it.
+    """
     left = iter(works)
 
     async def worker() -> None:
         for work in left:
             await work()
 
+    settle()
     start = time.perf_counter()
     await asyncio.gather(*(worker() for _ in range(most)))
     return time.perf_counter() - start
@@ -244,6 +249,7 @@ async def caught_up(broker: str, folder: Path, share: float) -> list[Finding]:
     async with opened(address):
         pass
     await fill(broker, address, count)
+    settle()
     start = time.perf_counter()
     read = 0
     async for found in raw(broker, address.topic):
@@ -253,6 +259,7 @@ async def caught_up(broker: str, folder: Path, share: float) -> list[Finding]:
     local = await sqlite(folder, count)
     mirror = address._replace(mirror=str(folder / "caught-up.db"))
     process, sizes = psutil.Process(), []
+    settle()
     start = time.perf_counter()
     log = KafkaLog(mirror)
     while not log._node.ready.done():  # noqa: SLF001 - a benchmark looks inside
