@@ -1,12 +1,14 @@
 """What a SQLite log does when something beside it misbehaves."""
 
 import asyncio
+import subprocess
 import threading
 from pathlib import Path
 
 import apsw
 import pytest
 from conftest import Clock
+from disks import needs_root, small_disk
 from filings import filed, gathered, note, opening
 
 from events.errors import LogDamaged, LogUnavailable, Refused
@@ -255,3 +257,15 @@ async def test_reading_a_log_that_was_taken_away_makes_none(tmp_path: Path) -> N
         await log.head()
     assert not (tmp_path / "news.db").exists()
     await log.close()
+
+
+@needs_root
+async def test_a_log_on_a_disk_that_is_only_read_says_what_to_do(tmp_path: Path) -> None:
+    """Where nothing can be written beside a log, who opens it is told so and to use a copy."""
+    with small_disk(tmp_path / "disk") as disk:
+        log = SqliteLog(disk / "news.db")
+        await log.append("a", [note("1")])
+        await log.close()
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        with pytest.raises(LogUnavailable, match=r"nothing can be written to .* use a copy"):
+            SqliteLog(disk / "news.db")

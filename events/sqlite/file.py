@@ -205,11 +205,25 @@ def explain(url: str, error: apsw.Error, *, reading: bool = False) -> LogError:
     if isinstance(error, apsw.SQLError) and "no such" in str(error):
         return LogDamaged(url, 0, "every table of a log", str(error))
     if isinstance(error, apsw.CantOpenError):
-        return LogUnavailable(url, "the file cannot be opened", reading=reading)
+        return LogUnavailable(url, f"the file cannot be opened{_closed_by(url)}", reading=reading)
     return LogUnavailable(url, str(error), reading=reading)
+
+
+def _closed_by(url: str) -> str:
+    """Say so where it is the folder that keeps a file from being opened."""
+    folder = _folder(url)
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        return (
+            f": nothing can be written to {folder}, where SQLite keeps files beside it; use a copy"
+        )
+    return ""
+
+
+def _folder(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:///")).absolute().parent
 
 
 def _is_full(url: str) -> bool:
     """Whether there is no room for the memory that SQLite shares between readers of a file."""
-    folder = Path(url.removeprefix("sqlite:///")).absolute().parent
+    folder = _folder(url)
     return folder.is_dir() and shutil.disk_usage(folder).free < SHARED_MEMORY
