@@ -38,6 +38,7 @@ def test_tiles_give_the_root_of_every_size(cuts: list[int], size: int) -> None:
     root = naive_root(LEAVES[:size])
     assert (tiles.size, tiles.root(size)) == (len(LEAVES), root)
     index, earlier = size // 2, size // 3 + 1
+    assert tiles.leaves(index, size) == [leaf_hash(leaf) for leaf in LEAVES[index:size]]
     proof = inclusion_proof(tiles.node, index, size)
     assert is_included(leaf_hash(LEAVES[index]), index, size, proof, root)
     way = consistency_proof(tiles.node, earlier, size)

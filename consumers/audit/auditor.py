@@ -20,7 +20,7 @@ from events.checkpoint import (
 )
 from events.custody import RECORD, SigningKeyChanged
 from events.errors import BookDamaged, LogDamaged, NotFound, Refused
-from events.log import ERASES, Clock, Head, Log
+from events.log import ERASES, Clock, Head, Leaf, Log
 from events.tree import (
     consistency_proof,
     inclusion_proof,
@@ -141,10 +141,17 @@ class Auditor:
     async def first_difference(self) -> int:
         """Give the first position where the log is not as it was seen before, 0 for none."""
         size = await asyncio.to_thread(lambda: self.tiles.size)
-        async for event in self.log.read_sealed(upto=size):
-            known = await asyncio.to_thread(self.tiles.leaf, event.position - 1)
-            if leaf_hash(event.envelope) != known:
-                return event.position
+        async for page in self.log.read_leaves(0, size):
+            position = await asyncio.to_thread(self._differs, page)
+            if position:
+                return position
+        return 0
+
+    def _differs(self, page: Sequence[Leaf]) -> int:
+        known = self.tiles.leaves(page[0].position - 1, page[-1].position)
+        for leaf in page:
+            if leaf_hash(leaf.envelope) != known[leaf.position - page[0].position]:
+                return leaf.position
         return 0
 
     async def verify(

@@ -85,13 +85,32 @@ class Tiles:
         last = first + (1 << within)
         hashes = self._tile(tile_level, tile, last)[first * HASH : last * HASH]
         if len(hashes) != HASH << within:
-            why = f"expected a tile with level {level}, place {place}; found none"
-            raise BookDamaged(self._book.path, why)
+            raise self._without(level, place)
         return _root(hashes)
+
+    def _without(self, level: int, place: int) -> BookDamaged:
+        why = f"expected a tile with level {level}, place {place}; found none"
+        return BookDamaged(self._book.path, why)
 
     def leaf(self, index: int) -> bytes:
         """Give a leaf's hash; the first is 0."""
         return self.node(0, index)
+
+    def leaves(self, first: int, end: int) -> list[bytes]:
+        """Give the hashes of the leaves from `first` up to `end`; the first of all is 0.
+
+        Raises:
+            BookDamaged: no tile holds one of them.
+        """
+        found: list[bytes] = []
+        while (at := first + len(found)) < end:
+            place, start = divmod(at, WIDTH)
+            upto = min(WIDTH, end - place * WIDTH)
+            hashes = self._tile(0, place, upto)[start * HASH : upto * HASH]
+            if len(hashes) != (upto - start) * HASH:
+                raise self._without(0, at)
+            found += [hashes[i : i + HASH] for i in range(0, len(hashes), HASH)]
+        return found
 
     def root(self, size: int) -> bytes:
         """Give the root over the first `size` leaves."""
