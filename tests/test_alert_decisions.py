@@ -437,3 +437,26 @@ def test_the_desk_is_reminded_when_an_answer_is_due_now(
     assert story.said == []
     story.move(then - before)
     assert len(story.said) == bool(reminded_after)
+
+
+def test_a_flash_mutes_what_the_policy_says_and_no_more() -> None:
+    """A level that a rule does not name goes out beside the flash."""
+    story = Alerting(POLICY.replace('mutes = ["urgent", "regular"]', 'mutes = ["regular"]'))
+    flashed(story)
+    story.file("outcome-reported", ref="E8")
+    story.file("quote-added", ref="E9")
+    story.move(31)
+    ended = {refs: kind for kind, _, refs in story.said}
+    assert (ended["E8",], ended["E9",]) == ("issued", "suppressed")
+
+
+def test_nobody_seconds_a_flash_of_their_own() -> None:
+    """Who filed a flash may let it go after a hold; it still waits for somebody else."""
+    story = Alerting(POLICY)
+    story.file("figure-reported", ref="E2", urgency=1, figures=[COUNT])
+    story.file("held", target="E2", reason="to be checked")
+    story.file("hold-released", target="E2", reason="it is so")
+    assert story.said[-1][0] == "deferred"
+    story.file("held", target="E2", reason="to be checked")
+    story.file("hold-released", BEN, target="E2", reason="it is so")
+    assert (story.said[-1][0], story.last.alert.level) == ("issued", "flash")

@@ -240,3 +240,88 @@ async def test_another_alert_in_the_place_of_one_is_not_sent(
         await out.sender.look()
         await counted(out, failed=1, suppressed=1)
         assert receiver.got == []
+
+
+async def test_a_throttle_looks_back_as_far_as_it_says(
+    room: Newsroom, tmp_path: Path, clock: Clock
+) -> None:
+    """Who takes one alert in ten minutes gets the next after ten minutes, and not before."""
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        await hook(out, receiver.url, throttle={"regular": {"most": 1, "seconds": 600}})
+        await issue(room, "one")
+        await counted(out, delivered=1)
+        clock.move(599_000)
+        await issue(room, "two")
+        await counted(out, delivered=1, held=1)
+        clock.move(1_000)
+        await issue(room, "three")
+        await counted(out, delivered=2, held=1)
+
+
+async def correct(room: Newsroom, story: str) -> None:
+    """Correct the alert of a story."""
+    fields = {"msg_type": "Update", "references": ["A1"]}
+    await issue(room, story, "alert-corrected", ref="B1", **fields)
+
+
+async def test_a_correction_waits_for_the_digest_that_it_corrects(
+    room: Newsroom, tmp_path: Path, clock: Clock
+) -> None:
+    """What is on its way in a digest is chased, and not overtaken by its correction."""
+    go_on = asyncio.Event()
+
+    async def slowly(request: web.Request) -> web.Response:
+        found: Any = await request.json()
+        if found["subject"] == "digest":
+            await go_on.wait()
+        return web.Response()
+
+    async with receiving(slowly) as receiver, sending(room, tmp_path) as out:
+        await digested(room, out, receiver.url, clock)
+        await receiver.wait(2)
+        await correct(room, "story-1")
+        await counted(out, delivered=1, in_flight=1, held=1, superseded=1, pending=1)
+        await out.sender.look()
+        assert len(receiver.got) == 2
+        go_on.set()
+        await counted(out, delivered=4, superseded=1)
+        assert receiver.got[2].event["subject"] == "story-1"
+
+
+async def test_a_digest_that_may_have_come_is_corrected(
+    room: Newsroom, tmp_path: Path, clock: Clock
+) -> None:
+    """Who may have got an alert in a digest gets its correction, and no more of the alert."""
+
+    async def picky(request: web.Request) -> web.Response:
+        found: Any = await request.json()
+        return web.Response(status=500 if found["subject"] == "digest" else 204)
+
+    async with receiving(picky) as receiver, sending(room, tmp_path) as out:
+        await digested(room, out, receiver.url, clock)
+        await counted(out, delivered=1, held=2, retry=1)
+        await correct(room, "story-1")
+        await counted(out, delivered=2, held=1, retry=1, superseded=1)
+        assert receiver.got[2].event["data"]["alert"]["references"] == ["A1"]
+        clock.move(6_000)
+        digest = (await receiver.wait(4))[3]
+        assert [each["subject"] for each in digest.event["data"]["alerts"]] == ["story-2"]
+
+
+async def test_an_owner_is_told_each_time(room: Newsroom, tmp_path: Path, clock: Clock) -> None:
+    """Who was told of a failing target, and saw it recover, is told again when it fails again."""
+    async with receiving() as receiver, receiving() as owners, sending(room, tmp_path) as out:
+        owner, _ = await hook(out, owners.url, stories=["no-story"])
+        wishes = (await out.endpoints.get(owner)).wishes.model_copy(update={"stories": frozenset()})
+        await out.endpoints.register(receiver.url, wishes, owner=owner)
+        for number, (status, hours, told) in enumerate(
+            [(500, 0, 0), (500, 73, 1), (204, 1, 1), (500, 1, 1), (500, 73, 2)]
+        ):
+            receiver.status = status
+            clock.move(hours * HOUR)
+            had = len(receiver.got)
+            await issue(room, f"story-{number}")
+            await receiver.wait(had + 1)
+            await out.sender.quiet()
+            await owners.wait(told)
+            assert len(owners.got) == told

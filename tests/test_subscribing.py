@@ -12,6 +12,8 @@ from serving import Served, served
 from standardwebhooks import Webhook
 
 from consumers.alerts.policy import load
+from consumers.delivery.endpoints import MOST_TARGETS, Endpoints
+from consumers.delivery.ledger import Ledger
 from consumers.delivery.signing import Vault, headers, new_secret
 from consumers.delivery.wishes import Wishes
 from dateline.outbox import Outbox
@@ -316,3 +318,22 @@ async def test_a_target_that_the_policy_moves_begins_anew(room: Newsroom, tmp_pa
         one, two, three = [await out.endpoints.get(name) for name in ("one", "two", "three")]
     assert (two.state, two.secrets) == ("active", before.secrets)
     assert len({each.signs_with(0)[0] for each in (one, two, three)}) == 3
+
+
+async def test_browsers_keep_nobody_out() -> None:
+    """However many browsers signed up, a webhook can; and browsers that are gone make room."""
+    ledger, vault = Ledger(":memory:"), Vault(None)
+    endpoints = Endpoints(ledger, vault, lambda: 1)
+    row = (
+        "WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < ?) "
+        "INSERT INTO targets SELECT 'push:' || n, 'push', '{}', x'00', 'push', 0, NULL, 'active', "
+        "NULL, 1, NULL, NULL, NULL FROM many"
+    )
+    await ledger.write(lambda c: c.execute(row, (MOST_TARGETS,)))
+    await endpoints.register("https://x.example/", Wishes())
+    with pytest.raises(Refused, match=f"at most {MOST_TARGETS}"):
+        await endpoints.register("{}", Wishes(), channel="push")
+    gone = "UPDATE targets SET state = 'disabled' WHERE target = 'push:7'"
+    await ledger.write(lambda c: c.execute(gone))
+    await endpoints.register("{}", Wishes(), channel="push")
+    ledger.close()

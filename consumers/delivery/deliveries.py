@@ -389,9 +389,10 @@ def _end(connection: apsw.Connection, ended: End, now_ms: int) -> None:
 def _claim(connection: apsw.Connection, target: str, most: int, now_ms: int) -> list[Delivery]:
     """Claim what goes out next: of each story one at a time, in the order in which it is due."""
     asked: dict[str, str | int] = {"target": target, "now": now_ms, "most": WINDOW}
-    busy = {row[0] for row in connection.execute(SQL["in-flight"], asked)}
+    under_way: list[Any] = connection.execute(SQL["in-flight"], asked).fetchall()
+    busy = {story for story, _ in under_way}
     asked["busy"] = orjson.dumps(list(busy)).decode()
-    room = most - len(busy)
+    room = most - sum(by_itself for _, by_itself in under_way)
     if room <= 0:
         return []
     expired: list[dict[str, int]] = []

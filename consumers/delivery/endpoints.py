@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -19,7 +20,9 @@ __all__ = ["Endpoint", "Endpoints", "Failing", "Named", "channel_of"]
 HOUR_MS = 3_600_000
 WARN_AFTER_MS = 72 * HOUR_MS  # of nothing but failure the owner is told: two days are left
 DISABLE_AFTER_MS = 120 * HOUR_MS  # of nothing but failure a target is disabled
-MOST_TARGETS = 100_000  # whoever could register without end could fill the disk
+# Whoever could register without end could fill the disk. Of each channel: browsers sign up without
+# a key, and are to keep nobody else out.
+MOST_TARGETS = 100_000
 MOST_ADDRESS = 4096  # characters; a push subscription has some 500
 
 Failing = Literal["fine", "failing", "warn", "disable"]
@@ -149,7 +152,10 @@ class Endpoints:
         signed = None if secret is None else (target, now, None, self._vault.seal(secret, target))
 
         def work(connection: apsw.Connection) -> None:
-            if connection.execute(SQL["count-targets"]).get >= MOST_TARGETS:
+            count = partial(connection.execute, SQL["count-targets"], (channel,))
+            if channel == "push" and count().get >= MOST_TARGETS:
+                connection.execute(SQL["forget-gone"])  # browsers come and go, and sign up again
+            if count().get >= MOST_TARGETS:
                 raise Refused("targets", "targets", f"at most {MOST_TARGETS}", "more")
             if connection.execute(SQL["has-target"], (target,)).get:
                 raise Refused("target-name", "name", "a name that is free", target)

@@ -21,7 +21,12 @@ WHERE target = :target AND state IN ('pending', 'retry') AND due_ms <= :now
 ORDER BY fast DESC, due_ms, delivery LIMIT :most
 
 -- name: in-flight
-SELECT story FROM deliveries WHERE target = :target AND state = 'in flight'
+-- Of which stories something is on its way, and whether by itself or told in a digest.
+SELECT story, 1 FROM deliveries WHERE target = :target AND state = 'in flight'
+UNION ALL
+SELECT told.story, 0 FROM deliveries AS sent INDEXED BY deliveries_in_flight
+CROSS JOIN deliveries AS told ON told.digest = sent.delivery
+WHERE sent.target = :target AND sent.story = '' AND sent.state = 'in flight'
 
 -- name: claim
 UPDATE deliveries SET state = 'in flight', tries = :tries, began_ms = :now
@@ -50,6 +55,10 @@ WHERE delivery = (
     WHERE target = ?1 AND state IN ('pending', 'retry') AND due_ms <= ?2 AND expires_ms > ?2
         AND NOT EXISTS (SELECT 1 FROM deliveries AS sent
             WHERE sent.target = ?1 AND sent.story = waits.story AND sent.state = 'in flight')
+        AND NOT EXISTS (SELECT 1 FROM deliveries AS sent INDEXED BY deliveries_in_flight
+            CROSS JOIN deliveries AS told ON told.digest = sent.delivery -- nor what a digest tells
+            WHERE sent.target = ?1 AND sent.story = '' AND sent.state = 'in flight'
+                AND told.story = waits.story)
         AND (SELECT count(*) FROM deliveries WHERE target = ?1 AND state = 'in flight') < ?3
     ORDER BY fast DESC, due_ms, delivery LIMIT 1
 )
@@ -204,7 +213,10 @@ WHERE target = :target AND (
     state IN ('pending', 'retry') OR state = 'held' AND digest IS NULL) -- others go with their digest
 
 -- name: count-targets
-SELECT count(*) FROM targets
+SELECT count(*) FROM targets WHERE channel = ?
+
+-- name: forget-gone
+DELETE FROM targets WHERE channel = 'push' AND state = 'disabled'
 
 -- name: has-target
 SELECT count(*) FROM targets WHERE target = ?
