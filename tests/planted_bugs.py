@@ -2029,6 +2029,14 @@ PLANTED = [
         "the reason was in JSON and on the page alone",
     ),
     Planted(
+        "A rehearsed policy decides as it would have at work",
+        "test_alert_rehearsal.py::test_a_rehearsal_decides_as_the_policy_did",
+        "consumers/alerts/rehearsal.py",
+        "            now = max(first, last.recorded_ms)",
+        "            now = end_ms",
+        "what was due was decided when the next event came",
+    ),
+    Planted(
         "Only changes that lead to our key are followed",
         "test_custody.py::test_changes_of_other_keys_lead_nowhere",
         "consumers/audit/auditor.py",

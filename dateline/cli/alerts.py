@@ -28,6 +28,17 @@ def policy_check(
     return alerting.check_policy(file, Settings(), json=json)
 
 
+@policy.command("rehearse")
+def policy_rehearse(
+    file: Annotated[str, typer.Argument(help="the policy, a TOML file")],
+    story: Annotated[str | None, typer.Option(help="only this story")] = None,
+    log: LogUrl = None,
+    json: Json = False,
+) -> int:
+    """Say what a policy would have decided of what the log holds; nothing is written."""
+    return in_newsroom(log, lambda room: alerting.rehearse_policy(room, file, story, json=json))
+
+
 @alerts.command("list")
 def list_(
     story: Annotated[str | None, typer.Option(help="only this story")] = None,

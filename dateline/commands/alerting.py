@@ -1,21 +1,25 @@
-"""What each command of alerts does: check a policy, list, explain, silence."""
+"""What each command of alerts does: check and rehearse a policy, list, explain, silence."""
 
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import uuid_utils
 
 from consumers.alerts.explain import explain
 from consumers.alerts.policy import Finding, Policy, check, load
+from consumers.alerts.rehearsal import rehearse
 from consumers.delivery.endpoints import Named
 from consumers.delivery.guard import Guard
 from consumers.delivery.registrar import address_of
 from dateline import printing
+from dateline.commands.stories import summaries
 from dateline.outcomes import DONE, REFUSED
 from dateline.settings import Settings
 from dateline.wiring import Newsroom
-from events.envelope import instant
+from events.alerts import AlertDecision
+from events.envelope import Recorded, instant
 from events.errors import NotFound, Refused
 from producers.case import Actor
 from producers.intake import take
@@ -25,6 +29,7 @@ __all__ = [
     "explain_alert",
     "list_alerts",
     "policy_of",
+    "rehearse_policy",
     "silence_add",
     "silence_list",
     "silence_remove",
@@ -88,6 +93,40 @@ def _of_addresses(policy: Policy, guard: Guard) -> Iterator[Finding]:
 
 def _by_mail(policy: Policy) -> list[str]:
     return [target.id for target in policy.target if target.channel == "mail"]
+
+
+async def rehearse_policy(room: Newsroom, file: str, story: str | None, *, json: bool) -> int:
+    """Say what a policy would have decided."""
+    policy = load(_text(file))
+    await room.subscription.catch_up()
+    stories = [each.story for each in summaries(room)] if story is None else [story]
+    rows = []
+    for slug in stories:
+        events = [event async for event in room.log.read_versions(slug)]
+        if not events:
+            raise NotFound("story", slug)
+        rows += [_decided(each) for each in rehearse(events, policy, room.clock())]
+    rows.sort(key=itemgetter("at"))
+    if json:
+        printing.show_json(rows)
+    elif rows:
+        cells = [[row[name] for name in _REHEARSED] for row in rows]
+        printing.table([name.upper() for name in _REHEARSED], cells)
+    else:
+        printing.line("it would have decided nothing")
+    return DONE
+
+
+_REHEARSED: Final = ("at", "story", "alert", "level", "decision", "from", "why")
+
+
+def _decided(event: Recorded) -> dict[str, str]:
+    made = event.development
+    assert isinstance(made, AlertDecision)  # noqa: S101 - nothing else is decided
+    alert = made.alert
+    come, what = ", ".join(alert.derived_from), made.kind.removeprefix("alert-")
+    facts = (event.recorded_at, event.story, alert.ref, alert.level, what, come, alert.reason)
+    return dict(zip(_REHEARSED, facts, strict=True))
 
 
 async def list_alerts(room: Newsroom, story: str | None, state: str | None, *, json: bool) -> int:

@@ -45,6 +45,7 @@ __all__ = [
     "rebuild_view",
     "stories",
     "story",
+    "summaries",
 ]
 
 
@@ -196,10 +197,10 @@ async def stories(room: Newsroom, *, json: bool) -> int:
     """List all stories, the one that moved last first."""
     await room.subscription.catch_up()
     if json:
-        printing.show_json([summary._asdict() for summary in _summaries(room)])
+        printing.show_json([summary._asdict() for summary in summaries(room)])
         return DONE
     shown = 0
-    for summary in _summaries(room):
+    for summary in summaries(room):
         shown += 1
         printing.line(
             f"{summary.story:<40} {summary.status:<7} version {summary.version:<6} "
@@ -210,7 +211,8 @@ async def stories(room: Newsroom, *, json: bool) -> int:
     return DONE
 
 
-def _summaries(room: Newsroom) -> Iterator[Summary]:
+def summaries(room: Newsroom) -> Iterator[Summary]:
+    """Give all stories, the one that moved last first."""
     page = room.stories.summaries(PAGE)
     while page:
         yield from page
