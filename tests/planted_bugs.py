@@ -1733,6 +1733,14 @@ PLANTED = [
         "a replay moved the place back from which a restart goes on",
     ),
     Planted(
+        "What is no name of a host surely got nothing",
+        "test_guard.py::test_what_is_no_name_of_a_host_gets_nothing",
+        "consumers/delivery/guard.py",
+        "except UnicodeError:",
+        "except UnboundLocalError:",
+        "it was thought to have got an alert, perhaps",
+    ),
+    Planted(
         "One process sends at a time",
         "test_delivery.py::test_one_process_sends_at_a_time",
         "consumers/delivery/ledger.py",

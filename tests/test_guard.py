@@ -254,3 +254,12 @@ async def test_who_announces_an_answer_without_end_is_cut_off(
         else:
             with pytest.raises(Unanswered, match="dropped"):
                 await call(session, "GET", url)
+
+
+@pytest.mark.parametrize("host", ["\u2024", "a" * 300, "a..b"])
+async def test_what_is_no_name_of_a_host_gets_nothing(host: str) -> None:
+    """A host that no name server can be asked for surely got nothing."""
+    async with Guard().session(5) as session:
+        with pytest.raises(Unanswered, match="no-connection") as refused:
+            await call(session, "GET", f"https://{host}/")
+        assert not refused.value.may_have

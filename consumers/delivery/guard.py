@@ -111,7 +111,10 @@ class _Names(AbstractResolver):
         """Give the addresses of a host; where a call may go is asked where its socket is made."""
         kind, flags = socket.SOCK_STREAM, socket.AI_ADDRCONFIG
         look = partial(socket.getaddrinfo, host, port, family, kind, 0, flags)
-        found = await asyncio.get_running_loop().run_in_executor(self._threads, look)
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(self._threads, look)
+        except UnicodeError:
+            raise OSError("expected the name of a host; found something else") from None
         return [
             ResolveResult(
                 hostname=host,
