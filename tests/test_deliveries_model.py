@@ -40,8 +40,6 @@ class Sending(RuleBasedStateMachine):
         self.got: dict[tuple[str, str], int] = {}  # (event, target) → times taken for good
         self.may_have: set[tuple[str, str]] = set()  # (alert, target)
         self.unknown: set[tuple[str, str]] = set()  # of those, whose try did not surely fail
-        self.corrects: dict[str, str] = {}  # correction → alert
-        self.told: dict[tuple[str, str], int] = {}  # (alert, target) → its last correction there
 
     def run(self, work: Any) -> Any:
         return self.loop.run_until_complete(work)
@@ -81,11 +79,6 @@ class Sending(RuleBasedStateMachine):
         for one in self.run(self.deliveries.claim({to: most}, self.now)):
             self.under_way[one.delivery] = one
             self.may_have.add((one.alert, to))
-            about = self.corrects.get(one.alert)
-            if about is not None:
-                last = self.told.get((about, to), 0)
-                assert one.position >= last, "a correction comes after one that stands for it"
-                self.told[about, to] = one.position
 
     @rule(data=st.data(), end=st.sampled_from(ENDS))
     def end(self, data: st.DataObject, end: Any) -> None:
@@ -120,9 +113,7 @@ class Sending(RuleBasedStateMachine):
         self.position += 1
         correction = self._plan(wrong.story, "", "alert-corrected")
         place = (self.position, b"")
-        about = [wrong.alert, *(one for one, of in self.corrects.items() if of == wrong.alert)]
-        found = self.run(self.deliveries.chase(correction, about, place, self.now))
-        self.corrects[correction.alert] = wrong.alert
+        found = self.run(self.deliveries.chase(correction, [wrong.alert], place, self.now))
         told = {target for alert, target in self.may_have if alert == wrong.alert}
         owed = {row.target for row in alerts if row.alert == wrong.alert}
         assert set(found) <= told & owed, "somebody is told of a correction who got nothing"
