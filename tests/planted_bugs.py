@@ -2100,4 +2100,28 @@ PLANTED = [
         'is at work with it in a thread is done."""\n        with contextlib.nullcontext():',
         "a worker that was stopped lost its file while it read",
     ),
+    Planted(
+        "A correction is tried as long as what it corrects",
+        "test_delivery_ends.py::test_a_correction_is_tried_as_long_as_what_it_corrects[bulletin]",
+        "consumers/delivery/deliveries.py",
+        '                row["expires"] = now_ms + LONGEST_LIFE\n',
+        "                pass\n",
+        "it was given up when its own alert would have been worth nothing any more",
+    ),
+    Planted(
+        "What is tried sooner is given up no sooner",
+        "test_schedule.py::test_what_is_tried_sooner_is_given_up_no_sooner",
+        "consumers/delivery/schedule.py",
+        "60, *USUAL[2:])",
+        "60, *USUAL[2:7])",
+        "the correction of a flash was given up after 18 hours",
+    ),
+    Planted(
+        "Who asks for an hour is sent no correction within it",
+        "test_delivery_ends.py::test_who_asks_for_an_hour_gets_it_before_a_correction_too",
+        "consumers/delivery/sender.py",
+        "fast = delivery.level in QUICK",
+        "fast = bool(delivery.fast)",
+        "what goes out first was tried again first",
+    ),
 ]

@@ -202,6 +202,8 @@ class Deliveries:
             connection.execute(SQL["supersede"], {**about, "now": now_ms})
             connection.execute(SQL["overtake"], about)
             rows = [_row(planned._replace(target=target), now_ms) for target in targets]
+            for row in rows:  # however little its alert is worth by now, it was told
+                row["expires"] = now_ms + LONGEST_LIFE
             connection.executemany(SQL["plan-chase"], rows)
             connection.execute(SQL["move"], _place(moved))
             return targets

@@ -5,7 +5,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-__all__ = ["FAST", "LIFE", "LONGEST_LIFE", "USUAL", "Chance", "asked_for", "next_try"]
+__all__ = ["FAST", "LIFE", "LONGEST_LIFE", "QUICK", "USUAL", "Chance", "asked_for", "next_try"]
 
 Chance = Callable[[], float]
 """Gives a number from 0 up to but not including 1."""
@@ -25,8 +25,10 @@ USUAL: Final = (
     20 * HOUR,
     24 * HOUR,
 )
-# A flash that is half an hour late is no flash: its tries come while it is one.
-FAST: Final = (0, 1, 5, 15, 60, 300, 1800, 2 * HOUR, 5 * HOUR, 10 * HOUR)
+# A flash that is half an hour late is no flash: its tries come while it is one. What corrects it is
+# tried as soon, and goes on for as long as what is usual: it may correct what came by the usual.
+FAST: Final = (0, 1, 5, 15, 60, *USUAL[2:])
+QUICK: Final = frozenset({"flash", "drill"})  # levels of which that is so
 SPREAD = 0.2  # of each wait, up or down, so that all that failed together do not come together
 # Seconds that a receiver may ask to be left alone for (Retry-After, RFC 9110 section 10.2.3).
 MOST_ASKED = 24 * HOUR

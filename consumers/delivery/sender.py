@@ -21,7 +21,7 @@ from consumers.delivery.endpoints import Endpoint, Endpoints
 from consumers.delivery.ledger import Ledger
 from consumers.delivery.message import DIGEST, Message
 from consumers.delivery.outgoing import Outcome
-from consumers.delivery.schedule import Chance, asked_for, next_try
+from consumers.delivery.schedule import QUICK, Chance, asked_for, next_try
 from events.errors import DatelineError, DeliveriesUnavailable, NotFound
 from events.log import Clock
 
@@ -241,7 +241,7 @@ class Sender:
         state: State = "delivered"
         if not outcome.delivered:
             asked = asked_for(outcome.asked, now)
-            fast = bool(delivery.fast)
+            fast = delivery.level in QUICK
             tries = delivery.tries - delivery.before
             wait = next_try(tries, self._chance(), fast=fast, asked=asked)
             ended = wait is None or outcome.gone

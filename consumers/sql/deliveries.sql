@@ -47,7 +47,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
     alert      TEXT    NOT NULL, -- the alert's ref in its story
     kind       TEXT    NOT NULL,
     level      TEXT    NOT NULL,
-    fast       INTEGER NOT NULL, -- 1 of a flash and of what chases
+    fast       INTEGER NOT NULL, -- 1 of a flash and of what chases: first in line
     state      TEXT    NOT NULL CHECK ( -- one by one: of a list, a table is made for each row
         state = 'delivered' OR state = 'in flight' OR state = 'pending' OR state = 'retry'
         OR state = 'failed' OR state = 'expired' OR state = 'superseded' OR state = 'held'
