@@ -121,13 +121,21 @@ async def test_a_correction_answers_in_the_thread_of_its_alert() -> None:
 
 
 @pytest.mark.parametrize(
-    ("refusal", "gone"), [("550 no such mailbox", True), ("450 come back", False)]
+    ("refusal", "gone"),
+    [
+        ("550 no such mailbox", True),
+        ("550 5.1.1 no such mailbox", True),
+        ("550 5.7.1 taken for spam", False),
+        ("554 not today", False),
+        ("450 come back", False),
+        ("450 4.1.1 come back", False),
+    ],
 )
 async def test_a_mailbox_that_is_gone_is_told_from_a_full_one(
     refusal: str,
     gone: bool,  # noqa: FBT001 - of the table above
 ) -> None:
-    """A mailbox that is refused for good is not tried again; one that is refused for now is."""
+    """A mailbox that is none is not tried again; one that is refused for now or for spam is."""
     async with relaying(refusal) as relay:
         ended = await mail_by(relay).send(parcel("mailto:desk@news.example"))
         assert (ended.delivered, ended.gone, ended.may_have) == (False, gone, False)

@@ -217,7 +217,7 @@ async def test_what_is_kept_of_others_is_sealed(house: House, tmp_path: Path) ->
     key = tmp_path / "news.sealing.key"
     assert key.stat().st_mode & 0o777 == 0o600
     key.chmod(0o644)
-    with pytest.raises(DeliveriesUnavailable, match="0600"):
+    with pytest.raises(DeliveriesUnavailable, match="expected mode 600; found 644"):
         Vault(str(key))
 
 

@@ -1,10 +1,10 @@
 """The key that signs checkpoints: a file outside of the database, for its owner alone to read."""
 
-import os
 import secrets
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from consumers.secret_file import keep_secret, secret_in
 from events.checkpoint import Signer, VerifierKey, new_signer, open_note, signer_of
 from events.errors import KeysUnavailable, Refused
 
@@ -106,12 +106,7 @@ class Keyring:
 
     def _load(self, path: str) -> Signer:
         try:
-            if not Path(path).exists():
-                _write(path, self._new())
-            mode = Path(path).stat().st_mode
-            if mode & 0o077:
-                raise KeysUnavailable(path, f"expected mode 600; found {mode & 0o777:o}")
-            return signer_of(Path(path).read_text(encoding="ascii").strip())
+            return signer_of(secret_in(path, lambda: _written(self._new())).decode("ascii").strip())
         except (OSError, ValueError) as error:
             raise KeysUnavailable(path, str(error)) from None
 
@@ -124,7 +119,7 @@ class Keyring:
             return self._new_under(self.origin)
         beside = f"{self._path}.next"
         if not Path(beside).exists():
-            _write(beside, self._new_under(self.origin))
+            keep_secret(beside, _written(self._new_under(self.origin)))
         return signer_of(Path(beside).read_text(encoding="ascii").strip())
 
     def _new_under(self, origin: str) -> Signer:
@@ -153,16 +148,5 @@ def _identity(path: str) -> tuple[int, ...] | None:
     return found.st_ino, found.st_mtime_ns, found.st_ctime_ns
 
 
-def _write(path: str, signer: Signer) -> None:
-    """Put a key into a new file; where another process was faster, its key stays."""
-    part = f"{path}.{secrets.token_hex(4)}"
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(descriptor, f"{signer}\n".encode())
-        os.fsync(descriptor)
-        os.link(part, path)
-    except FileExistsError:
-        return
-    finally:
-        os.close(descriptor)
-        Path(part).unlink()
+def _written(signer: Signer) -> bytes:
+    return f"{signer}\n".encode()

@@ -57,7 +57,7 @@ def message_of(event: Recorded, public_url: str | None) -> Message | None:
     alert = decision.alert
     said = decision.headline or alert.reason
     label = _LABELS.get(alert.msg_type, "")
-    headline = said if said.upper().startswith(label.rstrip(": ")) else label + said
+    headline = said if said.upper().startswith(label.rstrip()) else label + said
     issued = isinstance(decision, AlertIssued)
     text = alert.reason if decision.headline and not issued else ""
     data = _told(event, decision, headline)

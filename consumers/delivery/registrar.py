@@ -83,7 +83,7 @@ class Registrar:
         elif channel == "mail":
             mail.check(address)
         elif channel == "apprise":
-            apprised.check(address)
+            apprised.check(address, self._guard)
         made = await self._endpoints.register(
             address, wishes, channel=channel, owner=owner, secret=secret, name=name
         )
@@ -135,7 +135,7 @@ def address_of(named: Named, guard: Guard) -> str:
         case "webhook":
             guard.check(address, f"target {target.id}")
         case "apprise":
-            apprised.check(address)
+            apprised.check(address, guard)
         case "mail":
             address = address if address.startswith("mailto:") else f"mailto:{address}"
             mail.check(address)

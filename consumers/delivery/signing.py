@@ -6,12 +6,12 @@ import os
 import secrets
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from consumers.secret_file import secret_in
 from events.errors import DeliveriesUnavailable, Refused
 
 __all__ = ["BOTH_VALID_MS", "Vault", "check_secret", "headers", "new_secret", "webhook_id"]
@@ -122,25 +122,10 @@ class Vault:
 
 
 def _key(path: str) -> bytes:
-    """Read the key, making it where there is none; of several that make one, one wins."""
-    if not Path(path).exists():
-        mine = f"{path}.{secrets.token_hex(4)}"
-        descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as made:
-            made.write(os.urandom(KEY_BYTES))
-            made.flush()
-            os.fsync(made.fileno())
-        try:
-            Path(path).hardlink_to(mine)
-        except FileExistsError:
-            pass
-        finally:
-            Path(mine).unlink()
-    mode = Path(path).stat().st_mode
-    if mode & 0o077:
-        why = f"expected its owner alone to read it (0600); found mode {mode & 0o777:04o}"
-        raise DeliveriesUnavailable(path, why)
-    key = Path(path).read_bytes()
+    try:
+        key = secret_in(path, lambda: os.urandom(KEY_BYTES))
+    except (OSError, ValueError) as error:
+        raise DeliveriesUnavailable(path, str(error)) from None
     if len(key) != KEY_BYTES:
         raise DeliveriesUnavailable(path, f"expected {KEY_BYTES} bytes; found {len(key)}")
     return key

@@ -4,13 +4,15 @@ ntfy is spoken to without it, because ntfy can change what it shows and Apprise 
 so is Slack where there is a bot's token.
 """
 
+import re
+from collections.abc import Callable
 from typing import Final
 
 import apprise
 
-from consumers.delivery.channels import Channel, Parcel
+from consumers.delivery.channels import Channel, Parcel, ntfy, slack
 from consumers.delivery.confined import Confined
-from consumers.delivery.guard import NotPublic
+from consumers.delivery.guard import Guard, NotPublic
 from consumers.delivery.outgoing import Outcome
 from events.errors import Refused
 
@@ -27,14 +29,25 @@ SCHEMAS: Final = frozenset(
         *("viber", "vonage", "webex", "whatsapp", "workflows", "wxteams", "zulip"),
     }
 )
+# Channels of ours among them, each with what looks at its addresses.
+_OWN: Final[dict[str, Callable[[str, Guard], object]]] = {
+    "ntfy": ntfy.server_of,
+    "ntfys": ntfy.server_of,
+    "slack-bot": lambda address, _: slack.bot_of(address),
+}
+_SCHEMA: Final = re.compile(r"[a-z][a-z0-9+.-]{0,19}")
+_CALL: Final = re.compile(
+    r"@(?=everyone|here|channel|all\b|room|team)|<(?=[@!#/a-z])", re.IGNORECASE
+)
+WORD_JOINER: Final = "\u2060"
 _LEVELS: Final = {"flash": apprise.NotifyType.FAILURE, "bulletin": apprise.NotifyType.WARNING}
-# Nothing is stored, redirects are not followed, and text is text, whatever is in it.
+# Nothing is stored, and redirects are not followed.
 _ASSET: Final = apprise.AppriseAsset(
     app_id="Dateline", app_desc="alerts", app_url="", secure_logging=True, http_redirects=False
 )
 
 
-def check(address: str) -> str:
+def check(address: str, guard: Guard) -> str:
     """Give an address that Apprise, or one of our own channels, understands.
 
     Raises:
@@ -43,10 +56,20 @@ def check(address: str) -> str:
     schema = address.partition(":")[0].lower()
     if schema not in SCHEMAS and schema != "ntfy":
         known = ", ".join(sorted(SCHEMAS))
-        raise Refused("target-schema", "url", f"http(s), mailto, console or {known}", ascii(schema))
-    if schema not in ("ntfy", "ntfys", "slack-bot") and _service(address) is None:
+        # What is no schema may be all of a token.
+        found = ascii(schema) if ":" in address and _SCHEMA.fullmatch(schema) else "something else"
+        raise Refused("target-schema", "url", f"http(s), mailto, console or {known}", found)
+    own = _OWN.get(schema)
+    if own is not None:
+        own(address, guard)
+    elif _service(address) is None:
         raise Refused("target-url", "url", f"an address as Apprise has it for {schema}", "another")
     return address
+
+
+def _inert(text: str) -> str:
+    """Part what a chat would take for a call or for markup, by a mark that is not seen."""
+    return _CALL.sub(f"\\g<0>{WORD_JOINER}", text)
 
 
 def _service(address: str) -> apprise.NotifyBase | None:
@@ -83,9 +106,13 @@ def _notify(parcel: Parcel) -> Outcome:
         return Outcome(delivered=False, error="bad-url", may_have=False)
     said = parcel.message
     level = _LEVELS.get(said.level, apprise.NotifyType.INFO)
-    body = said.text or said.story or said.headline
     try:
-        done = service.notify(body=body, title=said.headline, notify_type=level)
+        done = service.notify(
+            body=_inert(said.text or said.story or said.headline),
+            title=_inert(said.headline),
+            notify_type=level,
+            body_format=apprise.NotifyFormat.TEXT,
+        )
     except NotPublic:
         return Outcome(delivered=False, error="not-public", may_have=False)
     # Apprise says no more than whether it worked.

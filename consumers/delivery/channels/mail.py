@@ -20,7 +20,8 @@ __all__ = ["Mail", "Relay", "check", "relay_of"]
 SECONDS = 15.0  # for each answer of the relay
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}")
 _PORTS: Final = {"smtp": 25, "smtps": 465}
-NOT_NOW = 500  # RFC 5321: replies below are for now, those from here on for good
+_NO_MAILBOX: Final = frozenset({550, 551, 553})  # RFC 5321, of a relay that says no more
+_DETAIL: Final = re.compile(rb"5\.(\d{1,3})\.\d{1,3}\b")  # RFC 3463; 1 is of the address
 
 
 class Relay(NamedTuple):
@@ -40,14 +41,19 @@ def relay_of(url: str, sender: str) -> Relay:
     Raises:
         ValueError: it is none.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname:
-        raise ValueError("a relay such as smtps://USER:PASSWORD@HOST")
+    wanted = "a relay such as smtps://USER:PASSWORD@HOST, its password percent-encoded"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # which says what it found, and that may be of the password
+        raise ValueError(wanted) from None
+    if parts.scheme not in _PORTS or not parts.hostname or parts.path.strip("/") or parts.fragment:
+        raise ValueError(wanted)
     if not _ADDRESS.fullmatch(sender):
         raise ValueError("a sender such as alerts@news.example")
     return Relay(
         parts.hostname,
-        parts.port or _PORTS[parts.scheme],
+        port or _PORTS[parts.scheme],
         parts.scheme == "smtps",
         unquote(parts.username) if parts.username else None,
         unquote(parts.password) if parts.password else None,
@@ -110,8 +116,10 @@ def _handed_over(relay: Relay, parcel: Parcel) -> Outcome:
 def _refused(error: Exception, *, connected: bool) -> Outcome:
     """Judge what a relay said, or that it said nothing."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        status = next(iter(error.recipients.values()))[0]
-        gone = status >= NOT_NOW
+        status, said = next(iter(error.recipients.values()))
+        detail = _DETAIL.match(said)
+        # A relay that takes it for spam, say, refuses this mail and not the mailbox.
+        gone = detail[1] == b"1" if detail else status in _NO_MAILBOX
         return Outcome(
             delivered=False, status=status, error="smtp-refused", may_have=False, gone=gone
         )

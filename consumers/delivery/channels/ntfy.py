@@ -1,17 +1,46 @@
 """ntfy: a message to a topic, which a correction changes where it stands."""
 
+import re
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import aiohttp
 import orjson
 
 from consumers.delivery.channels import Parcel
+from consumers.delivery.guard import Guard
 from consumers.delivery.outgoing import Outcome, Unanswered, call, outcome_of
+from events.errors import Refused
 
-__all__ = ["Ntfy"]
+__all__ = ["Ntfy", "server_of"]
 
+_TOPIC: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PRIORITY: Final = {"flash": 5, "bulletin": 4, "urgent": 3, "regular": 3, "deferred": 2}
+
+
+def server_of(address: str, guard: Guard) -> str:
+    """Give the URL of the server of an address such as ntfys://HOST/TOPIC.
+
+    Raises:
+        Refused: it is none, or its server is none that may be called.
+    """
+    try:
+        parts = urlsplit(address)
+        url = _url(parts)
+    except ValueError:
+        url = ""
+    if not url or not _TOPIC.fullmatch(unquote(parts.path.strip("/"))):
+        raise Refused("target-url", "url", "ntfys://HOST/TOPIC", "something else")
+    return guard.check(url)
+
+
+def _url(parts: SplitResult) -> str:
+    host = parts.hostname or ""
+    if not host:
+        raise ValueError("expected a host")
+    host = f"[{host}]" if ":" in host else host
+    host += f":{parts.port}" if parts.port else ""
+    return f"{'https' if parts.scheme == 'ntfys' else 'http'}://{host}/"
 
 
 class Ntfy:
@@ -27,11 +56,7 @@ class Ntfy:
     async def send(self, parcel: Parcel) -> Outcome:
         """Publish one message, or a new form of the one that it corrects."""
         parts = urlsplit(parcel.endpoint.address)
-        where = parts.hostname or ""
-        host = f"[{where}]" if ":" in where else where
-        host += f":{parts.port}" if parts.port else ""
-        scheme = "https" if parts.scheme == "ntfys" else "http"
-        url = f"{scheme}://{host}/"
+        url = _url(parts)
         held = {"content-type": "application/json"}
         if parts.password:
             basic = aiohttp.BasicAuth(unquote(parts.username or ""), unquote(parts.password))

@@ -1,5 +1,6 @@
 """Slack by a bot: a message to a channel, which a correction changes where it stands."""
 
+import html
 import re
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -9,8 +10,9 @@ import orjson
 
 from consumers.delivery.channels import Parcel
 from consumers.delivery.outgoing import Outcome, Unanswered, call, outcome_of
+from events.errors import Refused
 
-__all__ = ["Slack"]
+__all__ = ["Slack", "bot_of"]
 
 API: Final = "https://slack.com/api/"
 # Errors after which a channel or token takes nothing more, in Slack's own words.
@@ -18,7 +20,22 @@ _GONE: Final = frozenset(
     {"account_inactive", "channel_not_found", "invalid_auth", "is_archived", "token_revoked"}
 )
 _BEGUN: Final = re.compile(rb'\{"ok":true,"channel":"([A-Z0-9]{1,40})","ts":"([0-9.]{1,40})",')
+_TOKEN: Final = re.compile(r"[A-Za-z0-9.-]{1,400}")
+_CHANNEL: Final = re.compile(r"[A-Za-z0-9._-]{1,80}")
 _CODE: Final = re.compile(r"[a-z_-]{1,60}")
+
+
+def bot_of(address: str) -> tuple[str, str]:
+    """Give token and channel of an address such as slack-bot://TOKEN@CHANNEL.
+
+    Raises:
+        Refused: it has not both.
+    """
+    # The host of a URL is read in small letters; a channel's id has large ones.
+    token, _, channel = urlsplit(address).netloc.rpartition("@")
+    if not _TOKEN.fullmatch(unquote(token)) or not _CHANNEL.fullmatch(channel):
+        raise Refused("target-url", "url", "slack-bot://TOKEN@CHANNEL", "something else")
+    return unquote(token), channel
 
 
 class Slack:
@@ -35,17 +52,18 @@ class Slack:
 
     async def send(self, parcel: Parcel) -> Outcome:
         """Post one message, or change the one that it corrects."""
-        # The host of a URL is read in small letters; a channel's id has large ones.
-        token, _, channel = urlsplit(parcel.endpoint.address).netloc.rpartition("@")
+        token, channel = bot_of(parcel.endpoint.address)
         shown = next((each.shown_as for each in parcel.earlier if each.shown_as), None)
         said = parcel.message
-        body = {"channel": channel, "text": f"{said.headline}\n{said.text}".strip()}
+        # Its three signs, escaped as it asks, so that no headline calls people or hides a link.
+        text = html.escape(f"{said.headline}\n{said.text}".strip(), quote=False)
+        body = {"channel": channel, "text": text}
         if shown is not None:
             body["channel"], body["ts"] = shown.split("/", 1)
         url = f"{self._api}{'chat.postMessage' if shown is None else 'chat.update'}"
         held = {
             "content-type": "application/json; charset=utf-8",
-            "authorization": f"Bearer {unquote(token)}",
+            "authorization": f"Bearer {token}",
         }
         try:
             answer = await call(self._session, "POST", url, orjson.dumps(body), held)

@@ -2,24 +2,22 @@
 
 import asyncio
 import base64
-import contextlib
 import hashlib
-import os
-import secrets
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
 from cryptography.hazmat.primitives import serialization
-from py_vapid import Vapid02
+from cryptography.hazmat.primitives.asymmetric import ec
+from py_vapid import Vapid02, VapidException
 from pywebpush import WebPusher
 
 from consumers.delivery.channels import Parcel
 from consumers.delivery.guard import Guard
 from consumers.delivery.outgoing import Outcome, Unanswered, call, outcome_of
-from events.errors import Refused
+from consumers.secret_file import secret_in
+from events.errors import DeliveriesUnavailable, Refused
 
 __all__ = ["WebPush", "check", "name_of", "public_key", "push_key"]
 
@@ -60,6 +58,11 @@ def check(subscription: object, guard: Guard) -> dict[str, Any]:
         if len(_bytes(keys.get(name))) != length:
             field = f"subscription.keys.{name}"
             raise Refused("push-subscription", field, f"{length} bytes in base64url", "others")
+    try:
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), _bytes(keys["p256dh"]))
+    except ValueError:
+        field, wanted = "subscription.keys.p256dh", "a point of P-256, uncompressed"
+        raise Refused("push-subscription", field, wanted, "none") from None
     return {"endpoint": endpoint, "keys": {name: keys[name] for name in _KEYS}}
 
 
@@ -86,20 +89,19 @@ def public_key(vapid: Vapid02) -> str:
 
 
 def push_key(path: str | None) -> Vapid02:
-    """Give the key that push services know us by, made where there is none; None is in memory."""
+    """Give the key that push services know us by, made where there is none; None is in memory.
+
+    Raises:
+        DeliveriesUnavailable: its file cannot be read or made, or others may read it.
+    """
     made = Vapid02()
     made.generate_keys()
     if path is None:
         return made
-    if not Path(path).exists():
-        mine = f"{path}.{secrets.token_hex(4)}"
-        descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as written:
-            written.write(made.private_pem())
-        with contextlib.suppress(FileExistsError):
-            Path(path).hardlink_to(mine)
-        Path(mine).unlink()
-    found: Vapid02 = Vapid02.from_pem(Path(path).read_bytes())
+    try:
+        found: Vapid02 = Vapid02.from_pem(secret_in(path, made.private_pem))
+    except (OSError, ValueError, VapidException) as error:
+        raise DeliveriesUnavailable(path, str(error)) from None
     return found
 
 
