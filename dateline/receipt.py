@@ -1,8 +1,8 @@
 """How long a request may take to arrive, and how much its headers may hold.
 
 uvicorn waits for ever for a request that was half sent, and keeps headers of any length. Here a
-request that does not arrive in time is answered 408, one with too long headers 431 (RFC 9110 and
-RFC 6585), and the connection is closed.
+request that does not arrive in time is answered 408, one with too long headers or trailers 431
+(RFC 9110 and RFC 6585), and the connection is closed.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ __all__ = ["Receipt"]
 
 HEADERS_WITHIN = 10.0  # seconds from the connection, or from the first byte of a later request
 BODY_WITHIN = 20.0  # seconds from the headers
-HEADER_BYTES = 32 * 1024  # and no more than what is read at once on top of it
+HEADER_BYTES = 32 * 1024  # or trailers, and no more than what is read at once on top of it
 _LATE: Final = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _LONG: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -29,8 +29,7 @@ class Receipt(HttpToolsProtocol):
 
     _sending: Sending
     _deadline: asyncio.TimerHandle | None = None
-    _header_bytes = 0
-    _in_headers = True
+    _since_progress = 0  # bytes, since headers ended or some of a body came
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Expect a request: a connection that asks nothing is not kept."""
@@ -44,33 +43,33 @@ class Receipt(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what arrived, unless it is more than headers may hold."""
-        if self._in_headers:
-            self._header_bytes += len(data)
-            # Where they end in what was read last, it may hold the beginning of a body as well.
-            if self._header_bytes > HEADER_BYTES and b"\r\n\r\n" not in data:
-                self._refuse(_LONG)
-                return
+        """Take what arrived, unless headers or trailers hold more than they may."""
+        self._since_progress += len(data)
         super().data_received(data)
+        if self._since_progress > HEADER_BYTES and not self.transport.is_closing():
+            self._refuse(_LONG)
 
     def on_message_begin(self) -> None:
         """Expect the rest of a request on a connection that is used again."""
         super().on_message_begin()
-        self._in_headers = True
         if self._deadline is None:
             self._expect_within(HEADERS_WITHIN)
 
     def on_headers_complete(self) -> None:
         """Expect the body, which has its own time."""
-        self._in_headers = False
-        self._header_bytes = 0
+        self._since_progress = 0
         self._expect_within(BODY_WITHIN)
         super().on_headers_complete()
+        self.headers = []  # what comes now are trailers, which nobody here takes for headers
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body; who sends trailers or chunks without end sends none."""
+        self._since_progress = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Expect nothing any more: the request is here."""
         self._expect_nothing()
-        self._in_headers = True
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

@@ -131,6 +131,37 @@ async def test_headers_have_a_bound(desk: Served) -> None:
 
 
 @pytest.mark.parametrize(
+    ("begun", "more"),
+    [
+        pytest.param(b"0\r\n", b"X: %b\r\n" % (b"y" * 100), id="trailers"),
+        pytest.param(b"0\r\nX: ", b"y" * 100, id="one trailer"),
+        pytest.param(b"2;", b"y" * 100, id="an extension of a chunk"),
+    ],
+)
+async def test_what_stands_around_a_body_has_a_bound(
+    desk: Served, begun: bytes, more: bytes
+) -> None:
+    """Trailers and extensions of chunks that do not end are cut off as headers are."""
+    said = b"POST /v1/stories/a-drill/developments HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+    said += f"Authorization: Bearer {desk.key}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    caller = await Caller.call(desk, said + b"2\r\n{}\r\n")
+    assert await caller.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    caller.writer.write(begun + more * (receipt.HEADER_BYTES // len(more)))
+    await caller.writer.drain()
+    caller.writer.write(more * 10)
+    assert (await caller.answer()).startswith(b"HTTP/1.1 431 ")
+
+
+async def test_a_trailer_is_no_header(desk: Served) -> None:
+    """A key that is sent behind the body opens nothing."""
+    body = b'{"kind":"story-opened","headline":"A drill begins","title":"A drill"}'
+    said = b"POST /v1/stories/b-drill/developments HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    said += b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n" % (len(body), body)
+    caller = await Caller.call(desk, said + f"Authorization: Bearer {desk.key}\r\n\r\n".encode())
+    assert (await caller.answer()).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize(
     "said",
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS where HTTP is spoken
