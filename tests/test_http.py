@@ -154,6 +154,21 @@ async def test_a_story_is_shown_as_it_was_known(desk: Served) -> None:
     assert (await desk.get("/v1/stories/a-drill?occurred_by=7"))[0] == 400
 
 
+async def test_what_readers_do_not_see_makes_nothing_overdue(desk: Served, clock: Clock) -> None:
+    """Looking back, no reader can tell from an overdue answer that something was filed since."""
+    asked = {"ref": "P1", "awaited_from": "org:port", "due_at": "2026-09-22T00:00:00Z"}
+    await desk.file("a-drill", "story-opened", title="A drill")
+    await desk.file("a-drill", "response-awaited", response=asked)
+    before = await desk.get("/v1/stories/a-drill?as_of=9")
+    clock.now = 1_800_000_000_000
+    await desk.file("a-drill", "statement-issued", embargo_until="2031-01-01T00:00:00Z")
+    after = await desk.get("/v1/stories/a-drill?as_of=9")
+    inside = await desk.get("/v1/stories/a-drill?as_of=9", desk.bearer())
+    assert (after[1], after[2]["Etag"]) == (before[1], before[2]["Etag"])
+    overdue = [orjson.loads(body)["pending"][0]["overdue"] for body in (after[1], inside[1])]
+    assert overdue == [False, True]
+
+
 async def test_history_comes_in_pages(desk: Served) -> None:
     """A story's updates are read page by page, each once."""
     await desk.file("a-drill", "story-opened", title="A drill")

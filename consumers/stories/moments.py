@@ -9,7 +9,7 @@ from consumers.stories.state import document, sections_of
 from consumers.stories.story import evolve
 from events.developments import News, StoryOpened
 from events.editorial import Redacted
-from events.envelope import Recorded, instant
+from events.envelope import Recorded
 from events.errors import Refused
 from events.filing import Occurred
 from events.log import Log
@@ -74,7 +74,8 @@ async def as_of(
         log: the log.
         story: its slug.
         upto: the last position that counts.
-        now: the moment by which responses are overdue; when the last event was recorded by default.
+        now: the moment by which responses are overdue; when this reader last saw the story move by
+            default, so that readers cannot tell from it when what they may not see was recorded.
         occurred_by: leave out developments that had not certainly happened by then, keeping all
             that is known today of those that had.
         public: as readers without a key saw it.
@@ -83,22 +84,19 @@ async def as_of(
         The state as JSON, None when there was no such story.
     """
     known: Parts = {}
-    last_ms = 0
     async for event in log.read(upto=upto, story=story):
         known.update(evolve(known, event))
-        last_ms = event.recorded_ms
     parts = known
     if occurred_by is not None:
-        parts, last_ms = {}, 0
+        parts = {}
         async for event in log.read(upto=upto, story=story):
             if happened_by(event, known, occurred_by):
                 parts.update(evolve(parts, event))
-                last_ms = event.recorded_ms
         parts = {key: part for key, part in parts.items() if _about_what_is_there(parts, part)}
     if public:
         parts = await _still_public(log, story, upto, known, parts)
     sections, lead = sections_of(parts, public=public)
-    return document(sections, lead, upto, now or instant(last_ms), public=public)
+    return document(sections, lead, upto, now, public=public)
 
 
 def _about_what_is_there(parts: Parts, part: Part) -> bool:

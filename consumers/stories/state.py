@@ -143,7 +143,7 @@ def document(
     sections: Mapping[str, bytes],
     lead: str | None,
     checkpoint: int,
-    now: str,
+    now: str | None,
     *,
     public: bool = False,
 ) -> bytes | None:
@@ -153,7 +153,8 @@ def document(
         sections: the story's parts as this reader may see them, joined by commas, by section.
         lead: the part that leads; of what stands the smallest urgency, the latest of equals.
         checkpoint: position up to which the parts are complete.
-        now: the moment by which responses are overdue, RFC 3339 in UTC.
+        now: the moment by which responses are overdue, RFC 3339 in UTC; None for when this reader
+            last saw the story move.
         public: for readers, who see no more of the heading than what they saw change.
 
     Returns:
@@ -162,9 +163,10 @@ def document(
     if "heading" not in sections:
         return None
     heading = orjson.loads(sections["heading"])
-    pending, resolved = _waits(_parsed(sections, "responses"), now, public=public)
-    mentions = _parsed(sections, "mentions")
     place = _place(heading, lead, "public_" if public else "")
+    by = now or place["recorded_at"]
+    pending, resolved = _waits(_parsed(sections, "responses"), by, public=public)
+    mentions = _parsed(sections, "mentions")
     opening = _parsed(sections, "opening")
     place["opening"] = _some(opening[0], "ref", "headline") if opening else None
     people, places = (_mentioned(mentions, kind, public=public) for kind in ("person:", "place:"))
