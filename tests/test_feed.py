@@ -6,10 +6,11 @@ import socket
 
 import orjson
 import pytest
+from conftest import Clock
 from serving import Served, served
 
 from consumers.feed.live import Limits
-from dateline.wiring import Newsroom
+from dateline.wiring import Newsroom, newsroom
 
 LATER = "2031-01-01T00:00:00Z"
 
@@ -59,8 +60,13 @@ async def test_a_cursor_of_the_empty_log_is_good_later(desk: Served) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["0123456789ab.1", "{log}.99", "000000000000.3"])
-async def test_a_cursor_that_was_never_given_is_reset(desk: Served, cursor: str) -> None:
+async def test_a_cursor_that_was_never_given_is_reset(room: Newsroom, cursor: str) -> None:
     """A foreign or future cursor is told to start over, and is told nothing old."""
+    async with served(room, Limits(behind=0.01)) as desk:
+        await told_to_start_over(desk, cursor)
+
+
+async def told_to_start_over(desk: Served, cursor: str) -> None:
     await desk.file("a-drill", "story-opened", title="A drill")
     async with desk.feed("?since=0") as live:
         [told] = await live.news(1)
@@ -71,6 +77,27 @@ async def test_a_cursor_that_was_never_given_is_reset(desk: Served, cursor: str)
         assert (hello.cursor, bool(reset.cursor)) == ("", True)
         await desk.file("a-drill", "development-reported", label="note")
         assert (await anext(live)).data["data"]["position"] == 2
+
+
+@pytest.mark.parametrize("query", ["?last_event_id={cursor}", "?since={position}"])
+async def test_another_server_may_be_ahead(room: Newsroom, clock: Clock, query: str) -> None:
+    """Who was told something by one server goes on at another that has yet to read it."""
+    async with (
+        newsroom(room.log.url, clock) as other,
+        served(room) as first,
+        served(other) as second,
+    ):
+        await first.file("a-drill", "story-opened", title="A drill")
+        async with second.feed("?since=0") as live:
+            name = (await live.news(1))[0].cursor.split(".")[0]
+        for _ in range(20):  # the second looks every 20 ms, and must be asked before it looked
+            told = await first.file("a-drill", "development-reported", label="note")
+            asked = query.format(cursor=f"{name}.{told['position']}", position=told["position"])
+            async with second.feed(asked) as live:
+                assert (await anext(live)).data["position"] >= told["position"]
+                missed = await first.file("a-drill", "development-reported", label="note")
+                [news] = await live.news(1)
+            assert news.data["data"]["position"] == missed["position"]
 
 
 @pytest.mark.parametrize(
@@ -102,6 +129,20 @@ async def test_a_subscriber_may_want_less(room: Newsroom) -> None:
             assert (checkpoint.event, checkpoint.data) == ("checkpoint", {"position": 3})
         async with desk.feed("?kind=development-reported&since=0&max_urgency=5") as live:
             assert (await live.news(1))[0].data["data"]["position"] == 3
+
+
+async def test_what_a_filter_passed_over_is_not_read_again(room: Newsroom) -> None:
+    """Who wants nothing of what there is comes back with a cursor behind it."""
+    async with served(room) as desk:
+        await desk.file("a-drill", "story-opened", title="A drill")
+    async with (
+        asyncio.timeout(10),
+        served(room, Limits(heartbeat=0.01)) as desk,
+        desk.feed("?kind=withdrawn&since=0") as live,
+    ):
+        hello, checkpoint = await live.take(2)
+        assert (checkpoint.event, checkpoint.data) == ("checkpoint", {"position": 1})
+        assert (hello.cursor[-2:], checkpoint.cursor[-2:]) == (".0", ".1")
 
 
 async def test_what_was_taken_back_is_not_told_again(desk: Served) -> None:

@@ -6,6 +6,7 @@ that this log never gave is answered with `reset`; nobody ever joins live in sil
 """
 
 import asyncio
+import contextlib
 import random
 import re
 from collections import Counter
@@ -56,7 +57,8 @@ class Limits(NamedTuple):
 
     `heartbeat` is the silence after which a connection is told that it lives; `rotation` how long
     one lasts, give or take a fifth; `send_within` what a reader has to take what is sent;
-    `from_one` how many connections one key has, or one address without a key.
+    `from_one` how many connections one key has, or one address without a key; `behind` how long
+    this server may be behind another of the same log, which told a subscriber more.
     """
 
     heartbeat: float = 15.0
@@ -64,6 +66,7 @@ class Limits(NamedTuple):
     send_within: float = 10.0
     clients: int = 5_000
     from_one: int = 100
+    behind: float = 2.0
 
 
 class Start(NamedTuple):
@@ -181,14 +184,25 @@ class Feed:
             Refused: the cursor is none.
         """
         if cursor is None:
-            return Start(self.position if since is None else since, None)
+            if since is None:
+                return Start(self.position)
+            await self._reached(since)
+            return Start(since)
         found = _CURSOR.fullmatch(cursor)
         if found is None:
             raise Refused("cursor", "last_event_id", "a cursor that this feed gave", repr(cursor))
         position = int(found[2])
         ours = (await self.name(), NAMELESS if position == 0 else "")
-        known = found[1] in ours and position <= self.position
+        known = found[1] in ours and await self._reached(position)
         return Start(position if known else self.position, cursor, unknown=not known)
+
+    async def _reached(self, position: int) -> bool:
+        """Say whether a position is told here by now, or soon: another server may be ahead."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.behind):
+                while self.position < position:
+                    await self.ring.wait()
+        return self.position >= position
 
     async def name(self) -> str:
         """Give the name of the log: twelve digits of its first event's leaf hash."""
@@ -251,7 +265,9 @@ class Feed:
         opening = b"retry: %d\n\n" % retry + await self._greeting(start)
         await tell(opening)
         number, position = await self._catch_up(start.position, wanted, tell)
-        told, sent_at, some = position, loop.time(), wanted != Wanted()
+        some = wanted != Wanted()
+        # What it was told may be long ago, and what it went through since is not to be read again.
+        told, sent_at = start.position if some else position, loop.time()
         while not self._closing and loop.time() < ends:
             if self.ring.end == number:
                 await self.ring.wait()
