@@ -2212,4 +2212,28 @@ PLANTED = [
         "fast = bool(delivery.fast)",
         "what goes out first was tried again first",
     ),
+    Planted(
+        "A sender that is stopped begins with nothing more",
+        "test_sender.py::test_a_sender_that_is_stopped_begins_with_nothing_more",
+        "consumers/delivery/sender.py",
+        "if not self.sending or len(self._tasks) >= self._most:",
+        "if len(self._tasks) >= self._most:",
+        "each try that ended while it stopped began the next",
+    ),
+    Planted(
+        "A ledger that is away stops no sending",
+        "test_sender.py::test_a_ledger_that_is_away_stops_no_sending",
+        "consumers/delivery/sender.py",
+        "await self._until_written(self.look)",
+        "await self.look()",
+        "what waited to be written down was cut off, and sent again",
+    ),
+    Planted(
+        "No more is on its way than there are sockets",
+        "test_sender.py::test_no_more_is_on_its_way_than_there_are_sockets",
+        "consumers/delivery/sender.py",
+        "most = self._most - len(self._tasks)",
+        "most = self._most * len(rooms)",
+        "what one look began with was not bounded",
+    ),
 ]

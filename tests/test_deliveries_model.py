@@ -76,7 +76,7 @@ class Sending(RuleBasedStateMachine):
 
     @rule(to=st.sampled_from(TARGETS), most=st.integers(1, 3))
     def claim(self, to: str, most: int) -> None:
-        for one in self.run(self.deliveries.claim({to: most}, self.now)):
+        for one in self.run(self.deliveries.claim({to: most}, most, self.now)):
             self.under_way[one.delivery] = one
             self.may_have.add((one.alert, to))
 

@@ -38,7 +38,7 @@ async def steps_of_a_day(many: int) -> dict[str, int]:
     )
     for position in range(1, many + 1):
         await deliveries.plan([planned(position, 1)], (position, b""), 1)
-    await deliver(deliveries, await deliveries.claim({TARGET: 1}, 1), 1)
+    await deliver(deliveries, await deliveries.claim({TARGET: 1}, 1, 1), 1)
     today = 400 * DAY
     await deliveries.plan([planned(many + 1, today + DAY)], (many + 1, b""), today)
     steps = 0
@@ -54,7 +54,7 @@ async def steps_of_a_day(many: int) -> dict[str, int]:
         "waiting": lambda: deliveries.waiting(today),
         "sent since": lambda: deliveries.sent_since(TARGET, today - DAY),
         "totals": deliveries.totals,
-        "claim": lambda: deliveries.claim({TARGET: 1}, today),
+        "claim": lambda: deliveries.claim({TARGET: 1}, 1, today),
         "tally": lambda: deliveries.tally(f"story-{many + 1}"),
     }
     for name, ask in asks.items():

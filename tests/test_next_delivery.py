@@ -33,7 +33,7 @@ async def test_a_flash_overtakes_what_waits(deliveries: Deliveries) -> None:
     wanted = [("regular", 1), ("regular", 3), ("urgent", 2), ("flash", 4)]
     waiting = [planned(number, *each) for number, each in enumerate(wanted, 1)]
     await deliveries.plan(waiting, (4, b""), 1)
-    (sent,) = await deliveries.claim({TARGET: 1}, 1)
+    (sent,) = await deliveries.claim({TARGET: 1}, 1, 1)
     order = [sent.position]
     while (following := await deliveries.turn(delivered(sent, 5), TARGET, 1, 5)) is not None:
         sent = following
@@ -44,9 +44,9 @@ async def test_a_flash_overtakes_what_waits(deliveries: Deliveries) -> None:
 async def test_what_grew_old_while_it_waited_is_not_next(deliveries: Deliveries) -> None:
     """A flash whose time is over when its turn comes is not sent, and is noted as expired."""
     await deliveries.plan([planned(1, "flash", 1), planned(2, "flash", 2)], (2, b""), 1)
-    (sent,) = await deliveries.claim({TARGET: 1}, 1)
+    (sent,) = await deliveries.claim({TARGET: 1}, 1, 1)
     late = 1 + LIFE["flash"]
     assert await deliveries.turn(delivered(sent, late), TARGET, 1, late) is None
-    assert await deliveries.claim({TARGET: 1}, late) == []
+    assert await deliveries.claim({TARGET: 1}, 1, late) == []
     _, states = await deliveries.totals()
     assert states == {"delivered": 1, "expired": 1}

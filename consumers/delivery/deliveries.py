@@ -215,11 +215,25 @@ class Deliveries:
         rows = [_row(each, now_ms) for each in planned]
         await self._ledger.write(lambda c: c.executemany(SQL["plan"], rows))
 
-    async def claim(self, rooms: Mapping[str, int], now_ms: int) -> list[Delivery]:
-        """Claim what goes out next to some targets, up to so many on their way to each."""
-        return await self._ledger.write(
-            lambda c: [each for to, room in rooms.items() for each in _claim(c, to, room, now_ms)]
-        )
+    async def claim(self, rooms: Mapping[str, int], most: int, now_ms: int) -> list[Delivery]:
+        """Claim what goes out next to some targets.
+
+        Args:
+            rooms: how many may be on their way to each target then.
+            most: how many are claimed in all.
+            now_ms: the time.
+        """
+
+        def work(connection: apsw.Connection) -> list[Delivery]:
+            claimed: list[Delivery] = []
+            for target, room in rooms.items():
+                left = most - len(claimed)
+                if left <= 0:
+                    break
+                claimed += _claim(connection, target, room, left, now_ms)
+            return claimed
+
+        return await self._ledger.write(work)
 
     async def turn(self, ended: End, target: str, most: int, now_ms: int) -> Delivery | None:
         """Write down how a try ended, and claim what goes out in its place: in one commit.
@@ -388,13 +402,18 @@ def _end(connection: apsw.Connection, ended: End, now_ms: int) -> None:
         connection.execute(SQL["end-digested"], (delivery, now_ms))
 
 
-def _claim(connection: apsw.Connection, target: str, most: int, now_ms: int) -> list[Delivery]:
-    """Claim what goes out next: of each story one at a time, in the order in which it is due."""
+def _claim(
+    connection: apsw.Connection, target: str, most: int, left: int, now_ms: int
+) -> list[Delivery]:
+    """Claim what goes out next: of each story one at a time, in the order in which it is due.
+
+    No more than `left`, and no more than are `most` with those that are on their way.
+    """
     asked: dict[str, str | int] = {"target": target, "now": now_ms, "most": WINDOW}
     under_way: list[Any] = connection.execute(SQL["in-flight"], asked).fetchall()
     busy = {story for story, _ in under_way}
     asked["busy"] = orjson.dumps(list(busy)).decode()
-    room = most - sum(by_itself for _, by_itself in under_way)
+    room = min(left, most - sum(by_itself for _, by_itself in under_way))
     if room <= 0:
         return []
     expired: list[dict[str, int]] = []

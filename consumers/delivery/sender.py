@@ -7,6 +7,7 @@ behind it: an endpoint that chokes on one alert still gets the others.
 
 import asyncio
 import contextlib
+import resource
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import islice
@@ -29,6 +30,7 @@ __all__ = ["Sender", "Told"]
 
 AT_ONCE = 8  # deliveries on their way to one target, of different stories
 AT_ONCE_IN_ALL = 2_000  # sockets; what is beyond waits for the next look
+SHARE = 2  # one in so many of the files that a process may open is for them; readers need some too
 ASKED = 300  # targets that are asked about in one commit: some milliseconds
 LOOK = 0.25  # seconds between looks for what has become due, or another process has written
 AGAIN = 1.0  # seconds between tries to write down what came of something
@@ -78,6 +80,9 @@ class Sender:
         self._warn = warn
         self._clock = clock
         self._chance = chance
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        unbound = files == resource.RLIM_INFINITY
+        self._most = AT_ONCE_IN_ALL if unbound else min(AT_ONCE_IN_ALL, files // SHARE)
         self._breakers: dict[str, Breaker] = {}
         self._under_way: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -94,7 +99,7 @@ class Sender:
             self.sending = True
             try:
                 while True:
-                    await self.look()
+                    await self._until_written(self.look)
                     await asyncio.sleep(LOOK)
             finally:
                 self.sending = False
@@ -131,7 +136,7 @@ class Sender:
 
     def _room(self, target: str) -> int:
         """Say how many deliveries may be on their way to a target now."""
-        if len(self._tasks) >= AT_ONCE_IN_ALL:
+        if not self.sending or len(self._tasks) >= self._most:
             return 0
         breaker = self._breakers.get(target)
         if breaker is None:
@@ -167,7 +172,8 @@ class Sender:
             for target in targets
             if (room := self._room(target)) > self._under_way.get(target, 0)
         }
-        return await self._deliveries.claim(rooms, self._clock()) if rooms else []
+        most = self._most - len(self._tasks)
+        return await self._deliveries.claim(rooms, most, self._clock()) if rooms else []
 
     async def _until_written(self, write: Callable[[], Awaitable[_T]]) -> _T:
         while True:
@@ -295,10 +301,12 @@ class Sender:
             await self._until_written(lambda: self._endpoints.disable(target, why))
 
     async def _drain(self) -> None:
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=DRAIN)
-        for task in set(self._tasks):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN):
+                await self.quiet()
+        for task in self._tasks:
             task.cancel()
+        await self.quiet()
 
 
 async def _not_written(error: DeliveriesUnavailable) -> None:

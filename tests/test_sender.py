@@ -1,0 +1,109 @@
+"""The sender at its edges: when it is stopped, has no ledger, or has more to send than sockets."""
+
+import asyncio
+import resource
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import apsw
+import pytest
+import structlog
+from aiohttp import web
+from receiving import Answering, counted, hook, issue, receiving, sending, states, until
+
+from consumers.delivery import sender
+from dateline.outbox import Outbox
+from dateline.wiring import Newsroom, deliveries_path, newsroom
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Newsroom]:
+    async with newsroom(f"sqlite:///{tmp_path}/news.db") as made:
+        yield made
+
+
+def gated() -> tuple[asyncio.Event, Answering]:
+    """Give how to answer once something has happened, and what that is."""
+    go_on = asyncio.Event()
+
+    async def slowly(_request: web.Request) -> web.Response:
+        await go_on.wait()
+        return web.Response()
+
+    return go_on, slowly
+
+
+async def decided(out: Outbox, room: Newsroom, stories: int) -> None:
+    """Have an alert of each of some stories decided on, while nothing is sent."""
+    begin = await out.reaction.place()
+    for number in range(stories):
+        await issue(room, f"story-{number}")
+    await out.reaction.catch_up(begin, (await room.log.head()).size)
+
+
+async def stop(work: asyncio.Future[None]) -> None:
+    """Stop some work and wait for its end."""
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+
+
+async def test_a_sender_that_is_stopped_begins_with_nothing_more(
+    room: Newsroom, tmp_path: Path
+) -> None:
+    """Who stops a server has what is on its way taken, and all that waits left for the next."""
+    go_on, slowly = gated()
+    async with receiving(slowly) as receiver, sending(room, tmp_path, at_work=False) as out:
+        await hook(out, receiver.url)
+        await decided(out, room, 20)
+        work = asyncio.ensure_future(out.sender.run())
+        await receiver.wait(sender.AT_ONCE)
+        work.cancel()
+        asyncio.get_running_loop().call_soon(go_on.set)
+        await asyncio.gather(work, return_exceptions=True)
+        assert len(receiver.got) == sender.AT_ONCE
+        assert await states(out) == {"delivered": sender.AT_ONCE, "pending": 20 - sender.AT_ONCE}
+
+
+async def test_a_ledger_that_is_away_stops_no_sending(room: Newsroom, tmp_path: Path) -> None:
+    """While the ledger cannot be read, what has been taken is kept in mind and not sent again."""
+    go_on, slowly = gated()
+    async with receiving(slowly) as receiver, sending(room, tmp_path, at_work=False) as out:
+        await hook(out, receiver.url)
+        await decided(out, room, 1)
+        work = asyncio.ensure_future(out.sender.run())
+        await receiver.wait(1)
+        ledger = apsw.Connection(deliveries_path(f"sqlite:///{tmp_path}/news.db"))
+
+        async def told_twice() -> bool:
+            return work.done() or sum("ledger" in each["event"] for each in logs) > 1
+
+        with structlog.testing.capture_logs() as logs:
+            ledger.execute("ALTER TABLE deliveries RENAME TO away")
+            go_on.set()
+            await until(told_twice)
+            ledger.execute("ALTER TABLE away RENAME TO deliveries")
+        await counted(out, delivered=1)
+        assert out.sender.sending
+        await stop(work)
+        assert len(receiver.got) == 1
+
+
+async def test_no_more_is_on_its_way_than_there_are_sockets(
+    room: Newsroom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is sent takes its share of the files that a process may open, and leaves the others."""
+    monkeypatch.setattr(sender, "SHARE", 16)
+    go_on, slowly = gated()
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, most))
+    async with receiving(slowly) as receiver, sending(room, tmp_path, at_work=False) as out:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+        for number in range(20):
+            await hook(out, f"{receiver.url}/{number}")
+        await decided(out, room, 8)
+        work = asyncio.ensure_future(out.sender.run())
+        await receiver.wait(32)
+        assert (await states(out))["in flight"] <= 64
+        go_on.set()
+        await counted(out, delivered=160)
+        await stop(work)
