@@ -60,6 +60,7 @@ class Alerting(Story):
         kind = one.development.kind
         again = decode(kind, SCHEMAS[kind], encode(one.development))
         assert again == one.development
+        assert one.id not in {each.id for each in self.filed_alerts}, "it was decided before"
         self.filed_alerts.append(one)
         self.record(again, one.filed_by, one.id, one.cause)
 

@@ -1554,6 +1554,14 @@ PLANTED = [
         "what a person named was looked for as a development alone",
     ),
     Planted(
+        "Whatever waits together goes out, also what is more than one alert holds",
+        "test_alert_decisions.py::test_a_full_group_goes_out_at_once",
+        "consumers/alerts/decide.py",
+        "        if len(others) >= LIST_LENGTH:",
+        "        if len(others) > LIST_LENGTH:",
+        "one more than an alert holds was decided on without end, and nothing came of it",
+    ),
+    Planted(
         "A story that cannot be decided on keeps no other waiting",
         "test_alert_dispatch.py::test_a_story_that_cannot_be_decided_keeps_no_other_waiting",
         "consumers/alerts/dispatch.py",

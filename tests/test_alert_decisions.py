@@ -76,6 +76,32 @@ def test_a_group_goes_out_once() -> None:
     assert len(story.said) == 3
 
 
+def test_a_full_group_goes_out_at_once() -> None:
+    """An alert holds two hundred developments: when another comes it goes out, and a next waits."""
+    story = Alerting(POLICY)
+    for number in range(201):
+        story.file("outcome-reported", ref=f"Q{number}")
+    kinds = [kind for kind, _, _ in story.said]
+    assert kinds == ["deferred"] * 200 + ["issued", "deferred"]
+    assert story.said[-2][2] == tuple(f"Q{number}" for number in range(200))
+    assert story.said[-1][2] == ("Q200",)
+    assert story.last.alert.ref != story.said[-2][1]
+    story.move(301)
+    assert story.said[-1][::2] == ("issued", ("Q200",))
+
+
+def test_what_comes_into_sight_at_once_goes_out_in_alerts_that_hold_it() -> None:
+    """When a story with hundreds of developments comes out, each of them goes out once."""
+    story = Alerting(POLICY, embargo_until="2031-01-01T00:00:00Z")
+    for number in range(230):
+        story.file("outcome-reported", ref=f"Q{number}")
+        story.file("quote-added", ref=f"W{number}")
+    story.file("embargo-broken", target="E1", reason="it is all over town")
+    story.move(301)
+    issued = [ref for kind, _, refs in story.said if kind == "issued" for ref in refs]
+    assert sorted(issued) == sorted(f"{kind}{n}" for n in range(230) for kind in "QW")
+
+
 def test_a_group_is_left_alone_for_its_interval() -> None:
     """After its alert a group waits for the interval, not only for the wait."""
     story = Alerting(POLICY)

@@ -4,14 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+from filings import Story
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_alerts_fuzzed import EXAMPLES, Step, _policies, lived, steps
 
 from consumers.alerts.decide import BY
-from consumers.alerts.policy import Policy
+from consumers.alerts.policy import Policy, load
 from consumers.alerts.rehearsal import rehearse
 from dateline.cli.run import run
+from events.alerts import AlertIssued
 
 POLICY = '[[route]]\nname = "words"\nlevel = "regular"\nkinds = ["quote-added"]\n'
 
@@ -30,6 +32,18 @@ def test_a_rehearsal_decides_as_the_policy_did(
     assert [(e.recorded_ms, e.development) for e in tried] == [
         (e.recorded_ms, e.development) for e in made
     ]
+
+
+def test_a_rehearsal_of_more_than_an_alert_holds_ends() -> None:
+    """A policy is rehearsed to its end on a story in which more waits than one alert holds."""
+    story = Story()
+    story.file("story-opened", ref="E1", title="A story")
+    for number in range(202):
+        story.file("quote-added", ref=f"Q{number}")
+    policy = load(f'[levels.regular]\nwait = "30m"\n{POLICY}')
+    tried = [e.development for e in rehearse(story.events, policy, story.now + 3_600_000)]
+    issued = [each.alert.derived_from for each in tried if isinstance(each, AlertIssued)]
+    assert [len(refs) for refs in issued] == [200, 2]
 
 
 def test_a_policy_is_rehearsed_on_the_log(

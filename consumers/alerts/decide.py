@@ -8,7 +8,7 @@ same thing, at whatever time, decides it once.
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain, count
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, assert_never, get_args
 
 from consumers.alerts.found import group_key, sources
 from consumers.alerts.group import due_at
@@ -48,6 +48,9 @@ from events.release import RELEASED
 __all__ = ["BY", "decide"]
 
 BY: Final = "alerts:policy"  # who files what the policy decides
+# At the same moment corrections go first, then what has waited, then what is new.
+Due = Chase | Group | Wait | Behind
+_TURN: Final = {kind: turn for turn, kind in enumerate(get_args(Due))}
 MOST: Final = 500  # decisions on a story at once; the rest follow when these are recorded
 
 
@@ -94,19 +97,15 @@ class _Ahead:
         event = Recorded(0, self.story, version, self.now_ms, envelope, decision)  # type: ignore[arg-type]  # - every decision is a kind of the vocabulary
         self._changed |= evolve(self, event, self.rules)
 
-    def due(self, among: Iterable[str]) -> list[tuple[int, int, str, Part]]:
+    def due(self, among: Iterable[str]) -> list[tuple[int, int, str, Due]]:
         """Give what is to be decided now, in the order in which it became so."""
         keys = {*among, *self._changed} - self.passed
         found = []
         for key in keys:
             part = self.get(key)
-            if key and part and part.due_ms is not None and part.due_ms <= self.now_ms:
+            if isinstance(part, Due) and part.due_ms is not None and part.due_ms <= self.now_ms:
                 found.append((part.due_ms, _TURN[type(part)], key, part))
         return sorted(found, key=lambda one: one[:3])
-
-
-# At the same moment corrections go first, then what has waited, then what is new.
-_TURN: Final[dict[type[Part], int]] = {Chase: 0, Group: 1, Wait: 2, Behind: 3}
 
 
 def decide(
@@ -140,13 +139,13 @@ def decide(
                 same = [each[3] for each in waiting if _together(each[3], part)]
                 _first(ahead, [each for each in same if isinstance(each, Behind)])
             case _:
-                raise TypeError(key)
+                assert_never(part)
         if len(ahead.decided) == before:
             ahead.passed.add(key)  # there is nothing to say of it, and others have their turn
     return ahead.decided
 
 
-def _together(one: Part, other: Behind) -> bool:
+def _together(one: Due, other: Behind) -> bool:
     """Whether two developments became due by the same event and are decided as one."""
     return (
         isinstance(one, Behind)
@@ -173,7 +172,7 @@ def _first(ahead: _Ahead, members: list[Behind]) -> None:
     first = members[0]
     cause = first.cause
     if cause is None or first.level is None or first.route is None:
-        raise TypeError(first.ref)
+        raise TypeError("what is due has a cause, a level and a route")
     bunch = _Bunch(first.route, first.level, members, cause, cause.at_ms, _ref(ahead, first, cause))
     if first.release != RELEASED or ahead.known.release != RELEASED:
         why = "withdrawn" if first.release.withdrawn else "held"
@@ -211,7 +210,11 @@ def _gather(ahead: _Ahead, bunch: _Bunch) -> None:
     group = found if isinstance(found, Group) else None
     if group is not None and group.due_ms is not None:
         others = ahead.behind(group.members)
-        why = f"goes out with {', '.join(other.ref for other in others)}"[:1000]
+        if len(others) >= LIST_LENGTH:  # no alert holds more: what is new has its turn after it
+            by_now = min(group.due_ms, ahead.now_ms)
+            _issue(ahead, _Bunch(group.route, group.level, others, group.cause, by_now, group.ref))
+            return
+        why = f"goes out with {', '.join(other.ref for other in others)}"[:PHRASE_LENGTH]
         joined = bunch._replace(members=[*others, *bunch.members], ref=group.ref)
         _record(ahead, AlertDeferred, joined, why, group.due_ms)
         return
@@ -241,6 +244,8 @@ def _issue(ahead: _Ahead, bunch: _Bunch) -> None:
     bunch = _not_silenced(ahead, bunch)
     if bunch.members:
         why = f"route {bunch.route}"
+        if len(bunch.members) >= LIST_LENGTH:
+            why = f"{why}; an alert holds no more than {LIST_LENGTH}"
         if bunch.level == "bulletin" and any(each.level == "flash" for each in bunch.members):
             why = f"{why}; a flash that nobody seconded"
         _record(ahead, AlertIssued, bunch, why)
@@ -261,7 +266,9 @@ def _not_silenced(ahead: _Ahead, bunch: _Bunch) -> _Bunch:
         until = _instant(silence.until_ms)
         why = f"silenced by {silence.by} until {until} ({silence.ref}): {silence.reason}"
         ref = bunch.ref if not left and n == 1 else f"{bunch.ref}.silenced-{n}"
-        _record(ahead, AlertSuppressed, bunch._replace(members=members, ref=ref), why[:1000])
+        _record(
+            ahead, AlertSuppressed, bunch._replace(members=members, ref=ref), why[:PHRASE_LENGTH]
+        )
     return bunch._replace(members=left)
 
 

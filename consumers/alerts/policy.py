@@ -96,7 +96,8 @@ class Timers(_Table):
     """How a level is gathered; milliseconds.
 
     `wait` is how long the first of a group waits for others, `interval` how long a group is left
-    alone after its alert, `lapse` after how long what could not be decided in time is no news.
+    alone after its alert, `lapse` after how long what could not be decided in time is no news. A
+    group that holds all that one alert can waits for neither when another comes.
     """
 
     wait: Span = 0

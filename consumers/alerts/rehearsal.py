@@ -46,6 +46,7 @@ class _Rehearsed:
         self._rules = rules
         self._events: list[Recorded] = []
         self._parts: dict[str, Part] = {}
+        self._decided: set[str] = set()  # ids
 
     def take(self, event: Recorded) -> None:
         """Let an event happen."""
@@ -69,6 +70,9 @@ class _Rehearsed:
             if not made:
                 return
             for one in made:
+                if one.id in self._decided:
+                    return  # at work it would be refused: what is decided twice changes nothing
+                self._decided.add(one.id)
                 self.take(_foreseen(one, last, now))
                 yield self._events[-1]
 
