@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from conftest import Clock
 from filings import ADA
+from viewing import watched
 
 from consumers.alerts.dispatch import Dispatch
 from consumers.alerts.explain import explain
@@ -221,11 +222,11 @@ async def test_erased_words_are_not_remembered(wire: Wire) -> None:
     await wire.file("quote-added", ref="E2", headline=words)
     await wire.file("outcome-reported", ref="E3", headline=words)
     await wire.dispatch.decide_due()
-    assert words in str(wire.dispatch.watching.contents())
+    assert words in str(watched(wire.views))
     order = {"reason_code": "privacy", "legal_basis": "court order", "ordered_by": "the court"}
     await wire.file("redacted", target="E2", fields=["headline"], headline=None, **order)
     await wire.dispatch.decide_due()
-    assert words not in str(wire.dispatch.watching.contents())
+    assert words not in str(watched(wire.views))
     wire.clock.move(31_000)
     await wire.dispatch.decide_due()
     assert words not in str([event.development for event in await wire.decisions()])
@@ -254,14 +255,14 @@ async def test_the_watch_is_the_fold(wire: Wire) -> None:
     for n in range(4):
         await wire.file("quote-added" if n % 2 else "outcome-reported", ref=f"Q{n}")
         await wire.dispatch.decide_due()
-    stored = wire.dispatch.watching.contents()
+    stored = watched(wire.views)
     fresh = Views(":memory:", wire.clock)
     watching = Watching(fresh, load(POLICY))
     watching.begin(0)
     begun = wire.dispatch.watching.begun()
     assert begun == 1
     await Subscription(wire.log, fresh, watching).catch_up()
-    assert watching.contents() == stored
+    assert watched(fresh) == stored
     fresh.close()
 
 

@@ -13,6 +13,7 @@ import pytest
 from conftest import Clock
 from filings import ADA, note
 from serving import served
+from viewing import watched
 
 from consumers.alerts.policy import load
 from consumers.audit import export as exporting
@@ -343,7 +344,7 @@ async def test_alerts_forget_redacted_words_as_well(tmp_path: Path, clock: Clock
         await room.dispatch.decide_due()  # from here on it is news
         await filed(room, "quote-added", ref="Q", headline=headline, embargo_until=LATER)
         await room.dispatch.decide_due()
-        assert headline in str(room.dispatch.watching.contents())
+        assert headline in str(watched(room.views))
     async with newsroom(url, clock) as room:
         await filed(room, "redacted", target="Q", fields=["headline"], **LAW)
         assert await room.cleaning.clean() == 0

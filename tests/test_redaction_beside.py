@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from test_redaction import LAW, filed, traces
+from viewing import watched
 
 from consumers.alerts.policy import load
 from dateline.cli.run import run
@@ -29,7 +30,7 @@ async def alerted(tmp_path: Path) -> str:
         later = {"embargo_until": "2031-01-01T00:00:00Z"}
         await filed(room, "quote-added", ref="Q", headline=WORDS, **later)
         await room.dispatch.decide_due()
-        assert WORDS in str(room.dispatch.watching.contents())
+        assert WORDS in str(watched(room.views))
     return url
 
 

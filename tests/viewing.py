@@ -10,7 +10,7 @@ from events.log import Log
 from producers.case import Actor
 from producers.importing import Import
 
-__all__ = ["fresh_contents", "import_sample"]
+__all__ = ["fresh_contents", "import_sample", "watched"]
 
 
 async def import_sample(room: Newsroom) -> None:
@@ -26,3 +26,12 @@ async def fresh_contents(log: Log) -> list[tuple[str, str, str]]:
     found = list(stories.contents())
     views.close()
     return found
+
+
+def watched(views: Views) -> list[tuple[str, ...]]:
+    """All that alerts remember, in order: two watches can be compared."""
+    generation = views.position("alerts").generation
+    rows: list[tuple[str, ...]] = views.connection.execute(
+        f"SELECT story, key, kind, content FROM alert_parts_{generation} ORDER BY story, key"
+    ).fetchall()  # type: ignore[assignment]  # - the types of our own columns
+    return rows

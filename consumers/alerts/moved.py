@@ -34,6 +34,8 @@ from events.release import RELEASED, ReleaseAct
 
 __all__ = ["corrected", "moved", "reminded_at"]
 
+NOTE_LENGTH: Final = 900  # characters, so that there is room in a phrase for what was told before
+SHOWN: Final = 200  # characters of a value: enough to know it again
 _REWRITTEN: Final = ("headline", "urgency", "places", "people")
 _SECONDS: Final = (Published, HoldReleased, EmbargoBroken)  # what only an editor does
 
@@ -54,8 +56,8 @@ def moved(parts: Seen, find: Find, event: Recorded, act: ReleaseAct, rules: Rule
             yield {f"wait {wait.of}": timed(wait._replace(by=None))}
     wait = wait_of(find, act.target)
     if wait is not None and wait.of == act.target:
-        moved = wait._replace(release=wait.release.after(act))
-        yield {f"wait {wait.of}": timed(moved)}
+        after = wait._replace(release=wait.release.after(act))
+        yield {f"wait {wait.of}": timed(after)}
     behind = find(act.target)
     if not isinstance(behind, Behind):
         return
@@ -162,7 +164,7 @@ def corrected(find: Find, event: Recorded, act: Corrected, rules: Rules) -> Chan
             note = f"{earlier.note}; {note}"
         yield {
             f"chase {behind.ref}": Chase(
-                behind.ref, "corrected", note[:900], cause, behind.alerts, due
+                behind.ref, "corrected", note[:NOTE_LENGTH], cause, behind.alerts, due
             )
         }
 
@@ -176,4 +178,4 @@ def reminded_at(due_at: datetime | None, rules: Rules) -> int | None:
 
 
 def _shown(value: object) -> str:
-    return "nothing" if value is None else str(value)[:200]
+    return "nothing" if value is None else str(value)[:SHOWN]

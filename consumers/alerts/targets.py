@@ -17,7 +17,6 @@ from events.alerts import LEVELS, AlertDecision, Audience, Level
 from events.envelope import Recorded
 
 __all__ = [
-    "CHANNELS",
     "CHASES",
     "MOST_WISHES",
     "Already",
@@ -35,7 +34,6 @@ __all__ = [
 
 Channel = Literal["webhook", "push", "mail", "apprise", "console"]
 MOST_WISHES = 100  # values of one kind; whoever wants more wants everything
-CHANNELS: Final = ("apprise", "console", "mail", "push", "webhook")
 CHASES: Final = "it corrects what this target got"
 """Why a correction or retraction is sent; what it says itself stands in the log alone."""
 
@@ -71,7 +69,7 @@ def notice_of(event: Recorded) -> Notice:
     """
     decision = event.development
     if not isinstance(decision, AlertDecision):
-        raise TypeError(decision.kind)
+        raise TypeError("a notice is made of a decision about an alert")
     alert = decision.alert
     return Notice(
         event.story,

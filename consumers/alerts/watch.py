@@ -6,7 +6,7 @@ a second worker, finds nothing left to decide.
 
 from collections.abc import Iterable
 from itertools import chain
-from typing import Final
+from typing import Final, assert_never
 
 from consumers.alerts.decided import decided
 from consumers.alerts.found import Changes, Find, Seen, cause_of, known_of, timed, wait_of
@@ -28,6 +28,7 @@ from events.alerts import (
     SilenceAdded,
     SilenceRemoved,
 )
+from events.custody import PrivateRead, SigningKeyChanged
 from events.developments import (
     LetterSent,
     News,
@@ -38,35 +39,30 @@ from events.developments import (
     StoryOpened,
 )
 from events.editorial import (
+    ConflictNoted,
     Corrected,
     EmbargoBroken,
     EmbargoLifted,
     Held,
     HoldReleased,
+    LegalHoldLifted,
+    LegalHoldPlaced,
+    ParkedRetried,
+    ParkedSkipped,
     Published,
     Redacted,
     Refiled,
+    StoryClosed,
+    StoryReopened,
+    VerificationChanged,
     Withdrawn,
 )
 from events.envelope import Recorded
 from events.release import RELEASED, released
+from events.vocabulary import Erased, KnownKind, Unknown
 
 __all__ = ["apply", "evolve", "fold"]
 
-Act = (
-    Corrected
-    | Refiled
-    | Held
-    | HoldReleased
-    | Withdrawn
-    | Published
-    | EmbargoLifted
-    | EmbargoBroken
-    | Redacted
-    | AlertDecision
-    | SilenceAdded
-    | SilenceRemoved
-)
 _ANSWERED: Final = (ResponseAwaited, LetterSent, ResponseReceived, ResponseDeclined)
 
 
@@ -108,15 +104,63 @@ def evolve(parts: Seen, event: Recorded, rules: Rules) -> Parts:
     def find(key: str) -> Part | None:
         return changed[key] if key in changed else parts.get(key)
 
-    if isinstance(development, News):
-        changes = _reported(find, event, development, rules)
-    elif isinstance(development, Act):
-        changes = _acted(parts, find, event, development, rules)
-    else:
-        return changed
-    for change in changes:
-        changed |= change
+    if not isinstance(development, Unknown | Erased):
+        for change in _evolve(parts, find, event, development, rules):
+            changed |= change
     return changed
+
+
+def _evolve(
+    parts: Seen, find: Find, event: Recorded, development: KnownKind, rules: Rules
+) -> Changes:
+    match development:
+        case News():
+            yield from _reported(find, event, development, rules)
+        case AlertDecision():
+            yield from decided(find, event, development)
+        case Corrected():
+            yield from corrected(find, event, development, rules)
+        case Refiled(target=target, headline=headline):
+            behind = find(target)
+            if isinstance(behind, Behind) and headline is not None:
+                yield {target: behind._replace(headline=headline)}
+        case Redacted(target=target):
+            known = known_of(find)
+            yield {STORY: known._replace(unlearned=[*known.unlearned, target], due_ms=0)}
+        case SilenceAdded(silence=silence, reason=reason):
+            known = known_of(find)
+            one = Silenced(
+                silence.ref,
+                str(event.provenance["filed_by"]),
+                int(silence.until.timestamp() * 1000),
+                reason,
+                list(silence.levels),
+                list(silence.kinds),
+            )
+            yield {STORY: known._replace(silences={**known.silences, silence.ref: one})}
+        case SilenceRemoved(silence=ref):
+            known = known_of(find)
+            left = {key: one for key, one in known.silences.items() if key != ref}
+            yield {STORY: known._replace(silences=left)}
+        case (
+            Held() | HoldReleased() | Withdrawn() | Published() | EmbargoLifted() | EmbargoBroken()
+        ):
+            yield from moved(parts, find, event, development, rules)
+        case (
+            VerificationChanged()
+            | ConflictNoted()
+            | StoryClosed()
+            | StoryReopened()
+            | LegalHoldPlaced()
+            | LegalHoldLifted()
+            | ParkedRetried()
+            | ParkedSkipped()
+            | PrivateRead()
+            | SigningKeyChanged()
+        ):
+            return  # nobody is alerted of these, and they change nothing that alerts go by
+        case _:
+            assert_never(development)
 
 
 def _moved_on(known: Known, version: int) -> Known:
@@ -208,37 +252,3 @@ def _awaited(find: Find, event: Recorded, news: News, rules: Rules) -> Changes:
                 f"wait {ended.of}": timed(ended._replace(by=ref)),
                 f"answer {ref}": Owned(ended.of),
             }
-
-
-def _acted(parts: Seen, find: Find, event: Recorded, act: Act, rules: Rules) -> Changes:
-    match act:
-        case AlertDecision():
-            yield from decided(find, event, act)
-        case Corrected():
-            yield from corrected(find, event, act, rules)
-        case Refiled(target=target, headline=str(headline)):
-            behind = find(target)
-            if isinstance(behind, Behind):
-                yield {target: behind._replace(headline=headline)}
-        case Redacted(target=target):
-            known = known_of(find)
-            yield {STORY: known._replace(unlearned=[*known.unlearned, target], due_ms=0)}
-        case SilenceAdded(silence=silence, reason=reason):
-            known = known_of(find)
-            one = Silenced(
-                silence.ref,
-                str(event.provenance["filed_by"]),
-                int(silence.until.timestamp() * 1000),
-                reason,
-                list(silence.levels),
-                list(silence.kinds),
-            )
-            yield {STORY: known._replace(silences={**known.silences, silence.ref: one})}
-        case SilenceRemoved(silence=ref):
-            known = known_of(find)
-            left = {key: one for key, one in known.silences.items() if key != ref}
-            yield {STORY: known._replace(silences=left)}
-        case (
-            Held() | HoldReleased() | Withdrawn() | Published() | EmbargoLifted() | EmbargoBroken()
-        ):
-            yield from moved(parts, find, event, act, rules)

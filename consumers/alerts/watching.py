@@ -191,13 +191,6 @@ class Watching:
         ).fetchall()
         return ((str(key), part_of(str(kind), str(content))) for key, kind, content in rows)
 
-    def contents(self) -> list[tuple[str, ...]]:
-        """Give all that is stored, in order: two watches can be compared."""
-        generation = self._ready()
-        return self._views.connection.execute(
-            f"SELECT story, key, kind, content FROM alert_parts_{generation} ORDER BY story, key"
-        ).fetchall()  # type: ignore[return-value]  # - the types of our own columns
-
     def _generation(self) -> int:
         return self._views.position(self.name).generation
 
@@ -279,5 +272,5 @@ class Story(Mapping[str, Part]):
 
 def _others(connection: apsw.Connection) -> int:
     """Give a number that changes whenever another connection has written, and only then."""
-    # SQLite's own `data_version` of a connection changes with that connection's commits as well.
+    # The pragma: SQLITE_FCNTL_DATA_VERSION changes with the connection's own commits as well.
     return int(connection.pragma("data_version"))
