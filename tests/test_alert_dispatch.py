@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from conftest import Clock
-from filings import ADA
+from filings import ADA, filed, opening
+from structlog.testing import capture_logs
 from viewing import watched
 
 from consumers.alerts.dispatch import Dispatch
@@ -310,3 +311,57 @@ async def test_a_story_that_cannot_be_decided_keeps_no_other_waiting(
     )
     await Dispatch(wire.log, wire.views, load(POLICY), wire.clock).decide_due()
     assert [event.story for event in await wire.decisions()] == ["b-story"]
+
+
+async def test_what_can_never_be_appended_keeps_no_other_waiting(wire: Wire) -> None:
+    """Where the id of a decision stands for something else, its story is named, and others go on.
+
+    That another worker decided is no such case: nothing is named then.
+    """
+    await wire.opened("b-story")
+    await wire.file("quote-added", ref="E2")
+    await wire.file("quote-added", "b-story")
+    checkpoint = await Subscription(wire.log, wire.views, wire.dispatch.watching).catch_up()
+    ((one,), _) = wire.dispatch._judge("a-story", ["E2"])
+    await wire.log.append("c-story", [filed(opening(), event_id=one.id)])
+    with capture_logs() as said:
+        assert await wire.dispatch.decide_due() > checkpoint
+        await wire.dispatch.decide_due()
+    assert [event.story for event in await wire.decisions()] == ["b-story"]
+    named = [(each["story"], each["error"]) for each in said if each["event"] == "not decided"]
+    assert named == [("a-story", "IdReused")]
+
+
+async def test_a_story_that_cannot_be_learned_keeps_no_other_waiting(wire: Wire) -> None:
+    """Where a story cannot be gone through again, alerts of every other go out all the same."""
+    refold, watching = Watching.refold, wire.dispatch.watching
+
+    def choke(story: str, events: Any) -> None:
+        if story == "a-story":
+            raise ValueError("indigestible")
+        refold(watching, story, events)
+
+    watching.refold = choke  # type: ignore[method-assign]  # - a fault has to be put inside
+    await wire.file("statement-issued", ref="E2")
+    alert = {"ref": "A1", "level": "urgent", "derived_from": ["E2"], "reason": "it is big"}
+    await wire.file("alert-issued", alert=alert)
+    await wire.opened("b-story")
+    await wire.file("quote-added", "b-story")
+    with capture_logs() as said:
+        await wire.dispatch.decide_due()
+        await wire.dispatch.decide_due()
+    assert [event.story for event in await wire.decisions()] == ["a-story", "b-story"]
+    assert [each["story"] for each in said if each["event"] == "not decided"] == ["a-story"]
+
+
+async def test_a_story_with_much_that_cannot_be_decided_hides_no_other(wire: Wire) -> None:
+    """However much is due in a story that cannot be decided on, others have their turn."""
+    await wire.file("quote-added")
+    await Subscription(wire.log, wire.views, wire.dispatch.watching).catch_up()
+    generation = wire.views.position("alerts").generation
+    wire.views.connection.executemany(
+        f"INSERT INTO alert_parts_{generation} VALUES ('c-story', ?, 'Behind', 1, '{{}}')",
+        ((f"E{number}",) for number in range(1_001)),
+    )
+    await wire.dispatch.decide_due()
+    assert await wire.said() == ["alert-issued"]

@@ -7,7 +7,7 @@ and a withdrawal that came in between is known first.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 import apsw
 import structlog
@@ -66,38 +66,37 @@ class Dispatch:
 
         What the log held before the first call is history and is not decided on.
         """
-        checkpoint = await self._caught_up()
         failing: set[str] = set()
         for _ in range(TRIES):
-            due = await asyncio.to_thread(self.watching.due, self._clock())
-            if not due.keys() - failing:
+            checkpoint = await self._caught_up(failing)
+            due = await asyncio.to_thread(self.watching.due, self._clock(), failing)
+            if not due:
                 break
             for story, keys in due.items():
-                if story not in failing and not await self._decided(story, keys, checkpoint):
-                    failing.add(story)
-            checkpoint = await self._caught_up()
+                await self._try(story, self._decide(story, keys, checkpoint), failing)
         self._failing = failing
         return checkpoint
 
-    async def _decided(self, story: str, keys: Sequence[str], checkpoint: int) -> bool:
-        """Decide on a story; one that cannot be decided on keeps no other waiting."""
+    async def _try(self, story: str, work: Awaitable[None], failing: set[str]) -> None:
+        """Work on a story; one that cannot be worked on is failing and keeps no other waiting."""
         try:
-            await self._decide(story, keys, checkpoint)
-        except (DatelineError, apsw.Error):
-            raise  # the log or the views are away: that is no one story's fault
-        except Exception as error:  # noqa: BLE001 - whatever it is, the others have their turn
+            await work
+        except Exception as error:
+            # The log or the views are away: that is no one story's fault.
+            if isinstance(error, DatelineError | apsw.Error) and not isinstance(error, Conflict):
+                raise
+            failing.add(story)
             if story not in self._failing:
                 name = type(error).__name__
                 log.error("not decided", story=story, error=name)  # noqa: TRY400 - no traceback: it may hold what was filed
-            return False
-        return True
 
-    async def _caught_up(self) -> int:
+    async def _caught_up(self, failing: set[str]) -> int:
         checkpoint = await self._subscription.catch_up()
         if await asyncio.to_thread(self.watching.begun) is None:
             await asyncio.to_thread(self.watching.begin, checkpoint)
         for story in await asyncio.to_thread(self.watching.unlearned):
-            await self._learn(story, checkpoint)
+            if story not in failing:
+                await self._try(story, self._learn(story, checkpoint), failing)
         return checkpoint
 
     async def _learn(self, story: str, checkpoint: int) -> None:
@@ -124,10 +123,15 @@ class Dispatch:
         try:
             places = await self._log.append(story, decisions, version)
         except Conflict as error:
+            if not await self._moved_on(story, version):
+                raise  # it would be refused again, whatever is looked at first
             log.info("decided by others", story=story, error=type(error).__name__)
             return
         for one, position in zip(decisions, places.positions, strict=True):
             log.info("decided", story=story, kind=one.development.kind, position=position)
+
+    async def _moved_on(self, story: str, version: int) -> bool:
+        return bool([event async for event in self._log.read_versions(story, version)])
 
     def _judge(self, story: str, keys: Sequence[str]) -> tuple[list[Filed], int]:
         with self.watching.story(story) as parts:

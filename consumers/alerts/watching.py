@@ -6,10 +6,11 @@ up is history, and of history nothing is decided: a replay alerts nobody.
 
 import contextlib
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 import apsw
+import orjson
 
 from consumers.alerts.match import Routing, Rules
 from consumers.alerts.parts import STORY, Known, Owned, Part, part_of, text_of
@@ -112,14 +113,20 @@ class Watching:
         with self._views.lock:
             return self._begin(self._ready())
 
-    def due(self, now_ms: int) -> dict[str, list[str]]:
-        """Give the keys of what is due by a moment, by story, the longest due first."""
+    def due(self, now_ms: int, beside: Iterable[str] = ()) -> dict[str, list[str]]:
+        """Give the keys of what is due by a moment, by story, the longest due first.
+
+        Args:
+            now_ms: the moment, milliseconds since 1970 UTC.
+            beside: stories that are left out.
+        """
         with self._views.lock:
             generation = self._ready()
             rows = self._views.connection.execute(
                 f"SELECT story, key FROM alert_parts_{generation} "
-                "WHERE due_ms <= ? AND key <> '' ORDER BY due_ms LIMIT ?",
-                (now_ms, DUE),
+                "WHERE due_ms <= ? AND key <> '' AND story NOT IN (SELECT value FROM json_each(?)) "
+                "ORDER BY due_ms LIMIT ?",
+                (now_ms, orjson.dumps(list(beside)).decode(), DUE),
             ).fetchall()
         found: dict[str, list[str]] = {}
         for story, key in rows:
