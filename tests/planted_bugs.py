@@ -583,10 +583,10 @@ PLANTED = [
     ),
     Planted(
         "Corrections pass quiet hours and throttles",
-        "test_alert_targets.py::test_corrections_pass_everything",
-        "consumers/alerts/targets.py",
-        '    if alert.msg_type != "Alert":\n',
-        '    if alert.msg_type == "Cancel":\n',
+        "test_delivery.py::test_a_correction_passes_quiet_hours_and_throttles",
+        "consumers/delivery/reaction.py",
+        '        if alert.msg_type != "Alert":\n',
+        '        if alert.msg_type == "Cancel":\n',
         "a correction waited for the morning",
     ),
     Planted(

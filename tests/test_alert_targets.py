@@ -109,21 +109,6 @@ def test_nobody_gets_the_same_alert_twice() -> None:
     assert [verdict.outcome for verdict in again] == ["suppress"]
 
 
-def test_corrections_pass_everything() -> None:
-    """A correction reaches who got the alert: by night, past the throttle, wanted or not."""
-    target = Target(
-        "push:a",
-        "push",
-        stories=frozenset({"another-story"}),
-        quiet=(NIGHT,),
-        throttle={"urgent": Throttle(1, 3_600_000)},
-    )
-    chase = URGENT._replace(ref="alert-9", msg_type="Update", references=("alert-3",))
-    night = Already(ms("2026-01-10T23:30:00+00:00"), sent={"push:a": [Sent("urgent", 1)]})
-    assert [verdict.outcome for verdict in told(target, chase, night)] == ["send"]
-    assert told(target, chase, night._replace(had={"push:a"})) == []
-
-
 def test_only_the_desk_is_reminded() -> None:
     """What only the desk is reminded of goes to targets that are the desk's."""
     reminder = URGENT._replace(audience="desk")

@@ -254,6 +254,26 @@ async def test_quiet_hours_hold_and_then_it_is_decided_again(
         await counted(out, delivered=2)
 
 
+async def test_a_correction_passes_quiet_hours_and_throttles(
+    room: Newsroom, tmp_path: Path, clock: Clock
+) -> None:
+    """A correction reaches who got the alert by night, and past what a target takes in a while."""
+    day = datetime.fromtimestamp(clock.now / 1000, timezone(timedelta()))
+    clock.now = int(day.replace(hour=21, minute=0).timestamp() * 1000)
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        throttle = {"regular": {"most": 1, "seconds": 24 * 3600}}
+        await hook(out, receiver.url, quiet=["22:00-07:00"], throttle=throttle)
+        await issue(room)
+        await counted(out, delivered=1)
+        clock.move(2 * HOUR)
+        await issue(room, kind="alert-corrected", ref="A2", msg_type="Update", references=["A1"])
+        await counted(out, delivered=2)
+        await issue(room, kind="alert-retracted", ref="A3", msg_type="Cancel", references=["A1"])
+        await counted(out, delivered=3)
+        await issue(room, "b-story", ref="B1")
+        await counted(out, delivered=3, held=1)
+
+
 async def test_what_is_too_much_comes_in_a_digest(
     room: Newsroom, tmp_path: Path, clock: Clock
 ) -> None:

@@ -162,20 +162,12 @@ def _names(stories: frozenset[str], story: str) -> bool:
 def verdicts(alert: Notice, targets: Iterable[Target], already: Already) -> list[Verdict]:
     """Decide on an alert for each target that wants it, in the order of the targets.
 
-    A correction or retraction is not asked whether it is wanted, nor held by anything: `targets`
-    are then those that got, or may have got, what it refers to.
-
     Args:
-        alert: the alert.
+        alert: the alert, and no correction or retraction of one: those go to whoever got, or may
+            have got, what they refer to, and nothing holds them.
         targets: who might get it; `Targets.wanting` finds them among many.
         already: what stands.
     """
-    if alert.msg_type != "Alert":
-        return [
-            Verdict(target.id, "send", None, CHASES)
-            for target in targets
-            if target.id not in already.had
-        ]
     return [_verdict(alert, target, already) for target in targets if wants(target, alert)]
 
 
