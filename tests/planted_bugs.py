@@ -1879,9 +1879,9 @@ PLANTED = [
     Planted(
         "Nothing but failure for five days disables, and the owner is told before",
         "test_delivery.py::test_nothing_but_failure_for_five_days_disables",
-        "consumers/delivery/endpoints.py",
-        "if for_ms >= DISABLE_AFTER_MS and found.warned_ms is not None:",
-        "if for_ms >= WARN_AFTER_MS:",
+        "consumers/delivery/failing.py",
+        'return "warn" if',
+        'return "disable" if',
         "a target was disabled when its owner should have been told",
     ),
     Planted(
@@ -2267,5 +2267,21 @@ PLANTED = [
         "most = self._most - len(self._tasks)",
         "most = self._most * len(rooms)",
         "what one look began with was not bounded",
+    ),
+    Planted(
+        "Time without a try is no failure",
+        "test_delivery_ends.py::test_time_without_a_try_is_no_failure[hours0-0]",
+        "consumers/delivery/failing.py",
+        "GAP_MS = 36 * HOUR_MS",
+        "GAP_MS = 36_000 * HOUR_MS",
+        "five days in which nothing was sent were taken for five of failure",
+    ),
+    Planted(
+        "An owner has two days whenever they are told",
+        "test_delivery_ends.py::test_an_owner_has_two_days_whenever_they_are_told",
+        "consumers/delivery/failing.py",
+        " and now_ms - told_ms >= TOLD_BEFORE_MS",
+        "",
+        "who was told late was told seconds before",
     ),
 ]

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from conftest import Clock
-from receiving import counted, hook, issue, receiving, sending, states
+from receiving import Receiver, counted, hook, issue, receiving, sending, states
 
+from consumers.delivery.wishes import Wishes
+from dateline.outbox import Outbox
 from dateline.wiring import Newsroom, newsroom
 
 HOUR = 3_600_000
@@ -61,3 +63,49 @@ async def test_who_asks_for_an_hour_gets_it_before_a_correction_too(
         assert len(receiver.got) == 2
         clock.move(1_000)
         await counted(out, delivered=2)
+
+
+@pytest.mark.parametrize(("hours", "told"), [((25, 96), 0), ((24, 24, 25, 24, 25), 1)])
+async def test_time_without_a_try_is_no_failure(
+    room: Newsroom, tmp_path: Path, clock: Clock, hours: tuple[int, ...], told: int
+) -> None:
+    """A target of which nobody knows how it was for days is neither warned of nor disabled."""
+    async with receiving() as receiver, receiving() as owners, sending(room, tmp_path) as out:
+        owner, _ = await hook(out, owners.url, stories=["no-story"])
+        wishes = Wishes(stories=frozenset({"a-story"}))
+        target, _ = await out.endpoints.register(receiver.url, wishes, owner=owner)
+        receiver.status = 500
+        for number, passed in enumerate((0, *hours)):
+            clock.move(passed * HOUR)
+            await tried(room, out, receiver, f"A{number}")
+        await out.sender.look()
+        await out.sender.quiet()
+        assert len(owners.got) == told
+        assert (await out.endpoints.get(target)).state == ("disabled" if told else "active")
+
+
+async def test_an_owner_has_two_days_whenever_they_are_told(
+    room: Newsroom, tmp_path: Path, clock: Clock
+) -> None:
+    """A target is not disabled before its owner has known for 48 hours that it will be."""
+    async with receiving() as receiver, receiving() as owners, sending(room, tmp_path) as out:
+        owner, _ = await hook(out, owners.url, stories=["no-story"])
+        wishes = Wishes(stories=frozenset({"a-story"}))
+        target, _ = await out.endpoints.register(receiver.url, wishes, owner=owner)
+        receiver.status = 500
+        for number, passed in enumerate((0, 35, 35, 34, 24)):  # told after 104 h
+            clock.move(passed * HOUR)
+            assert (await out.endpoints.get(target)).state == "active"
+            await tried(room, out, receiver, f"A{number}")
+        await owners.wait(1)
+        clock.move(25 * HOUR)
+        await tried(room, out, receiver, "A9")
+        assert (await out.endpoints.get(target)).state == "disabled"
+
+
+async def tried(room: Newsroom, out: Outbox, receiver: Receiver, ref: str) -> None:
+    """Have an alert tried of a level that is not worth a second try a day later."""
+    had = len(receiver.got)
+    await issue(room, ref=ref, level="flash")
+    await receiver.wait(had + 1)
+    await out.sender.quiet()

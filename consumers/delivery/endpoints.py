@@ -4,37 +4,28 @@ import secrets
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 import apsw
 
 from consumers.alerts.targets import Channel, Target
+from consumers.delivery.addresses import channel_of, expect_short, shown_of
+from consumers.delivery.failing import GAP_MS, Failing, follows
 from consumers.delivery.ledger import SQL, Ledger
+from consumers.delivery.schedule import LONGEST_LIFE
 from consumers.delivery.signing import BOTH_VALID_MS, Vault, check_secret, new_secret
 from consumers.delivery.wishes import Wishes, wishes_from, wishes_of
 from events.errors import NotFound, Refused
 from events.log import Clock
 
-__all__ = ["Endpoint", "Endpoints", "Failing", "Named", "channel_of"]
+__all__ = ["Endpoint", "Endpoints", "Named"]
 
-HOUR_MS = 3_600_000
-WARN_AFTER_MS = 72 * HOUR_MS  # of nothing but failure the owner is told: two days are left
-DISABLE_AFTER_MS = 120 * HOUR_MS  # of nothing but failure a target is disabled
 # Whoever could register without end could fill the disk. Of each channel: browsers sign up without
 # a key, and are to keep nobody else out.
 MOST_TARGETS = 100_000
-MOST_ADDRESS = 4096  # characters; a push subscription has some 500
 
-Failing = Literal["fine", "failing", "warn", "disable"]
 _TARGETS: Final = SQL["targets"]
 _SECRETS: Final = SQL["secrets"]
 _NEWEST: Final = "ORDER BY rowid DESC"
-_PLAIN: Final[dict[str, Channel]] = {
-    "http": "webhook",
-    "https": "webhook",
-    "mailto": "mail",
-    "console": "console",
-}
 
 
 class Endpoint(NamedTuple):
@@ -60,27 +51,6 @@ class Endpoint(NamedTuple):
     def signs_with(self, now_ms: int) -> list[str]:
         """Give the secrets that are valid now, newest first."""
         return [text for text, until in self.secrets if until is None or until > now_ms]
-
-
-def channel_of(address: str) -> Channel:
-    """Say by its scheme which channel an address belongs to."""
-    return _PLAIN.get(address.partition(":")[0].lower(), "apprise")
-
-
-def _shown(channel: Channel, address: str) -> str:
-    """Give of an address what holds no secret: where to, not the path, which may be the key."""
-    if channel == "webhook":
-        parts = urlsplit(address)
-        return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
-    if channel == "mail":
-        return f"mailto:…@{address.rpartition('@')[2]}"
-    return f"{address.partition(':')[0]}:…" if channel == "apprise" else channel
-
-
-def _expect_short(address: str) -> None:
-    if len(address) > MOST_ADDRESS:
-        found = f"{len(address)} characters"
-        raise Refused("target-url", "url", f"at most {MOST_ADDRESS} characters", found)
 
 
 def _expect_own(connection: apsw.Connection, target: str) -> None:
@@ -132,7 +102,7 @@ class Endpoints:
             Refused: there are too many, or the secret is not of its form.
         """
         channel = channel or channel_of(address)
-        _expect_short(address)
+        expect_short(address)
         if channel == "webhook":
             secret = new_secret() if secret is None else check_secret(secret)
         elif secret is not None:
@@ -144,7 +114,7 @@ class Endpoints:
             "channel": channel,
             "wishes": wishes.model_dump_json(exclude_defaults=True),
             "address": self._vault.seal(address, target),
-            "shown": _shown(channel, address),
+            "shown": shown_of(channel, address),
             "named": False,
             "owner": None if owner is None else self._vault.seal(owner, target),
             "now": now,
@@ -181,7 +151,7 @@ class Endpoints:
                 "channel": each.target.channel,
                 "wishes": wishes_from(each.target).model_dump_json(exclude_defaults=True),
                 "address": self._vault.seal(each.address, each.target.id),
-                "shown": _shown(each.target.channel, each.address),
+                "shown": shown_of(each.target.channel, each.address),
                 "named": True,
                 "owner": None,
                 "now": now,
@@ -324,13 +294,24 @@ class Endpoints:
         if found.failing_ms is None:
             await self._changing(lambda c: c.execute(SQL["failing"], (now, target)), target)
             return "failing"
-        for_ms = now - found.failing_ms
-        if for_ms >= DISABLE_AFTER_MS and found.warned_ms is not None:
-            return "disable"
-        if for_ms >= WARN_AFTER_MS and found.warned_ms is None:
+        what = follows(found.failing_ms, found.warned_ms, now)
+        if what == "failing":
+            return what
+        since = await self._failing_since(target, found.failing_ms, now)
+        if since > found.failing_ms:
+            await self._changing(lambda c: c.execute(SQL["failing-anew"], (since, target)), target)
+            return "failing"
+        if what == "warn":
             await self._changing(lambda c: c.execute(SQL["warned"], (now, target)), target)
-            return "warn"
-        return "failing"
+        return what
+
+    async def _failing_since(self, target: str, failing_ms: int, now_ms: int) -> int:
+        """Say since when a target fails without a while in which nobody tried."""
+        asked = {"target": target, "failing": failing_ms, "now": now_ms}
+        asked |= {"life": LONGEST_LIFE, "gap": GAP_MS}
+        return int(
+            await self._ledger.read(lambda c: c.execute(SQL["failing-since"], asked).get, long=True)
+        )
 
     async def _changing(self, work: Callable[[apsw.Connection], Any], target: str) -> None:
         """Change one target, and know it as it is then; the others need not be read again."""

@@ -8,8 +8,9 @@ import aiohttp
 import orjson
 
 from consumers.alerts.quiet import never_ends
+from consumers.delivery.addresses import channel_of
 from consumers.delivery.channels import apprised, mail, web_push
-from consumers.delivery.endpoints import Endpoint, Endpoints, Named, channel_of
+from consumers.delivery.endpoints import Endpoint, Endpoints, Named
 from consumers.delivery.guard import Guard
 from consumers.delivery.handshake import Handshake, shake_hands
 from consumers.delivery.signing import check_secret, new_secret

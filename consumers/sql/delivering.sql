@@ -273,6 +273,22 @@ WHERE target = ?
 -- name: failing
 UPDATE targets SET failing_ms = ? WHERE target = ? AND failing_ms IS NULL
 
+-- name: failing-anew
+UPDATE targets SET failing_ms = ?, warned_ms = NULL WHERE target = ?
+
+-- name: failing-since
+-- Of tries that all failed, the first after which no more than a gap was without one.
+SELECT max(tried) FROM (
+    SELECT tried, lag(tried) OVER (ORDER BY tried) AS before FROM (
+        SELECT :failing AS tried
+        UNION ALL
+        SELECT :now
+        UNION ALL
+        SELECT attempts.began_ms FROM deliveries CROSS JOIN attempts USING (delivery)
+        WHERE target = :target AND made_ms > :failing - :life AND attempts.began_ms > :failing
+    )
+) WHERE before IS NULL OR tried - before > :gap
+
 -- name: warned
 UPDATE targets SET warned_ms = ? WHERE target = ?
 
