@@ -1,6 +1,5 @@
 """Answers to readers: each has a tag, and whoever has it already is told so and no more."""
 
-import functools
 import hashlib
 import re
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from typing import Final, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
+from consumers.kept import MADE_BYTES, kept
 from events.envelope import SLUG
 from events.errors import NotFound
 
@@ -66,7 +66,7 @@ def json(request: Request, body: bytes, headers: Mapping[str, str] | None = None
     return answer(request, body, "application/json", {"vary": "authorization", **(headers or {})})
 
 
-@functools.lru_cache(maxsize=256)
+@kept(MADE_BYTES)
 def _etag(body: bytes) -> str:
     """Give the tag of an answer; of one that is kept it is made once."""
     return f'"{hashlib.sha256(body).hexdigest()[:32]}"'

@@ -766,6 +766,14 @@ PLANTED = [
         "an answer was overdue by the time of what readers do not see",
     ),
     Planted(
+        "No reader fills the memory with answers",
+        "test_kept.py::test_no_reader_fills_the_memory_with_answers",
+        "consumers/answers.py",
+        "@kept(MADE_BYTES)\n",
+        "@__import__('functools').lru_cache(256)\n",
+        "so many answers were kept, whatever their size",
+    ),
+    Planted(
         "A clock that jumped lifts nothing",
         "test_embargo_clock.py::test_a_clock_that_jumped_lifts_nothing",
         "producers/embargo_clock.py",

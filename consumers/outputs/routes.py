@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
@@ -13,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from consumers.answers import Changed, answer, asked_url, slug_of
+from consumers.kept import MADE_BYTES, kept
 from consumers.outputs import atom, json_feed, live_blog, ninjs, rss
 from consumers.outputs.place import ALL, Place
 from consumers.outputs.told import LATEST, Moved, came, pages
@@ -23,7 +23,7 @@ from events.errors import NotFound, Refused
 
 __all__ = ["FORMS", "FORMS_OF_ALL", "Served", "routes"]
 
-REMEMBERED = 64  # documents kept as they were made; those of the stories that everybody reads
+PARSED_BYTES = 16 * 1024 * 1024  # of states kept; taken apart, each is some eight times as large
 PAGE_DIGITS = 9  # no story has more pages
 
 State = Mapping[str, Any]
@@ -170,13 +170,13 @@ async def _last_moved(room: Served) -> AsyncIterator[Summary]:
         before = page[-1].position
 
 
-@lru_cache(maxsize=REMEMBERED)
+@kept(PARSED_BYTES)
 def _parsed(content: bytes) -> State:
     state: State = orjson.loads(content)
     return state
 
 
-@lru_cache(maxsize=REMEMBERED)
+@kept(MADE_BYTES)
 def _made(ending: str, content: bytes, place: Place, page: int | None) -> bytes:
     form, state = FORMS[ending], _parsed(content)
     if page is None or form.archive is None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import suppress
-from functools import lru_cache
 from typing import Final, Protocol
 
 import orjson
@@ -11,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from consumers.answers import answer, asked_url, slug_of
+from consumers.kept import MADE_BYTES, kept
 from consumers.outputs.place import Place
 from consumers.pages import page
 from consumers.stories.projection import Stories
@@ -21,7 +21,6 @@ from events.errors import NotFound
 __all__ = ["POLICY", "routes"]
 
 HTML: Final = "text/html; charset=utf-8"
-REMEMBERED = 64  # pages kept as they were made; those of the stories that everybody reads
 MOST_STORIES = 200  # on the front page; whoever wants more asks the API
 
 # A page loads its own style and script and talks to its own server: nothing inline, no picture,
@@ -92,6 +91,6 @@ def routes(room: Served, base: str | None = None) -> list[Route]:
     ]
 
 
-@lru_cache(maxsize=REMEMBERED)
+@kept(MADE_BYTES)
 def _made(content: bytes, place: Place) -> bytes:
     return page.story(orjson.loads(content), place)
