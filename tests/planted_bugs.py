@@ -694,6 +694,14 @@ PLANTED = [
         "a foreign cursor was taken for one of ours",
     ),
     Planted(
+        "A filter that makes no sense is refused",
+        "test_feed.py::test_what_makes_no_sense_is_refused[?story=a-drill&story=b-drill]",
+        "consumers/stories/routes.py",
+        "if len(given := asked.getlist(name)) > 1:",
+        "if len(given := asked.getlist(name)) > 2:",
+        "who asked for two stories was told of one",
+    ),
+    Planted(
         "A subscriber may come back to any server of a log",
         "test_feed.py::test_another_server_may_be_ahead[?last_event_id={cursor}]",
         "consumers/feed/live.py",

@@ -47,7 +47,7 @@ class Body(bytes):
 
     def __del__(self) -> None:
         """Count it no more."""
-        Body.alive -= len(self)
+        type(self).alive -= len(self)
 
 
 def test_no_reader_fills_the_memory_with_answers() -> None:

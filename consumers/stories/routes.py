@@ -19,11 +19,15 @@ from consumers.stories.moments import as_of, at, moment
 from consumers.stories.projection import Stories
 from consumers.subscription import Subscription
 from consumers.views import STORAGE
+from events.envelope import SLUG
 from events.errors import NotFound, Refused
 from events.log import Log
 from events.vocabulary import KINDS
 
 __all__ = ["Desk", "live", "routes"]
+
+# Who names two stories and hears of one would take the silence about the other for no news.
+ONCE = ("story", "kind", "max_urgency", "since", "last_event_id")
 
 Insider = Callable[[Request], bool]
 """Says whether a request's key may see what is not released."""
@@ -128,8 +132,11 @@ def live(room: Desk, feed: Feed, who: Who) -> ASGIApp:
         if request.method != "GET":
             raise HTTPException(405, headers={"allow": "GET"})
         asked = request.query_params
+        for name in ONCE:
+            if len(given := asked.getlist(name)) > 1:
+                raise Refused("filter", name, "it once", f"it {len(given)} times")
         wanted = Wanted(
-            asked.get("story"),
+            _possible(asked.get("story")),
             _known_kind(asked.get("kind")),
             _number(request, "max_urgency", None, most=9),
         )
@@ -145,6 +152,13 @@ def live(room: Desk, feed: Feed, who: Who) -> ASGIApp:
             await turn_away(send, browser="sec-fetch-mode" in request.headers)
 
     return listen
+
+
+def _possible(story: str | None) -> str | None:
+    """Give a story to be told of, which may be opened later; of one that cannot be is no news."""
+    if story is not None and not SLUG.fullmatch(story):
+        raise Refused("filter", "story", "1 to 80 of a-z, 0-9 and -", repr(story))
+    return story
 
 
 def _known_kind(kind: str | None) -> str | None:
