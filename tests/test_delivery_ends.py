@@ -8,6 +8,7 @@ import pytest
 from conftest import Clock
 from receiving import Receiver, counted, hook, issue, receiving, sending, states
 
+from consumers.delivery.deliveries import Planned
 from consumers.delivery.wishes import Wishes
 from dateline.outbox import Outbox
 from dateline.wiring import Newsroom, newsroom
@@ -109,3 +110,95 @@ async def tried(room: Newsroom, out: Outbox, receiver: Receiver, ref: str) -> No
     await issue(room, ref=ref, level="flash")
     await receiver.wait(had + 1)
     await out.sender.quiet()
+
+
+@pytest.mark.parametrize("ends", ["failed", "expired", "skipped"])
+async def test_what_a_digest_was_to_tell_ends_with_it(
+    room: Newsroom, tmp_path: Path, clock: Clock, ends: str
+) -> None:
+    """An alert whose digest did not get through has not either, and can be had again with it."""
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        target, _ = await hook(out, receiver.url, throttle={"regular": {"most": 1, "seconds": 600}})
+        for number in range(3):
+            await issue(room, f"story-{number}")
+        await counted(out, delivered=1, held=2)
+        receiver.status = 410 if ends == "failed" else 500
+        clock.move(601_000)
+        await out.reaction.decide_held()
+        await receiver.wait(2)
+        await out.sender.quiet()
+        if ends == "expired":
+            clock.move(130 * HOUR)
+        elif ends == "skipped":
+            await out.endpoints.disable(target, "a drill")
+        await counted(out, delivered=1, **{ends: 3})
+        receiver.status = 204
+        await out.endpoints.enable(target)
+        assert await out.deliveries.recover(target, 0, clock.now) == 1
+        await counted(out, delivered=4)
+        assert len(receiver.got[-1].event["data"]["alerts"]) == 2
+
+
+def planned(target: str, kind: str, reason: str, now: int) -> Planned:
+    """What is sent that is no news."""
+    return Planned(
+        *(f"{kind}-1", target, 0, "", kind, kind, "drill" if kind == "drill" else "regular"),
+        fast=False,
+        state="pending",
+        reason=reason,
+        due_ms=now,
+    )
+
+
+async def test_only_news_is_missed(room: Newsroom, tmp_path: Path, clock: Clock) -> None:
+    """Who is sent what it missed gets no drill of yesterday and no old warning."""
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        target, _ = await hook(out, receiver.url)
+        receiver.status = 503
+        await issue(room)
+        for kind in ("drill", "notice"):
+            await out.deliveries.add([planned(target, kind, "a drill", clock.now)], clock.now)
+        await out.sender.look()
+        await counted(out, retry=3)
+        await out.endpoints.disable(target, "a drill")
+        receiver.status = 204
+        clock.move(24 * HOUR)
+        await out.endpoints.enable(target)
+        assert await out.deliveries.recover(target, 0, clock.now) == 1
+        await counted(out, delivered=1, skipped=2)
+
+
+async def test_a_warning_keeps_its_words(room: Newsroom, tmp_path: Path, clock: Clock) -> None:
+    """A warning that was skipped and is sent again by hand says what it said."""
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        target, _ = await hook(out, receiver.url)
+        receiver.status = 503
+        warning = planned(target, "notice", "mail:desk fails", clock.now)
+        await out.deliveries.add([warning], clock.now)
+        await out.sender.look()
+        await counted(out, retry=1)
+        await out.endpoints.disable(target, "a drill")
+        await counted(out, skipped=1)
+        receiver.status = 204
+        await out.endpoints.enable(target)
+        assert await out.deliveries.resend(receiver.got[0].id, clock.now)
+        await counted(out, delivered=1)
+        assert [got.event["data"]["headline"] for got in receiver.got] == ["mail:desk fails"] * 2
+
+
+async def test_what_was_never_to_be_sent_is_not_under_way(
+    room: Newsroom, tmp_path: Path, clock: Clock
+) -> None:
+    """Whoever asks whom an alert reached by now is told who was skipped, and that this is final."""
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        target, _ = await hook(out, receiver.url)
+        await issue(room)
+        await counted(out, delivered=1)
+        await out.endpoints.disable(target, "a drill")
+        await issue(room, ref="A2")
+        fields: dict[str, Any] = {"msg_type": "Update", "references": ["A1"]}
+        await issue(room, kind="alert-corrected", ref="A3", **fields)
+        await counted(out, delivered=1, skipped=2)
+        assert room.reach is not None
+        sent = room.reach.sent("a-story", clock.now)
+        assert [each.state for each in sent] == ["delivered", "skipped", "skipped"]

@@ -85,7 +85,7 @@ class End(NamedTuple):
     """How one try ended, and what becomes of the delivery.
 
     `may_have` is false only where it is certain that the target did not get it; `digest` that
-    others were told in it.
+    others end with it.
     """
 
     delivery: int
@@ -365,20 +365,15 @@ class Deliveries:
         Returns:
             False where there is none at rest, or a correction has overtaken it.
         """
-        values = {"webhook_id": webhook_id, "now": now_ms, "expires": now_ms + LONGEST_LIFE}
-        values["reason"] = "sent again by hand"
-        return await self._ledger.write(lambda c: bool(c.execute(SQL["resend"], values).fetchall()))
+        values: dict[str, str | int] = {"webhook_id": webhook_id, "reason": "sent again by hand"}
+        values |= {"now": now_ms, "expires": now_ms + LONGEST_LIFE}
+        return await self._ledger.write(lambda c: bool(_again(c, "resend", values)))
 
     async def recover(self, target: str, since_ms: int, now_ms: int) -> int:
-        """Have all sent that a target missed since a moment; returns how many that is."""
-        values = {"target": target, "since": since_ms, "now": now_ms}
-        values |= {"expires": now_ms + LONGEST_LIFE, "reason": "recovered"}
-
-        def work(connection: apsw.Connection) -> int:
-            connection.execute(SQL["recover"], values)
-            return connection.changes()
-
-        return await self._ledger.write(work, long=True)
+        """Have all news sent that a target missed since a moment; returns how many that is."""
+        values: dict[str, str | int] = {"target": target, "since": since_ms, "reason": "recovered"}
+        values |= {"now": now_ms, "expires": now_ms + LONGEST_LIFE}
+        return await self._ledger.write(lambda c: _again(c, "recover", values), long=True)
 
 
 def _row(planned: Planned, now_ms: int) -> dict[str, str | int | None]:
@@ -386,6 +381,7 @@ def _row(planned: Planned, now_ms: int) -> dict[str, str | int | None]:
     row["webhook_id"] = webhook_id(planned.event, planned.target)
     row["now"] = now_ms
     row["due"] = planned.due_ms
+    row["ended"] = None if planned.state in ("pending", "held") else now_ms
     row["expires"] = (planned.recorded_ms or now_ms) + LIFE.get(planned.level, LONGEST_LIFE)
     return row
 
@@ -399,7 +395,14 @@ def _end(connection: apsw.Connection, ended: End, now_ms: int) -> None:
     connection.execute(SQL["attempted"], (delivery, number, *attempt))
     connection.execute(SQL["end"], (delivery, state, due_ms, now_ms, shown_as))
     if digest:
-        connection.execute(SQL["end-digested"], (delivery, now_ms))
+        connection.execute(SQL["end-digested"], (delivery, now_ms, state))
+
+
+def _again(connection: apsw.Connection, how: str, values: Mapping[str, str | int]) -> int:
+    """Have deliveries sent once more, with all that they tell; returns how many that is."""
+    again: list[Any] = connection.execute(SQL[how], values).fetchall()
+    connection.executemany(SQL["hold-digested"], again)
+    return len(again)
 
 
 def _claim(

@@ -265,7 +265,7 @@ class Sender:
             outcome.address,
             outcome.may_have,
             outcome.shown_as,
-            delivery.kind == DIGEST and outcome.delivered,
+            delivery.kind == DIGEST and state != "retry",
         )
 
     def _is_well(self, target: str) -> bool:

@@ -2,9 +2,9 @@
 
 -- name: plan
 INSERT INTO deliveries (webhook_id, event, target, position, story, alert, kind, level, fast,
-    state, reason, made_ms, due_ms, expires_ms, digested)
+    state, reason, made_ms, due_ms, expires_ms, ended_ms, digested)
 VALUES (:webhook_id, :event, :target, :position, :story, :alert, :kind, :level, :fast,
-    :state, :reason, :now, :due, :expires, :digested)
+    :state, :reason, :now, :due, :expires, :ended, :digested)
 ON CONFLICT (event, target) DO NOTHING
 
 -- name: move
@@ -33,7 +33,8 @@ UPDATE deliveries SET state = 'in flight', tries = :tries, began_ms = :now
 WHERE delivery = :delivery
 
 -- name: expire
-UPDATE deliveries SET state = 'expired', ended_ms = :now WHERE delivery = :delivery
+UPDATE deliveries SET state = 'expired', ended_ms = :now
+WHERE delivery = :delivery OR digest = :delivery AND state = 'held'
 
 -- name: attempted
 -- By place, as is what follows: each delivery that is sent comes by here.
@@ -66,7 +67,8 @@ RETURNING delivery, webhook_id, event, target, position, story, alert, kind, lev
     before, made_ms, expires_ms, reason
 
 -- name: end-digested
-UPDATE deliveries SET state = 'delivered', ended_ms = ?2
+-- As the digest did.
+UPDATE deliveries SET state = ?3, ended_ms = ?2
 WHERE digest = ?1 AND state = 'held'
 
 -- name: orphaned-attempts
@@ -137,11 +139,10 @@ WHERE story = :story AND alert IN (SELECT value FROM json_each(:alerts)) AND sta
 
 -- name: plan-chase
 INSERT INTO deliveries (webhook_id, event, target, position, story, alert, kind, level, fast,
-    state, reason, made_ms, due_ms, expires_ms, digested)
+    state, reason, made_ms, due_ms, expires_ms, ended_ms, digested)
 SELECT :webhook_id, :event, :target, :position, :story, :alert, :kind, :level, 1,
-    CASE WHEN EXISTS (SELECT 1 FROM targets WHERE target = :target AND state = 'active')
-        THEN 'pending' ELSE 'skipped' END,
-    :reason, :now, :due, :expires, 0
+    iif(calls, 'pending', 'skipped'), :reason, :now, :due, :expires, iif(calls, NULL, :now), 0
+FROM (SELECT count(*) AS calls FROM targets WHERE target = :target AND state = 'active')
 WHERE true
 ON CONFLICT (event, target) DO NOTHING
 
@@ -188,16 +189,24 @@ ORDER BY delivery
 
 -- name: resend
 UPDATE deliveries SET state = 'pending', due_ms = :now, expires_ms = :expires, ended_ms = NULL,
-    before = tries, reason = :reason
+    before = tries, reason = iif(kind = 'notice', reason, :reason) -- which is what a notice says
 WHERE webhook_id = :webhook_id AND state NOT IN ('pending', 'in flight', 'retry')
     AND NOT overtaken -- its correction went to others, and would not follow
 RETURNING delivery
 
 -- name: recover
+-- All news; what was to be told in a digest is told in it again.
 UPDATE deliveries SET state = 'pending', due_ms = :now, expires_ms = :expires, ended_ms = NULL,
     before = tries, reason = :reason
 WHERE target = :target AND made_ms >= :since AND NOT overtaken
-    AND state IN ('failed', 'expired', 'skipped')
+    AND state IN ('failed', 'expired', 'skipped') AND digest IS NULL
+    AND kind NOT IN ('drill', 'notice')
+RETURNING delivery
+
+-- name: hold-digested
+-- What a digest is to tell that is sent again.
+UPDATE deliveries SET state = 'held', ended_ms = NULL
+WHERE digest = ? AND state IN ('failed', 'expired', 'skipped') AND NOT overtaken
 
 -- name: attempts
 SELECT d.webhook_id, d.kind, d.story, d.alert, d.state, d.reason, a.number, a.began_ms,
@@ -208,9 +217,11 @@ WHERE (:target IS NULL OR d.target = :target)
 ORDER BY d.delivery DESC, a.number LIMIT :most
 
 -- name: skip
-UPDATE deliveries SET state = 'skipped', reason = :reason, ended_ms = :now
-WHERE target = :target AND (
-    state IN ('pending', 'retry') OR state = 'held' AND digest IS NULL) -- others go with their digest
+UPDATE deliveries SET state = 'skipped', reason = iif(kind = 'notice', reason, :reason),
+    ended_ms = :now
+WHERE target = :target AND (state IN ('pending', 'retry') OR state = 'held' AND NOT EXISTS (
+    SELECT 1 FROM deliveries AS sent -- what is told at this moment ends as its digest does
+    WHERE sent.delivery = deliveries.digest AND sent.state = 'in flight'))
 
 -- name: count-targets
 SELECT count(*) FROM targets WHERE channel = ?
