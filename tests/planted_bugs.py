@@ -2332,4 +2332,20 @@ PLANTED = [
         "None",
         "who had been skipped was told to be waiting for it, for ever",
     ),
+    Planted(
+        "What waited alone keeps to the throttle",
+        "test_delivery_trouble.py::test_what_waited_alone_keeps_to_the_throttle",
+        "consumers/delivery/reaction.py",
+        "                    await self._decide_again(several[0])\n",
+        '                    await self._settle(several[0], "pending", "", self._clock())\n',
+        "what was alone in a digest went out beside another",
+    ),
+    Planted(
+        "What is decided at the same moment keeps to the throttle",
+        "test_delivery_trouble.py::test_what_is_decided_at_the_same_moment_keeps_to_the_throttle",
+        "consumers/delivery/reaction.py",
+        "        async with self._deciding:\n            rows =",
+        "        async with asyncio.Lock():\n            rows =",
+        "two alerts saw room for one, and both took it",
+    ),
 ]

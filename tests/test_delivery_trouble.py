@@ -258,6 +258,57 @@ async def test_a_throttle_looks_back_as_far_as_it_says(
         await counted(out, delivered=2, held=1)
 
 
+async def test_what_waited_alone_keeps_to_the_throttle(
+    room: Newsroom, tmp_path: Path, clock: Clock
+) -> None:
+    """What waited for a digest and is alone in it waits on, where another took its place."""
+    async with receiving() as receiver, sending(room, tmp_path) as out:
+        await hook(out, receiver.url, throttle={"regular": {"most": 1, "seconds": 600}})
+        await issue(room, "one")
+        await counted(out, delivered=1)
+        clock.move(100_000)
+        await issue(room, "two")
+        await counted(out, delivered=1, held=1)
+        clock.move(500_500)
+        await issue(room, "three")
+        await counted(out, delivered=2, held=1)
+        clock.move(300)
+        await out.reaction.decide_held()
+        await counted(out, delivered=2, held=1)
+        clock.move(600_000)
+        await out.reaction.decide_held()
+        await counted(out, delivered=3)
+
+
+async def keep_writing(out: Outbox, clock: Clock) -> None:
+    """Keep a ledger at work."""
+    while True:
+        await out.deliveries.add([], clock.now)
+
+
+async def test_what_is_decided_at_the_same_moment_keeps_to_the_throttle(
+    room: Newsroom, tmp_path: Path, clock: Clock
+) -> None:
+    """Of a new alert and one that was held, decided at one moment, who takes one is sent one."""
+    at_hour(clock, 6)
+    async with sending(room, tmp_path, at_work=False) as out:
+        begin = await out.reaction.place()
+        throttle = {"regular": {"most": 1, "seconds": 600}}
+        for _ in range(20):
+            await hook(out, "http://127.0.0.1:9/", quiet=["22:00-07:00"], throttle=throttle)
+        await issue(room, "one")
+        begin = await out.reaction.catch_up(begin, (await room.log.head()).size)
+        await counted(out, held=20)
+        at_hour(clock, 7)
+        await issue(room, "two")
+        size = (await room.log.head()).size
+        # While the ledger is written to, whoever asks it and writes then waits twice.
+        writing = asyncio.ensure_future(keep_writing(out, clock))
+        await asyncio.gather(out.reaction.catch_up(begin, size), out.reaction.decide_held())
+        writing.cancel()
+        await counted(out, pending=20, held=20)
+
+
 async def correct(room: Newsroom, story: str) -> None:
     """Correct the alert of a story."""
     fields = {"msg_type": "Update", "references": ["A1"]}

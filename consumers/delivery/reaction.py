@@ -76,6 +76,8 @@ class Reaction:
         self._targets = Targets(())
         self._changes = -1
         self._moved = 0
+        # What was sent is asked and the next decided on it by one at a time, or all would see room.
+        self._deciding = asyncio.Lock()
 
     async def run(self) -> None:
         """Act on each alert as it is recorded, and on what was held when its time has come."""
@@ -136,8 +138,9 @@ class Reaction:
             return
         # However late it comes: what is worth nothing by now is not sent.
         planned = planned._replace(recorded_ms=event.recorded_ms)
-        rows = [self._row(planned, verdict) for verdict in await self._verdicts(planned, alert)]
-        await self._deliveries.plan(rows, _place(event), now)
+        async with self._deciding:
+            rows = [self._row(planned, verdict) for verdict in await self._verdicts(planned, alert)]
+            await self._deliveries.plan(rows, _place(event), now)
         self._begin([row.target for row in rows if row.state == "pending"], event.story)
 
     async def _verdicts(self, planned: Planned, alert: Notice) -> list[Verdict]:
@@ -202,11 +205,16 @@ class Reaction:
         digests: dict[str, list[Held]] = {}
         for held in due:
             if not held.digested:
-                await self._decide_again(held)
+                async with self._deciding:
+                    await self._decide_again(held)
             elif not await self._left_alone(held):
                 digests.setdefault(held.target, []).append(held)
         for target, several in digests.items():
-            await self._tell_together(target, several)
+            if len(several) > 1:
+                await self._tell_together(target, several)
+            else:  # one is not a digest
+                async with self._deciding:
+                    await self._decide_again(several[0])
         self._begin(list({held.target: None for held in due}), None)
 
     async def _left_alone(self, held: Held) -> bool:
@@ -247,9 +255,6 @@ class Reaction:
 
     async def _tell_together(self, target: str, several: Sequence[Held]) -> None:
         now = self._clock()
-        if len(several) == 1:  # one is not a digest
-            await self._settle(several[0], "pending", "its turn has come", now)
-            return
         event = f"digest-{several[0].event}"
         digest = Planned(
             event,
