@@ -156,6 +156,17 @@ def test_a_flash_mutes_lower_levels_for_a_while() -> None:
     assert story.said[-1][::2] == ("issued", ("E4",))
 
 
+def test_a_flash_of_a_person_mutes_as_well() -> None:
+    """Who muted the story is not asked: a flash that a person issued mutes like the policy's."""
+    story = Alerting(POLICY)
+    story.file("statement-issued", ref="E2")
+    alert = {"ref": "A1", "level": "flash", "derived_from": ["E2"], "reason": "it is big"}
+    story.file("alert-issued", by=BEN, alert=alert, seconded_by=ADA.name)
+    story.file("quote-added", ref="E3")
+    assert story.said[-1][::2] == ("suppressed", ("E3",))
+    assert story.last.alert.reason == "muted by A1"
+
+
 def test_nothing_alerts_before_it_is_released() -> None:
     """What is under embargo alerts when the embargo ends, and not before."""
     story = Alerting(POLICY)

@@ -1,9 +1,15 @@
 """The policy of alerts: a mistake in it is found before it matters, and named by its key."""
 
+import json
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from consumers.alerts.match import Facts, Routing
 from consumers.alerts.policy import check, load
 from consumers.alerts.quiet import Hours
 from consumers.alerts.throttle import Throttle
@@ -11,6 +17,10 @@ from dateline.cli.run import run
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "alerts.toml"
 ROUTE = '[[route]]\nname = "a"\nlevel = "urgent"\n'
+NEXT = '[[route]]\nlevel = "urgent"\nname = '
+OUTCOMES = ["outcome-reported", "quote-added"]
+SECOND = f'{NEXT}"c"\nkinds = ["outcome-reported"]\n{NEXT}"d"\n'
+BEGIN_SO = ["a", *(f"a{letter}*" for letter in "abcdefghijklmnopqrstuvwxyz0123456789-")]
 MISTAKES = {
     "no file of this form": ("route = ", "file: expected TOML; found Invalid value (at end of"),
     "no route": ("", "route: expected at least one route; found none: nothing would ever alert"),
@@ -47,9 +57,21 @@ MISTAKES = {
         f'{ROUTE}[[inhibit]]\nby = "urgent"\nmutes = ["urgent"]\nfor = "1m"',
         "inhibit.0.mutes: expected levels below urgent; found urgent",
     ),
+    "a route in the shade of several": (
+        f'{ROUTE}kinds = ["quote-added"]\n{NEXT}"b"\nurgency = 2\n{SECOND}kinds = {OUTCOMES}',
+        "route.3: expected a route that something can come to; found 'a', 'c' above it, which tog",
+    ),
+    "a route of which every letter is taken": (
+        f'{ROUTE}stories = {BEGIN_SO}\n{NEXT}"b"\nstories = ["a*"]',
+        "route.1: expected a route that something can come to; found 'a' above it, which takes all",
+    ),
     "a level that nothing leads to": (
-        f'{ROUTE}[[inhibit]]\nby = "flash"\nmutes = ["urgent"]\nfor = "1m"',
-        "inhibit.0.by: expected a level that a route leads to; found flash",
+        f'{ROUTE}[levels.flash]\nwait = "1m"',
+        "levels.flash: expected a level that a route leads to; found flash, which nothing would",
+    ),
+    "nothing to mute": (
+        f'{ROUTE}[[inhibit]]\nby = "urgent"\nmutes = ["regular", "deferred"]\nfor = "1m"',
+        "inhibit.0.mutes: expected a level that a route leads to; found regular, deferred",
     ),
     "an unknown channel": (
         f'{ROUTE}[[target]]\nid = "t"\nchannel = "pigeon"',
@@ -88,7 +110,7 @@ MISTAKES = {
         "target.0.routes: expected the name of a route; found 'b'",
     ),
     "a target that gets nothing": (
-        f'{ROUTE}[[target]]\nid = "t"\nchannel = "mail"\nleast = "flash"',
+        f'{ROUTE}[[target]]\nid = "t"\nchannel = "mail"\nleast = "flash"\nroutes = ["a"]',
         "target.0.least: expected a level that it can get; found flash, above every route",
     ),
     "an id twice": (
@@ -105,6 +127,60 @@ def test_each_mistake_is_named(mistake: str) -> None:
     findings = [str(finding) for finding in check(text)[1]]
     assert len(findings) == 1
     assert findings[0].startswith(sentence)
+
+
+_routes = st.lists(
+    st.fixed_dictionaries(
+        {"level": st.just("urgent")},
+        optional={
+            "stories": st.lists(
+                st.sampled_from(["a", "ab", "b", "*", "a*", "ab*", "b*"]), min_size=1
+            ),
+            "kinds": st.lists(st.sampled_from(OUTCOMES), min_size=1),
+            "urgency": st.sampled_from([4, 5]),
+            "places": st.lists(st.sampled_from(["place:a", "place:b"]), min_size=1),
+            "people": st.lists(st.sampled_from(["person:a", "person:b"]), min_size=1),
+        },
+    ),
+    min_size=1,
+    max_size=6,
+)
+_SOME = [
+    Facts("".join(story), kind, urgency, places, people)
+    for length in (1, 2, 3)
+    for story in product("abc", repeat=length)
+    for kind in (*OUTCOMES, "figure-reported")
+    for urgency in (4, 5, 9)
+    for places in ((), ("place:a",), ("place:b",), ("place:a", "place:b"))
+    for people in ((), ("person:a",), ("person:b",), ("person:a", "person:b"))
+]
+
+
+@settings(max_examples=200, deadline=None)
+@given(_routes)
+def test_a_route_is_found_in_the_shade_where_nothing_comes_to_it(
+    routes: list[dict[str, Any]],
+) -> None:
+    """Just the routes are named to which, of all news that there can be, nothing would come."""
+    named = [{"name": f"route {n}", **route} for n, route in enumerate(routes)]
+    text = "".join(
+        "[[route]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in route.items())
+        for route in named
+    )
+    policy, findings = check(text)
+    assert policy is not None
+    routing = Routing(policy)
+    came = {route.name for facts in _SOME if (route := routing.route(facts)) is not None}
+    assert {finding.key for finding in findings} == {
+        f"route.{n}" for n, route in enumerate(named) if route["name"] not in came
+    }
+
+
+def test_what_a_person_may_alert_of_is_no_mistake() -> None:
+    """A person may alert at any level: it can mute, and reach who wants none but such alerts."""
+    muted = '[[inhibit]]\nby = "flash"\nmutes = ["urgent", "regular"]\nfor = "1m"\n'
+    flashes = '[[target]]\nid = "t"\nchannel = "mail"\nleast = "flash"'
+    assert check(f"{ROUTE}{muted}{flashes}")[1] == []
 
 
 def test_the_example_is_right() -> None:

@@ -7,7 +7,7 @@ and what was found.
 import difflib
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Final, NamedTuple
 from zoneinfo import available_timezones
 
@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from consumers.alerts.quiet import DAY, Hours
+from consumers.alerts.shade import Reach, in_shade
 from consumers.alerts.targets import MOST_WISHES, Channel, Target
 from consumers.alerts.throttle import Throttle
 from events.alerts import LEVELS, Level
@@ -80,6 +81,7 @@ def _alerting(kind: str) -> str:
     return kind
 
 
+_LED_TO: Final = "a level that a route leads to"
 _FEW: Final = Field(max_length=MOST_WISHES)
 Span = Annotated[int, BeforeValidator(_span)]
 Kind = Annotated[str, AfterValidator(_alerting)]
@@ -247,44 +249,45 @@ def _of_routes(policy: Policy) -> Iterator[Finding]:
             )
             yield Finding(f"route.{n}.name", "a name of its own", f"{route.name!r}, {other}")
         seen.setdefault(route.name, n)
-        for earlier in policy.route[:n]:
-            if _covers(earlier, route):
-                found = f"{earlier.name!r} above it, which takes all that {route.name!r} does"
-                yield Finding(f"route.{n}", "a route that something can come to", found)
-                break
+        found = _shade(route, policy.route[:n])
+        if found is not None:
+            yield Finding(f"route.{n}", "a route that something can come to", found)
     if not policy.route and policy.overdue is None:
         yield Finding("route", "at least one route", "none: nothing would ever alert")
 
 
-def _covers(wider: Route, narrower: Route) -> bool:
-    """Whether all that one route takes is taken by another."""
-    sets = ("kinds", "places", "people")
-    return (
-        wider.urgency >= narrower.urgency
-        and all(_within(getattr(narrower, name), getattr(wider, name)) for name in sets)
-        and (
-            not wider.stories
-            or (
-                bool(narrower.stories)
-                and all(_named_by(story, wider.stories) for story in narrower.stories)
-            )
-        )
+def _shade(route: Route, above: Sequence[Route]) -> str | None:
+    """Say which routes above a route take all that it does, None where something comes to it."""
+    if not _take_all(above, route):
+        return None
+    one = next((each for each in above if _take_all([each], route)), None)
+    if one is not None:
+        return f"{one.name!r} above it, which takes all that {route.name!r} does"
+    needed = list(above)
+    for each in above:  # who is not needed is not named
+        others = [other for other in needed if other is not each]
+        needed = others if _take_all(others, route) else needed
+    names = ", ".join(repr(each.name) for each in needed)
+    return f"{names} above it, which together take all that {route.name!r} does"
+
+
+def _take_all(above: Sequence[Route], route: Route) -> bool:
+    reach, *others = (
+        Reach(each.stories, each.kinds or ALERTING, each.urgency, each.places, each.people)
+        for each in (route, *above)
     )
-
-
-def _within(narrower: frozenset[str], wider: frozenset[str]) -> bool:
-    return not wider or (bool(narrower) and narrower <= wider)
-
-
-def _named_by(story: str, names: frozenset[str]) -> bool:
-    begins = story.removesuffix("*")
-    return story in names or any(
-        name.endswith("*") and begins.startswith(name[:-1]) for name in names
-    )
+    return in_shade(reach, others)
 
 
 def _of_timers(policy: Policy) -> Iterator[Finding]:
+    led_to: set[Level] = {route.level for route in policy.route}
+    if "flash" in led_to:
+        led_to.add("bulletin")  # what a flash becomes that nobody seconds
     for level, timers in policy.levels.items():
+        if level not in led_to:
+            yield Finding(
+                f"levels.{level}", _LED_TO, f"{level}, which nothing would be gathered at"
+            )
         if 0 < timers.interval < timers.wait:
             yield Finding(
                 f"levels.{level}.interval",
@@ -297,9 +300,6 @@ def _of_timers(policy: Policy) -> Iterator[Finding]:
                 f"more than its wait of {timers.wait // 1000} s",
                 f"{timers.lapse // 1000} s",
             )
-    led_to = {route.level for route in policy.route}
-    if "flash" in led_to:
-        led_to.add("bulletin")  # what a flash becomes that nobody seconds
     for n, inhibition in enumerate(policy.inhibit):
         rank = LEVELS.index(inhibition.by)
         for level in sorted(inhibition.mutes, key=LEVELS.index):
@@ -308,8 +308,10 @@ def _of_timers(policy: Policy) -> Iterator[Finding]:
                 yield Finding(f"inhibit.{n}.mutes", expected, level)
         if inhibition.lasts == 0:
             yield Finding(f"inhibit.{n}.for", "some time", "0 s: it would mute nothing")
-        if inhibition.by not in led_to:
-            yield Finding(f"inhibit.{n}.by", "a level that a route leads to", inhibition.by)
+        # What mutes may be an alert that a person issues, at any level; what is muted is routed.
+        if led_to.isdisjoint(inhibition.mutes):
+            found = ", ".join(sorted(inhibition.mutes, key=LEVELS.index))
+            yield Finding(f"inhibit.{n}.mutes", _LED_TO, found)
 
 
 def _of_targets(policy: Policy) -> Iterator[Finding]:
@@ -327,7 +329,12 @@ def _of_targets(policy: Policy) -> Iterator[Finding]:
         levels = [
             level for name, level in names.items() if not target.routes or name in target.routes
         ]
-        if levels and all(LEVELS.index(level) > LEVELS.index(target.least) for level in levels):
+        # Who wants all routes gets what a person issues as well, at any level.
+        if (
+            target.routes
+            and levels
+            and all(LEVELS.index(level) > LEVELS.index(target.least) for level in levels)
+        ):
             found = f"{target.least}, above every route that leads to it"
             yield Finding(f"{key}.least", "a level that it can get", found)
         yield from _of_quiet(key, target)
