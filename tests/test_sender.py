@@ -4,6 +4,7 @@ import asyncio
 import resource
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -12,6 +13,9 @@ from aiohttp import web
 from receiving import Answering, counted, hook, issue, receiving, sending, states, until
 
 from consumers.delivery import sender
+from consumers.delivery.breaker import FAILURES
+from consumers.delivery.wishes import Wishes
+from dateline.commands import webhooks
 from dateline.outbox import Outbox
 from dateline.wiring import Newsroom, deliveries_path, newsroom
 
@@ -107,3 +111,49 @@ async def test_no_more_is_on_its_way_than_there_are_sockets(
         go_on.set()
         await counted(out, delivered=160)
         await stop(work)
+
+
+async def test_a_drill_of_some_is_sent_to_them_alone(room: Newsroom, tmp_path: Path) -> None:
+    """Who tries out one target while no server is at work sends others nothing that waits."""
+    async with receiving() as receiver, sending(room, tmp_path, at_work=False) as out:
+        await hook(out, receiver.url)
+        console, _ = await out.endpoints.register("console:", Wishes(stories=frozenset({"none"})))
+        await decided(out, room, 5)
+        await webhooks.drill(out, [console], json=True)
+        assert await states(out) == {"delivered": 1, "pending": 5}
+        assert receiver.got == []
+
+
+@pytest.mark.parametrize("how", ["removed", "disabled"])
+async def test_who_is_not_called_any_more_is_not_left_in_peace(
+    room: Newsroom, tmp_path: Path, how: str
+) -> None:
+    """Targets are counted among those left in peace until they are removed or disabled."""
+    async with receiving() as receiver, sending(room, tmp_path, at_work=False) as out:
+        target, _ = await hook(out, receiver.url)
+        receiver.status = 500
+        await decided(out, room, FAILURES)
+        work = asyncio.ensure_future(out.sender.run())
+        await counted(out, retry=FAILURES)
+        assert out.sender.open_breakers == 1
+        await (
+            out.endpoints.remove(target)
+            if how == "removed"
+            else out.endpoints.disable(target, "a drill")
+        )
+        await out.sender.look()
+        assert out.sender.open_breakers == 0
+        await stop(work)
+
+
+async def test_a_fault_before_anything_was_sent_reached_nobody(
+    room: Newsroom, tmp_path: Path
+) -> None:
+    """Who is a target by a channel that this version does not have is sent no correction either."""
+    async with sending(room, tmp_path) as out:
+        channel: Any = "pigeon"  # of a later version, which wrote the ledger
+        await out.endpoints.register("pigeon:coop", Wishes(), channel=channel)
+        await issue(room)
+        await counted(out, retry=1)
+        await issue(room, kind="alert-corrected", ref="A2", msg_type="Update", references=["A1"])
+        await counted(out, superseded=1)

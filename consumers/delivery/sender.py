@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import resource
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final, TypeVar
 
@@ -92,23 +92,30 @@ class Sender:
         self._asking = False
         self.sending = False
 
-    async def run(self) -> None:
-        """Send for ever, once no other process does."""
+    async def run(self, only: Collection[str] | None = None) -> None:
+        """Send for ever, once no other process does.
+
+        Args:
+            only: targets, where what waits for all others is left to somebody else.
+        """
         async with self._ledger.alone():
             await self._deliveries.adopt(self._clock())
             self.sending = True
             try:
                 while True:
-                    await self._until_written(self.look)
+                    await self._until_written(lambda: self.look(only))
                     await asyncio.sleep(LOOK)
             finally:
                 self.sending = False
                 await self._drain()
 
-    async def look(self) -> None:
-        """Begin with all that is due."""
+    async def look(self, only: Collection[str] | None = None) -> None:
+        """Begin with all that is due; `only` as in `run`."""
         await self._endpoints.all()
-        self.begin(await self._deliveries.waiting(self._clock()))
+        for target in [each for each in self._breakers if not self._is_called(each)]:
+            del self._breakers[target]
+        waiting = await self._deliveries.waiting(self._clock())
+        self.begin(each for each in waiting if only is None or each in only)
 
     def begin(self, targets: Iterable[str], story: str | None = None) -> None:
         """Begin with what is due for some targets, unless another process does the sending.
@@ -223,6 +230,7 @@ class Sender:
         endpoint = self._endpoints.known(delivery.target)
         if endpoint is None or endpoint.state != "active":
             return Outcome(delivered=False, error="disabled", may_have=False, gone=True)
+        sending = False
         try:
             message = await self._compose(delivery)
             if message is None:
@@ -230,13 +238,20 @@ class Sender:
             parcel = Parcel(delivery, endpoint, message, self._clock())
             if message.references:
                 parcel = parcel._replace(earlier=await self._earlier(delivery, message))
-            return await self._channels[endpoint.target.channel].send(parcel)
+            channel = self._channels[endpoint.target.channel]
+            sending = True
+            return await channel.send(parcel)
         except DatelineError as error:  # the log or the ledger is away: no target's fault
             name = type(error).__name__.lower()
             return Outcome(delivered=False, error=f"{OURS}{name}", may_have=False)
         except Exception as error:  # noqa: BLE001 - whatever a channel raises, its lane goes on
             log.warning("channel failed", error=type(error).__name__, target=delivery.target)
-            return Outcome(delivered=False, error=f"fault-{type(error).__name__.lower()}")
+            name = f"{'fault-' if sending else OURS}{type(error).__name__.lower()}"
+            return Outcome(delivered=False, error=name, may_have=sending)
+
+    def _is_called(self, target: str) -> bool:
+        endpoint = self._endpoints.known(target)
+        return endpoint is not None and endpoint.state == "active"
 
     async def _earlier(self, delivery: Delivery, message: Message) -> tuple[Earlier, ...]:
         found = await self._deliveries.earlier(message.story, delivery.target, message.references)

@@ -200,7 +200,7 @@ async def drill(outbox: Outbox, targets: Sequence[str], *, json: bool) -> int:
         due_ms=now,
     )
     await outbox.deliveries.add([planned._replace(target=each) for each in chosen], now)
-    sending = asyncio.ensure_future(outbox.sender.run())
+    sending = asyncio.ensure_future(outbox.sender.run(chosen))
     try:
         states = await _ended(outbox, event)
     finally:
