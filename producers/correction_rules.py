@@ -56,14 +56,16 @@ def corrections_match(case: Case) -> None:
     ref = locate(correction.target, correction.field)[0]
     case.check_stands("target", ref)
     fact, path, found = standing_there(case, correction.target, correction.field, "field")
-    if _plain(correction.old) != _plain(found):
-        raise Refused("old-matches", "old", f"{found!r}, which stands there", f"{correction.old!r}")
-    if _plain(correction.new) == _plain(found):
-        raise Refused("correction-changes", "new", f"something else than {found!r}", "the same")
+    shown = _shown(case, ref, path, found)
+    if _as_filed(fact, path, correction.old) not in (found, shown):
+        raise Refused("old-matches", "old", f"{shown!r}, which stands there", f"{correction.old!r}")
     try:
         put_right = corrected(fact, path, correction.new)
     except ValidationError as error:
         raise refusal(error, "new") from None
+    # However it is written: what changes nothing is no correction, and nobody is alerted to it.
+    if _shown(case, ref, path, content_of(put_right, path)) == shown:
+        raise Refused("correction-changes", "new", f"something else than {shown!r}", "the same")
     before, after = (_within(case, ref, each) for each in (fact, put_right))
     if isinstance(after, ResponseReceived | ResponseDeclined) and path == "resolves":
         answers_end_one_wait(case._replace(development=after))
@@ -149,5 +151,24 @@ def _owner(case: Case, ref: str) -> Development:
     return case.standing(getattr(case.desk.get(ref), "owner", ref)).development
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    return list(value) if isinstance(value, tuple) else value
+def _as_filed(fact: Fact, path: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Give a value as the field would hold it: 8.0 is 8, and a time has several zones."""
+    try:
+        return content_of(corrected(fact, path, value), path)
+    except ValidationError:
+        return value
+
+
+def _shown(case: Case, ref: str, path: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Give what a state shows at a field: whose it is, a claim or figure has of its development."""
+    part = case.desk.get(ref)
+    if value is not None or not isinstance(part, Claimed | Counted):
+        return value
+    said = _owner(case, ref).attribution
+    match path:
+        case "speaker" | "via" if said is not None and isinstance(part, Claimed):
+            return getattr(said, path)
+        case "source" if said is not None and isinstance(part, Counted):
+            return None if part.figure.source_text else said.speaker
+        case _:
+            return None

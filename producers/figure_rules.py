@@ -7,15 +7,17 @@ from events.developments import FigureRevised
 from events.errors import Refused
 from events.filing import Figure
 from producers.case import Case
-from producers.desk import Counted, source_of
+from producers.desk import Counted, Standing, source_of
 
 __all__ = ["figures_have_owners", "parts_fit_the_whole", "revisions_keep_the_source"]
 
 
 def figures_have_owners(case: Case) -> None:
     """A figure is somebody's: its own source, its source's words, or the one who is quoted."""
+    said_by = case.development.attribution
+    quoted = said_by is not None and (said_by.speaker or said_by.source_text)
     for n, figure in enumerate(case.development.figures):
-        if not (figure.source or figure.source_text or case.development.attribution):
+        if not (figure.source or figure.source_text or quoted):
             raise Refused(
                 "figure-source",
                 f"figures.{n}.source",
@@ -52,9 +54,13 @@ def _one_measure(
         raise Refused(
             "part-measure",
             field,
-            f"a whole that counts {figure.measure} too",
-            f"{ref}, which counts {whole.measure}",
+            f"a whole that counts {_counts(figure)} too",
+            f"{ref}, which counts {_counts(whole)}",
         )
+
+
+def _counts(figure: Figure) -> str:
+    return f"{figure.measure} in {figure.unit}" if figure.unit else figure.measure
 
 
 def _counted(case: Case, ref: str, given: dict[str, Figure], field: str) -> Counted:
@@ -95,7 +101,7 @@ def _no_excess(case: Case, field: str, ref: str, given: dict[str, Figure]) -> No
     total = sum(
         _exact(part) or 0
         for part in parts
-        if part.source == whole.source and part.figure.ref not in apart
+        if _said_by(case, part) == _said_by(case, whole) and part.figure.ref not in apart
     )
     if total > limit:
         raise Refused("parts-exceed-whole", field, f"parts of {ref} of at most {limit}", f"{total}")
@@ -106,6 +112,19 @@ def _part_of(case: Case, ref: str, whole: str, given: dict[str, Figure]) -> Coun
         return None
     part = _counted(case, ref, given, "part_of")
     return part if part.figure.part_of == whole else None
+
+
+def _said_by(case: Case, counted: Counted) -> str | None:
+    """Say whose number a figure is: a name, or else the words that stand for one."""
+    figure = counted.figure
+    if counted.source or figure.source_text:
+        return counted.source or figure.source_text
+    owner = case.desk.get(counted.owner)
+    if counted.owner == case.development.ref:
+        said_by = case.development.attribution
+    else:
+        said_by = owner.development.attribution if isinstance(owner, Standing) else None
+    return said_by.source_text if said_by is not None else None
 
 
 def _exact(counted: Counted) -> Decimal | None:
@@ -125,13 +144,10 @@ def revisions_keep_the_source(case: Case) -> None:
     said = (revision.source, revision.source_text)
     if not any(said) and revision.attribution is not None:
         said = (revision.attribution.speaker, revision.attribution.source_text)
-    owner = (counted.source, counted.figure.source_text)
-    if said != owner and said[0] != (counted.source or ""):
-        raise Refused(
-            "same-source",
-            "source",
-            f"{counted.source or counted.figure.source_text}, whose figure it is",
-            str(said[0] or said[1] or "nobody"),
-        )
+    # Who has a name is known by it; words are another's where a name stands beside them.
+    owner, says = _said_by(case, counted), said[0] or said[1]
+    if says != owner or (said[0] is None) is not (counted.source is None):
+        whose = f"{owner or 'nobody named'}, whose figure it is"
+        raise Refused("same-source", "source", whose, says or "nobody")
     if revision.value is None and revision.words is None:
         raise Refused("figure-says", "value", "a value or words", "neither")

@@ -111,8 +111,8 @@ def _take_correction(public: dict[str, Any]) -> None:
     for side in ("old", "new"):
         if side not in public:
             raise Refused("shape", side, "a value, or null for none", "no such field")
-    if public.get("field") == "body" and isinstance(public["new"], str):
-        public["new"] = clean(public["new"]) or None
+        if public.get("field") == "body" and isinstance(public[side], str):
+            public[side] = clean(public[side]) or None
 
 
 def clean(body: str) -> str:

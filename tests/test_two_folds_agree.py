@@ -23,13 +23,14 @@ WAITS = ["P1", "P2"]
 
 
 def begun() -> Story:
-    """A story with two counts, one of them part of the other, a claim and two waits."""
+    """A story with two counts, one of them part of the other, two claims and two waits."""
     story = opened(people=["person:a"])
-    counts = [FIGURE | {"ref": "F1", "value": 8}, FIGURE | {"ref": "F2", "value": 5}]
-    counts[1]["part_of"] = "F1"
-    claim = {"ref": "C1", "text": "it rained"}
-    story.file("figure-reported", ref="A", figures=counts[:1], claims=[claim])
-    story.file("figure-reported", ref="B", figures=counts[1:], people=["person:b"])
+    whole = FIGURE | {"ref": "F1", "value": 8}
+    part = {"ref": "F2", "measure": "children", "value": 5, "part_of": "F1"}
+    claims = [{"ref": "C1", "text": "it rained", "speaker": "org:un"}, {"ref": "C2", "text": "so"}]
+    said_by = {"speaker": "person:a"}
+    story.file("figure-reported", ref="A", figures=[whole], claims=claims, attribution=said_by)
+    story.file("figure-reported", ref="B", figures=[part], people=["person:b"], attribution=said_by)
     for wait, about in (("P1", ["F1", "C1"]), ("P2", ["F2"])):
         response = {"ref": wait, "awaited_from": "org:kremlin", "about": about}
         story.file("response-awaited", response=response)
@@ -56,6 +57,7 @@ def next_filing(story: Story) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
     number = st.integers(1, 6)
     nature = st.sampled_from(["not-comparable", "quantity"])
     people = st.lists(st.sampled_from(["person:a", "person:b"]), unique=True)
+    someone = st.sampled_from(["person:a", "org:un"])
     new_count = st.fixed_dictionaries(
         {"ref": st.just(f"F{len(story.events)}"), "value": number},
         optional={"part_of": count, "qualifier": st.just("about")},
@@ -97,6 +99,10 @@ def next_filing(story: Story) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
         (count, "words", st.sampled_from(["eight", "nine"])),
         (wait, "due_at", st.just("2025-10-12T10:00:00+02:00")),
         (st.just("C1"), "text", st.just("it snowed")),
+        (st.sampled_from(["A", "B"]), "attribution.speaker", someone | st.none()),
+        (count, "source", someone | st.none()),
+        (count, "source_text", st.sampled_from(["officials", None])),
+        (st.sampled_from(["C1", "C2"]), "speaker", someone | st.none()),
     ]
     return st.one_of(
         released(
@@ -152,8 +158,10 @@ def value_shown(story: Story, target: str, field: str) -> Any:
     parts |= state["figures"] | state["claims"]
     parts |= {one["ref"]: one for one in state["pending"]}
     part = parts.get(target, {})
-    name = field.rpartition(".")[2]
-    return {**(part.get("revises") or {}), **part}.get(name)
+    first, _, rest = field.partition(".")
+    if first == "attribution":
+        return (part.get(first) or {}).get(rest)
+    return {**(part.get("revises") or {}), **part}.get(rest or first)
 
 
 @settings(max_examples=50)
@@ -169,15 +177,24 @@ def test_the_desk_judges_by_what_is_shown(draw: st.DataObject) -> None:
                 said = figure.model_dump(mode="json", include={"value", "words", "qualifier"})
                 seen = shown[name]
                 assert {field: seen[field] for field in said} == said
+                assert seen["source"] == part.source
                 assert seen["parts"] == list(part.parts)
                 assert seen.get("not_comparable_with", []) == sorted(part.apart_from)
                 assert seen.get("part_of") == figure.part_of
                 assert seen["status"] in (part.verification, "withdrawn")
             case Claimed(claim=claim):
                 assert shown[name]["text"] == claim.text
+                assert shown[name]["speaker"] == (claim.speaker or speaker(story, part.owner))
                 assert shown[name]["status"] in (part.verification, "withdrawn")
             case Answer(by=by):
                 assert shown.get(name, {}).get("by") == by or by is None or is_gone(story, part)
+
+
+def speaker(story: Story, ref: str) -> str | None:
+    owner = story.desk[ref]
+    assert isinstance(owner, Standing)
+    said_by = owner.development.attribution
+    return said_by.speaker if said_by else None
 
 
 def is_gone(story: Story, answer: Answer) -> bool:

@@ -16,11 +16,20 @@ from consumers.stories.parts import (
     Item,
     Occasion,
     Part,
+    Parts,
     Response,
     Touched,
     touched,
 )
-from consumers.stories.standing import SAID, counted_in, counted_out, last_revision, led_to
+from consumers.stories.standing import (
+    INHERITED,
+    SAID,
+    attributed,
+    counted_in,
+    counted_out,
+    last_revision,
+    led_to,
+)
 from events import filing
 from events.corrections import content_of, corrected, locate
 from events.developments import (
@@ -75,8 +84,10 @@ def correct(find: Find, event: Recorded, correction: Corrected) -> Changes:
     after = part
     if isinstance(part, Correctable):
         try:
-            fact = corrected(_fact_of(find, part), path, correction.new)
+            before = _fact_of(find, part)
+            fact = corrected(before, path, correction.new)
             shown["new"] = content_of(fact, path)
+            shown["old"] = _as_filed(before, path, shown["old"])
         except (KeyError, ValueError):  # nothing of it is shown, or an older desk let it pass
             pass
         else:
@@ -97,6 +108,14 @@ def correct(find: Find, event: Recorded, correction: Corrected) -> Changes:
     )
     yield {made.ref: made}
     yield from _followed(find, part, event.recorded_at)
+
+
+def _as_filed(fact: Fact, path: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Give a value as the field would hold it: 8.0 is 8, and a time has several zones."""
+    try:
+        return value if value is None else content_of(corrected(fact, path, value), path)
+    except ValueError:  # what stood there was of an older desk
+        return value
 
 
 def _place(find: Find, ref: str, path: str) -> tuple[str, str]:
@@ -121,10 +140,22 @@ def _followed(find: Find, before: Part | None, at: str) -> Changes:
     match before, after:
         case Item() | Conflict(), Item() | Conflict():
             yield from led_to(find, before, after, at)
+            if isinstance(after, Item):
+                yield _attributed_anew(find, after)
         case Figure(), Figure() if before.part_of != after.part_of:
             if after.status != "withdrawn":
                 yield counted_out(find, before.ref, before.part_of)
                 yield counted_in(find, after.ref, after.part_of)
+
+
+def _attributed_anew(find: Find, item: Item) -> Parts:
+    """What does not say itself whose it is goes with the development's attribution."""
+    changed: Parts = {}
+    for ref in (*item.claims, *item.figures):
+        match find(ref):
+            case (Claim() | Figure()) as part:
+                changed[ref] = attributed(part, item.attribution)
+    return {ref: part for ref, part in changed.items() if part != find(ref)}
 
 
 def _titled(find: Find, part: Correctable, fact: Fact) -> Changes:
@@ -237,6 +268,9 @@ def _erased(part: Correctable, path: str, redaction: Redacted) -> Correctable:
         left |= {rest: word} if word else {}
     else:
         left = _stand_in(part, first)
+    if isinstance(part, Claim | Figure) and first in INHERITED[type(part)]:
+        # Nobody else is named as who said it.
+        return replace(part, **{first: left, "own": sorted({*part.own, first})})
     return replace(part, **{first: left})
 
 
@@ -322,7 +356,21 @@ def _with(find: Find, part: Correctable, path: str, fact: Fact) -> Correctable:
             asked_at, item = content.get(name), find(part.development)
             filed = (item.filed_at or item.recorded_at) if isinstance(item, Item) else part.since
             return replace(part, asked_at=asked_at, since=asked_at or filed)
+        case Claim() | Figure() if name in (*INHERITED[type(part)], "source_text"):
+            return _owned(find, part, name, content.get(name))
     if name not in {field.name for field in fields(part)}:
         return part
     value: Any = content.get(name)
     return replace(part, **{name: value})
+
+
+def _owned(find: Find, part: Claim | Figure, name: str, value: str | None) -> Claim | Figure:
+    """Give a claim or figure that says itself whose it is, or leaves it to its development."""
+    own = [each for each in part.own if each != name]
+    if name in INHERITED[type(part)] and value is not None:
+        own = sorted((*own, name))
+    item = find(part.development)
+    changed: dict[str, Any] = {name: value, "own": own}
+    return attributed(
+        replace(part, **changed), item.attribution if isinstance(item, Item) else None
+    )

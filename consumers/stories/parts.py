@@ -160,7 +160,10 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A statement, who says it, through whom it came, and how far the desk trusts it."""
+    """A statement, who says it, through whom it came, and how far the desk trusts it.
+
+    `own` names what it says of that itself; all else is as its development has it.
+    """
 
     section: ClassVar = "claims"
     ref: str
@@ -172,6 +175,7 @@ class Claim:
     position: int
     public: bool
     position_of: str | None = None
+    own: list[str] = field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -181,7 +185,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number and whose it is; `history` holds what its source said before."""
+    """A number and whose it is; `history` holds what its source said before.
+
+    `own` holds `source` where the figure names its own and not that of its development.
+    """
 
     section: ClassVar = "figures"
     ref: str
@@ -201,6 +208,7 @@ class Figure:
     source_text: str | None = None
     group: str | None = None
     part_of: str | None = None
+    own: list[str] = field(default_factory=list)
     not_comparable_with: list[str] = field(default_factory=list)
 
     @property

@@ -13,9 +13,8 @@ from consumers.stories.parts import (
     Parts,
     Response,
 )
-from consumers.stories.standing import SAID, counted_in, led_to
+from consumers.stories.standing import INHERITED, SAID, attributed, counted_in, led_to
 from events.developments import (
-    Development,
     FigureRevised,
     Letter,
     LetterSent,
@@ -43,7 +42,7 @@ def reported(find: Find, event: Recorded, news: News) -> Changes:
     item = _item(event, news)
     made: Parts = {item.ref: item}
     for claim in news.claims:
-        made[claim.ref] = _claim(claim, item, news)
+        made[claim.ref] = _claim(claim, item)
     occasion = _occasion_of(news)
     if occasion is not None:
         what, fact = occasion
@@ -52,7 +51,7 @@ def reported(find: Find, event: Recorded, news: News) -> Changes:
             fact.ref, item.ref, what, content, item.position, public=item.public
         )
     for figure in news.figures:
-        made[figure.ref] = _figure(figure, item, news)
+        made[figure.ref] = _figure(figure, item)
     match news:
         case ResponseAwaited(response=response):
             made[response.ref] = _response(response, item)
@@ -126,27 +125,25 @@ def _item(event: Recorded, news: News) -> Item:
     )
 
 
-def _claim(claim: Claimed, item: Item, news: Development) -> Claim:
-    by = news.attribution
-    return Claim(
+def _claim(claim: Claimed, item: Item) -> Claim:
+    made = Claim(
         ref=claim.ref,
         development=item.ref,
         text=claim.text,
-        speaker=claim.speaker or (by.speaker if by else None),
-        via=claim.via or (by.via if by else None),
+        speaker=claim.speaker,
+        via=claim.via,
+        own=[name for name in INHERITED[Claim] if getattr(claim, name) is not None],
         position_of=claim.position_of,
         status="attributed",
         position=item.position,
         public=item.public,
     )
+    return attributed(made, item.attribution)
 
 
-def _figure(figure: Counted, item: Item, news: Development) -> Figure:
-    source = figure.source
-    if source is None and figure.source_text is None and news.attribution is not None:
-        source = news.attribution.speaker
+def _figure(figure: Counted, item: Item) -> Figure:
     said = figure.model_dump(mode="json", include={"value"})
-    return Figure(
+    made = Figure(
         ref=figure.ref,
         development=item.ref,
         measure=figure.measure,
@@ -155,7 +152,8 @@ def _figure(figure: Counted, item: Item, news: Development) -> Figure:
         words=figure.words,
         qualifier=figure.qualifier,
         window=figure.window,
-        source=source,
+        source=figure.source,
+        own=["source"] if figure.source is not None else [],
         source_text=figure.source_text,
         group=figure.group,
         part_of=figure.part_of,
@@ -166,6 +164,7 @@ def _figure(figure: Counted, item: Item, news: Development) -> Figure:
         position=item.position,
         public=item.public,
     )
+    return attributed(made, item.attribution)
 
 
 def _response(response: Awaited, item: Item) -> Response:

@@ -5,11 +5,13 @@ once, for filing, correcting, holding, releasing and withdrawing alike; the desk
 (`producers.desk`).
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from consumers.stories.parts import (
     Changes,
+    Claim,
     Conflict,
     Correction,
     Figure,
@@ -25,7 +27,9 @@ from consumers.stories.parts import (
 )
 
 __all__ = [
+    "INHERITED",
     "SAID",
+    "attributed",
     "counted_in",
     "counted_out",
     "in_sight",
@@ -34,7 +38,14 @@ __all__ = [
     "noted_anew",
 ]
 
+A = TypeVar("A", bound=Claim | Figure)
+
 SAID: Final = ("value", "words", "qualifier")  # what a source says of a figure, and may revise
+# What a claim or figure that does not say it itself has of its development, and by which name.
+INHERITED: Final[dict[type, dict[str, str]]] = {
+    Claim: {"speaker": "speaker", "via": "via"},
+    Figure: {"source": "speaker"},
+}
 
 
 def led_to(find: Find, before: Item | Conflict | None, after: Item | Conflict, at: str) -> Changes:
@@ -192,6 +203,23 @@ def _mentioned(find: Find, before: Item | None, after: Item) -> Parts:
 
 def _unnamed(mention: Part) -> Part:
     return Mention(mention.key, 0, 0, mention.position)
+
+
+def attributed(part: A, by: Mapping[str, Any] | None) -> A:
+    """Give a claim or figure with whose it is: as it says itself, or else as its development.
+
+    Args:
+        part: the claim or figure.
+        by: the attribution of its development.
+    """
+    inherited: dict[str, Any] = {
+        name: (by or {}).get(theirs)
+        for name, theirs in INHERITED[type(part)].items()
+        if name not in part.own
+    }
+    if "source" in inherited and isinstance(part, Figure) and part.source_text is not None:
+        inherited["source"] = None  # words are a source too
+    return replace(part, **inherited)
 
 
 def counted_in(find: Find, ref: str, part_of: str | None) -> Parts:
