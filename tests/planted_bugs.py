@@ -510,6 +510,22 @@ PLANTED = [
         "a worker that began anew did not know what was waiting",
     ),
     Planted(
+        "What is filed while the watch is lost alerts all the same",
+        "test_alert_dispatch.py::test_news_of_an_upgrade_alerts",
+        "consumers/alerts/dispatch.py",
+        "            begin = await self._history(checkpoint)\n",
+        "            begin = checkpoint\n",
+        "with each watch that was made anew all that had not been decided became history",
+    ),
+    Planted(
+        "Another policy alerts on nothing old",
+        "test_alert_dispatch.py::test_another_policy_alerts_on_nothing_old",
+        "consumers/alerts/dispatch.py",
+        "                return found[-1]\n",
+        "                return 0\n",
+        "a watch that was made anew began at the beginning",
+    ),
+    Planted(
         "A worker sees what another did",
         "test_alert_dispatch.py::test_a_worker_sees_what_another_did",
         "consumers/alerts/watching.py",

@@ -132,6 +132,37 @@ async def test_what_waits_is_not_forgotten_with_the_watch(wire: Wire) -> None:
     assert issued.alert.derived_from == ("E2", "E3")
 
 
+async def test_news_of_an_upgrade_alerts(wire: Wire, tmp_path: Path) -> None:
+    """What is filed while a server is made a newer one alerts as if the watch had been kept."""
+    old = wire.another(f"{tmp_path}/v.db")
+    await old.dispatch.decide_due()
+    await wire.file("quote-added", ref="E2")
+    await old.dispatch.decide_due()
+    old.views.connection.pragma("user_version", 1)  # another format: all of it is made anew
+    old.views.close()
+    await wire.file("quote-added", ref="E3")
+    await wire.opened("b-story")
+    await wire.file("outcome-reported", "b-story", ref="E4")
+    new = wire.another(f"{tmp_path}/v.db")
+    await new.dispatch.decide_due()
+    wire.clock.move(31_000)
+    await new.dispatch.decide_due()
+    assert await wire.said() == ["alert-issued", "alert-issued", "alert-deferred", "alert-issued"]
+    new.views.close()
+
+
+async def test_another_policy_alerts_on_nothing_old(wire: Wire) -> None:
+    """What the policy took no notice of, before it last decided, is history under any other."""
+    await wire.file("statement-issued", ref="E2")
+    await wire.file("quote-added", ref="E3")
+    await wire.dispatch.decide_due()
+    anew = Views(":memory:", wire.clock)
+    policy = load(POLICY.replace("quote-added", "statement-issued"))
+    await Dispatch(wire.log, anew, policy, wire.clock).decide_due()
+    assert await wire.said() == ["alert-issued"]
+    anew.close()
+
+
 async def test_two_workers_decide_once(wire: Wire, tmp_path: Path) -> None:
     """Any number of workers at once decide each thing once."""
     others = [wire.another() for _ in range(2)] + [wire.another(f"{tmp_path}/v.db") for _ in "ab"]

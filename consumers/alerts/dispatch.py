@@ -8,24 +8,33 @@ and a withdrawal that came in between is known first.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Sequence
+from typing import Final
 
 import apsw
+import orjson
 import structlog
 
-from consumers.alerts.decide import decide
+from consumers.alerts.decide import BY, decide
 from consumers.alerts.policy import Policy
 from consumers.alerts.watching import Watching
 from consumers.subscription import Subscription
 from consumers.views import Views
+from events.alerts import AlertDecision
 from events.envelope import Filed
 from events.errors import Conflict, DatelineError
 from events.log import Clock, Log
+from events.vocabulary import KINDS
 
 __all__ = ["Dispatch"]
 
 TRIES = 100  # times to decide anew when somebody was faster, before others have their turn
 LOOK_AGAIN = 1.0  # seconds at most between looks at the clock while something waits for its time
 SOON = 0.005  # seconds at least, so that a clock that stands still keeps no processor busy
+
+LOOKED_AT = 10_000  # events at once, from the end, where the last decision is looked for
+_DECISIONS: Final = frozenset(
+    kind for kind, model in KINDS.items() if issubclass(model, AlertDecision)
+)
 
 log = structlog.get_logger()
 
@@ -64,7 +73,7 @@ class Dispatch:
     async def decide_due(self) -> int:
         """Decide all that is due by now; returns the position that it is good for.
 
-        What the log held before the first call is history and is not decided on.
+        What the log held before alerts began is history and is not decided on.
         """
         failing: set[str] = set()
         for _ in range(TRIES):
@@ -93,11 +102,34 @@ class Dispatch:
     async def _caught_up(self, failing: set[str]) -> int:
         checkpoint = await self._subscription.catch_up()
         if await asyncio.to_thread(self.watching.begun) is None:
-            await asyncio.to_thread(self.watching.begin, checkpoint)
+            begin = await self._history(checkpoint)
+            after = self._log.read_leaves(begin, checkpoint)
+            later = {leaf.story async for leaves in after for leaf in leaves}
+            await asyncio.to_thread(self.watching.begin, begin, later)
         for story in await asyncio.to_thread(self.watching.unlearned):
             if story not in failing:
                 await self._try(story, self._learn(story, checkpoint), failing)
         return checkpoint
+
+    async def _history(self, upto: int) -> int:
+        """Give the position at which history ends: that of the last decision of a policy, if any.
+
+        Where none was made all that the log holds is history. A watch that was lost, or is another
+        node's, so goes on where the last one was.
+        """
+        end = upto
+        while end:
+            begin = max(end - LOOKED_AT, 0)
+            found = [
+                leaf.position
+                async for leaves in self._log.read_leaves(begin, end)
+                for leaf in leaves
+                if leaf.kind in _DECISIONS and orjson.loads(leaf.envelope)["filed_by"] == BY
+            ]
+            if found:
+                return found[-1]
+            end = begin
+        return upto
 
     async def _learn(self, story: str, checkpoint: int) -> None:
         """Remember what alerts of a story came from that no route takes: a person decided."""

@@ -50,7 +50,8 @@ class Known(NamedTuple):
     """The story itself: how far it is, whether readers see it, and what mutes its alerts.
 
     `unlearned` are developments that alerts came from and of which nothing was remembered, or words
-    of which were erased; while there are any, the story is due to be made anew.
+    of which were erased; while there are any, the story is due to be made anew. So it is where part
+    of it was taken for history that is none.
     """
 
     version: int

@@ -1,7 +1,7 @@
 """The watch on disk: what alerts know of every story, kept current event by event.
 
-It lives beside the views and is made of the log; but what stood in the log before it first caught
-up is history, and of history nothing is decided: a replay alerts nobody.
+It lives beside the views and is made of the log; but what stood in the log before alerts began is
+history, and of history nothing is decided: a replay alerts nobody.
 """
 
 import contextlib
@@ -100,13 +100,25 @@ class Watching:
             self._views.connection.execute(f"DROP TABLE IF EXISTS {table}_{generation}")
         self._remembered.clear()
 
-    def begin(self, position: int) -> None:
-        """Let history end at a position, where it has not ended yet."""
+    def begin(self, position: int, later: Iterable[str] = ()) -> None:
+        """Let history end at a position, where it has not ended yet.
+
+        Args:
+            position: the last of history.
+            later: the stories of which something came after it; they are due to be made anew.
+        """
         with self._views.transaction() as connection:
             generation = self._generation()
             self._make(generation)
-            if self._begin(generation) is None:
-                connection.execute(f"INSERT INTO alert_begin_{generation} VALUES (?)", (position,))
+            if self._begin(generation) is not None:
+                return
+            connection.execute(f"INSERT INTO alert_begin_{generation} VALUES (?)", (position,))
+            self._remembered.clear()
+            found = {(story, STORY): self.lookup(generation, (story, STORY)) for story in later}
+            known = {name: part for name, part in found.items() if isinstance(part, Known)}
+            due = {name: part._replace(due_ms=0) for name, part in known.items()}
+            self._write(generation, due)
+            self._remembered.clear()
 
     def begun(self) -> int | None:
         """Give the position at which history ended, None while all is history."""
@@ -143,7 +155,7 @@ class Watching:
         return None if found is None else int(found)
 
     def unlearned(self) -> list[str]:
-        """Give the stories of which an alert came from what was not remembered."""
+        """Give the stories that are due to be made anew; see `parts.Known`."""
         with self._views.lock:
             generation = self._ready()
             rows = self._views.connection.execute(
