@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import aiohttp
 from py_vapid import Vapid02
 
+from consumers.alerts.dispatch import Dispatch
 from consumers.delivery.channels import Channel
 from consumers.delivery.channels.apprised import Apprised
 from consumers.delivery.channels.console import Console
@@ -137,6 +138,16 @@ class Outbox:
         """Give what runs beside a server, by name."""
         self._room.auditor  # noqa: B018 - opens the book, for which no alert is to wait
         return {"alerts": self.reaction.run, "sending": self.sender.run}
+
+    async def decide(self, dispatch: Dispatch) -> None:
+        """Decide on alerts, until cancelled, from when it is known where on from they are sent.
+
+        A ledger that is new begins at the end of the log: no alert is to stand there already that
+        nobody was sent. Where nodes take turns another may be the one that sends.
+        """
+        if not self._room.shared:
+            await self.reaction.place()
+        await dispatch.run()
 
     async def _warn(self, endpoint: Endpoint, what: str) -> None:
         """Tell the owner of a target, who is a target for this alone."""

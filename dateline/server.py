@@ -162,8 +162,11 @@ def _reactions(
     if "clock" in outside.roles:
         found["embargo clock"] = operations.embargo_clock.run
     if "alerts" in outside.roles:
-        if room.dispatch is not None:
-            found["alert decisions"] = room.dispatch.run
+        dispatch = room.dispatch
+        if dispatch is not None and outbox is None:
+            found["alert decisions"] = dispatch.run
+        if dispatch is not None and outbox is not None:
+            found["alert decisions"] = lambda: outbox.decide(dispatch)
         if outbox is not None:
             found |= together("alerts", outbox.work(), shared=room.shared)
     return one_at_a_time(room, found)

@@ -1642,6 +1642,14 @@ PLANTED = [
         "one more than an alert holds was decided on without end, and nothing came of it",
     ),
     Planted(
+        "The first alert of all is sent",
+        "test_delivery.py::test_the_first_alert_of_all_is_sent",
+        "dateline/outbox.py",
+        "            await self.reaction.place()\n",
+        "            pass\n",
+        "what was decided before the ledger was first looked at was taken for long sent",
+    ),
+    Planted(
         "A story that cannot be decided on keeps no other waiting",
         "test_alert_dispatch.py::test_a_story_that_cannot_be_decided_keeps_no_other_waiting",
         "consumers/alerts/dispatch.py",

@@ -11,16 +11,19 @@ import orjson
 import pytest
 from aiohttp import web
 from conftest import Clock
+from filings import development, filed, opening
 from receiving import (
     counted,
     hook,
     issue,
     receiving,
     sending,
+    states,
     until,
 )
 from standardwebhooks import Webhook
 
+from consumers.alerts.policy import load
 from consumers.delivery.deliveries import Tally
 from consumers.delivery.schedule import USUAL
 from consumers.delivery.wishes import Wishes
@@ -525,3 +528,24 @@ async def test_what_is_old_news_by_now_is_not_sent(
             await receiver.wait(2)
             await counted(out, delivered=2, expired=1)
     assert receiver.got[1].event["data"]["alert"]["ref"] == "A3"
+
+
+async def test_the_first_alert_of_all_is_sent(room: Newsroom, tmp_path: Path) -> None:
+    """What is decided before the first look at what is to be sent goes out like all else."""
+    room.policy = load('[[route]]\nname = "words"\nlevel = "regular"\nkinds = ["quote-added"]\n')
+    dispatch = room.dispatch
+    assert dispatch is not None
+
+    async def begun() -> bool:
+        return dispatch.watching.begun() is not None
+
+    async with receiving() as receiver, sending(room, tmp_path, at_work=False) as out:
+        await hook(out, receiver.url)
+        deciding = asyncio.ensure_future(out.decide(dispatch))
+        await until(begun)
+        await room.log.append("a-story", [filed(opening()), filed(development("quote-added"))])
+        await room.log.grown(2)
+        position = await out.reaction.place()
+        await out.reaction.catch_up(position, (await room.log.head()).size)
+        assert await states(out) == {"pending": 1}
+        deciding.cancel()
