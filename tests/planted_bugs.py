@@ -806,6 +806,14 @@ PLANTED = [
         "a look back gave readers what had been withdrawn since",
     ),
     Planted(
+        "A filing that readers are not told of changes nothing that they can ask for",
+        "test_survives_leaks.py::test_what_readers_are_not_told_of_changes_nothing_for_them[12]",
+        "consumers/stories/moments.py",
+        "    return all(ref in parts or ref not in known for ref in about)\n",
+        "    return about is not None\n",
+        "a conflict of what readers do not see moved the story as it stood at a time",
+    ),
+    Planted(
         "A half-sent request is not waited for",
         "test_survives_clients.py::test_a_request_that_does_not_arrive_is_not_waited_for",
         "dateline/receipt.py",

@@ -39,10 +39,13 @@ class History:
         """File an opening and a number of developments and acts."""
         await self.news("story-opened", title=True)
         for _ in range(STEPS):
-            step = self.random.choice(
-                [self.note, self.note, self.note, self.figure, self.act, self.act, self.correction]
-            )
-            await step()
+            await self.step()
+
+    async def step(self) -> None:
+        step = self.random.choice(
+            [self.note, self.note, self.note, self.figure, self.act, self.act, self.correction]
+        )
+        await step()
 
     async def news(self, kind: str, *, title: bool = False, **fields: Any) -> None:
         ref = f"R{len(self.keeps)}"
@@ -108,6 +111,46 @@ class History:
         return self.never.union(*kept)
 
 
+class Compared(History):
+    """A history in time, after each step of which everything that readers see is compared."""
+
+    before: tuple[bytes, dict[str, Any]] = (b"", {})
+    unseen = 0
+
+    async def step(self) -> None:
+        step = self.random.choice(
+            [self.figure, self.figure, self.conflict, self.conflict, self.act]
+        )
+        await step()
+        _, told, _ = await self.desk.get(f"/v1/stories/{self.slug}/developments")
+        seen = {path: await self.seen(path) for path in self.paths()}
+        if told == self.before[0]:
+            self.unseen += 1
+            assert {path for path in seen if seen[path] != self.before[1][path]} == set()
+        self.before = told, seen
+
+    async def seen(self, path: str) -> tuple[int, bytes, str | None]:
+        status, body, headers = await self.desk.get(path)
+        return status, body, headers.get("Etag")
+
+    def paths(self) -> list[str]:
+        paths = ["/", "/v1/stories", "/feeds/all.atom", "/feeds/all.json", f"/stories/{self.slug}"]
+        paths += [f"/feeds/{self.slug}.{form}" for form in FORMS]
+        asked = ("", "?as_of=999999", "?occurred_by=2025-06-01", "?occurred_by=2040-01-01")
+        return paths + [f"/v1/stories/{self.slug}{query}" for query in asked]
+
+    async def news(self, kind: str, *, title: bool = False, **fields: Any) -> None:
+        date = self.random.choice(["2024", "2025-05", "2025-07-01"])
+        await super().news(kind, title=title, occurred={"basis": "stated", "date": date}, **fields)
+
+    async def conflict(self) -> None:
+        figures = [f"F{ref}" for ref in self.keeps if ref != "R0"]
+        between = self.random.sample(figures, min(2, len(figures)))  # fewer are refused
+        content = {"kind": "conflict-noted", "headline": "They differ"}
+        noted = {"conflict": {"between": between, "nature": "quantity"}}
+        await self.desk.post(self.slug, content | noted)
+
+
 async def public_bytes(desk: Served, slugs: list[str], size: int) -> list[bytes]:
     """Everything that a reader without a key can ask for."""
     paths = ["/v1/stories", "/metrics", "/readyz", "/healthz", "/v1/feed?since=nonsense"]
@@ -162,3 +205,17 @@ async def test_no_word_gets_out(
     assert [word for word in public if word.encode() not in everything] == []
     assert [word for word in secrets if word.encode() in everything + logged] == []
     assert [word for word in never_out if word.encode() in b"\n".join(told)] == []
+
+
+@pytest.mark.parametrize("histories", [12, pytest.param(500, marks=pytest.mark.torture)])
+async def test_what_readers_are_not_told_of_changes_nothing_for_them(
+    room: Newsroom, histories: int
+) -> None:
+    """A filing that readers are told nothing of changes no byte of what they can ask for."""
+    unseen = 0
+    async with served(room) as desk:
+        for seed in range(histories):
+            history = Compared(desk, f"drill-{seed}", seed)
+            await history.play()
+            unseen += history.unseen
+    assert unseen > histories, "hardly anything was unseen, so nothing was tried"

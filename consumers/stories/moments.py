@@ -4,11 +4,11 @@ import calendar
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 
-from consumers.stories.parts import Conflict, Correction, Figure, Item, Part, Parts
+from consumers.stories.parts import Figure, Item, Part, Parts
 from consumers.stories.state import document, sections_of
 from consumers.stories.story import evolve
 from events.developments import News, StoryOpened
-from events.editorial import Redacted
+from events.editorial import ConflictNoted, Redacted
 from events.envelope import Recorded
 from events.errors import Refused
 from events.filing import Occurred
@@ -90,24 +90,28 @@ async def as_of(
     if occurred_by is not None:
         parts = {}
         async for event in log.read(upto=upto, story=story):
-            if happened_by(event, known, occurred_by):
+            if happened_by(event, known, occurred_by) and _about_what_is_there(event, known, parts):
                 parts.update(evolve(parts, event))
-        parts = {key: part for key, part in parts.items() if _about_what_is_there(parts, part)}
     if public:
         parts = await _still_public(log, story, upto, known, parts)
     sections, lead = sections_of(parts, public=public)
     return document(sections, lead, upto, now, public=public)
 
 
-def _about_what_is_there(parts: Parts, part: Part) -> bool:
-    """Whether an act of the desk is about something that had happened by then."""
-    match part:
-        case Conflict():
-            return all(ref in parts for ref in part.between)
-        case Correction():
-            return part.development in parts
-        case _:
+def _about_what_is_there(event: Recorded, known: Parts, parts: Parts) -> bool:
+    """Whether an act of the desk is about something that had happened by then.
+
+    One that is not moves nothing, so that what it is about may as well be out of readers' sight.
+    """
+    about: tuple[str | None, ...] = ()
+    match event.development:
+        case News():
             return True
+        case ConflictNoted(conflict=conflict):
+            about = conflict.between
+        case act:
+            about = (getattr(act, "target", None),)
+    return all(ref in parts or ref not in known for ref in about)
 
 
 async def _still_public(log: Log, story: str, upto: int, known: Parts, parts: Parts) -> Parts:
