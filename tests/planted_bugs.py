@@ -1855,7 +1855,7 @@ PLANTED = [
     Planted(
         "Nobody registers quiet without an end",
         "test_subscribing.py::test_what_cannot_be_meant_is_refused",
-        "consumers/delivery/registrar.py",
+        "consumers/delivery/wishes.py",
         "if quiet and never_ends(quiet):",
         "if False:",
         "alerts were held for ever",
@@ -2451,5 +2451,21 @@ PLANTED = [
         "error=name, may_have=sending)",
         "error=name)",
         "who certainly got no alert was sent its correction",
+    ),
+    Planted(
+        "What the desk disabled no browser enables",
+        "test_channels.py::test_what_the_desk_disabled_no_browser_enables[False]",
+        "consumers/sql/delivering.sql",
+        "WHERE target = ? AND failing_ms IS NOT NULL\n",
+        "WHERE target = ?\n",
+        "whoever knew the address of a push service enabled it again, without a key",
+    ),
+    Planted(
+        "Nobody changes to quiet without an end",
+        "test_subscribing.py::test_quiet_hours_that_never_end_are_not_changed_to_either",
+        "consumers/delivery/wishes.py",
+        "    wishes = wishes_kept(content)\n    quiet =",
+        "    if (wishes := wishes_kept(content)).quiet:\n        return wishes\n    quiet =",
+        "quiet hours that never end were taken in by a change",
     ),
 ]

@@ -97,6 +97,27 @@ async def test_a_browser_that_comes_again_keeps_what_waits_for_it(
         assert await states(out) == {"delivered": 1, "retry": 1}
 
 
+@pytest.mark.parametrize("fails", [False, True])
+async def test_what_the_desk_disabled_no_browser_enables(
+    room: Newsroom, tmp_path: Path, *, fails: bool
+) -> None:
+    """A reader who comes again is alerted again if pushing had failed, not if the desk ended it."""
+    point = ec.generate_private_key(ec.SECP256R1()).public_key()
+    form = serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+    keys = {"p256dh": _text(point.public_bytes(*form)), "auth": _text(os.urandom(16))}
+    async with receiving() as service, sending(room, tmp_path) as out:
+        subscription = {"endpoint": service.url, "keys": keys}
+        made = await out.registrar.add_browser(subscription, Wishes())
+        if fails:
+            service.status = 410
+            await issue(room)
+            await until(lambda: _disabled(out, made.target))
+        else:
+            await out.endpoints.disable(made.target, "a drill")
+        await out.registrar.add_browser(subscription, Wishes())
+        assert await _disabled(out, made.target) is not fails
+
+
 def _text(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 

@@ -191,6 +191,7 @@ async def test_a_digest_that_was_missed_comes_as_one(
             await out.endpoints.renew(
                 target, receiver.url, (await out.endpoints.get(target)).wishes
             )
+            await out.endpoints.enable(target)
             assert await out.deliveries.recover(target, 0, room.clock()) == 1
             (digest,) = await receiver.wait(1)
             assert len(digest.event["data"]["alerts"]) == 2

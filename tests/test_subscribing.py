@@ -115,6 +115,23 @@ async def test_what_cannot_be_meant_is_refused(house: House, content: Any, rule:
     assert await house.out.endpoints.all() == []
 
 
+async def test_quiet_hours_that_never_end_are_not_changed_to_either(house: House) -> None:
+    """Who would be alerted of nothing for ever keeps the wishes that stood before."""
+    _, made = await ask(house.desk, "POST", "/v1/webhooks", {"url": "console:"})
+    wishes = {"quiet": ["00:00-12:00", "12:00-00:00"]}
+    at = f"/v1/webhooks/{made['target']}"
+    status, refused = await ask(house.desk, "PATCH", at, {"wishes": wishes})
+    assert (status, refused["field"]) == (422, "wishes.quiet")
+    assert (await house.out.endpoints.get(made["target"])).wishes == Wishes()
+
+
+async def test_quiet_that_never_ends_and_was_taken_in_once_is_read(house: House) -> None:
+    """A ledger that an earlier version let say so is used as any other."""
+    await house.out.endpoints.register("console:", Wishes(quiet=("00:00-00:00",)))
+    await house.out.endpoints.register("console:", Wishes())
+    assert len(await house.out.endpoints.all()) == 2
+
+
 async def test_subscribing_others_takes_a_key(house: House) -> None:
     """Whom alerts go to is decided with a key that may alert, and seen with no other."""
     weak = house.desk.keys.create("weak", frozenset({"file", "read:internal"}))

@@ -13,7 +13,7 @@ from consumers.delivery.failing import GAP_MS, Failing, follows
 from consumers.delivery.ledger import SQL, Ledger
 from consumers.delivery.schedule import LONGEST_LIFE
 from consumers.delivery.signing import BOTH_VALID_MS, Vault, check_secret, new_secret
-from consumers.delivery.wishes import Wishes, wishes_from, wishes_of
+from consumers.delivery.wishes import Wishes, wishes_from, wishes_kept
 from events.errors import NotFound, Refused
 from events.log import Clock
 
@@ -222,10 +222,14 @@ class Endpoints:
         await self._changing(work, target)
         return made
 
-    async def disable(self, target: str, reason: str) -> None:
-        """Send nothing more to a target; what waits for it is skipped and can be recovered."""
+    async def disable(self, target: str, reason: str, *, fails: bool = False) -> None:
+        """Send nothing more to a target; what waits for it is skipped and can be recovered.
+
+        One that is disabled because it `fails` may register itself again; of any other the desk
+        has decided.
+        """
         await self.get(target)
-        values = {"target": target, "reason": reason, "now": self._clock()}
+        values = {"target": target, "reason": reason, "now": self._clock(), "fails": fails}
 
         def work(connection: apsw.Connection) -> None:
             connection.execute(SQL["disable"], values)
@@ -272,13 +276,16 @@ class Endpoints:
         await self._changing(lambda c: c.execute(SQL["enable"], (target,)), target)
 
     async def renew(self, target: str, address: str, wishes: Wishes) -> None:
-        """Have a target that registers itself again be so from now on; what waits for it stays."""
+        """Have a target that registers itself again be so from now on; what waits for it stays.
+
+        It is sent to again if it was disabled because it failed, not where the desk disabled it.
+        """
         values = {"target": target, "address": self._vault.seal(address, target)}
         values["wishes"] = wishes.model_dump_json(exclude_defaults=True)
 
         def work(connection: apsw.Connection) -> None:
             connection.execute(SQL["renew"], values)
-            connection.execute(SQL["enable"], (target,))
+            connection.execute(SQL["enable-failing"], (target,))
 
         await self._changing(work, target)
 
@@ -362,7 +369,7 @@ class Endpoints:
     def _endpoint(self, row: Any, signing: tuple[tuple[str, int | None], ...]) -> Endpoint:  # noqa: ANN401 - a row, as SQLite gives it
         target, channel, wishes, address, shown, owner = row[:6]
         state, reason, made_ms, failing_ms, warned_ms = row[6:]
-        wanted = wishes_of(wishes)
+        wanted = wishes_kept(wishes)
         return Endpoint(
             wanted.target(target, channel),
             wanted,

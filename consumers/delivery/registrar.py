@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
-from consumers.alerts.quiet import never_ends
 from consumers.delivery.addresses import channel_of
 from consumers.delivery.channels import apprised, mail, web_push
 from consumers.delivery.endpoints import Endpoint, Endpoints, Named
@@ -72,7 +71,6 @@ class Registrar:
             Refused: the address is none that may be called, or the endpoint did not agree.
             NotFound: there is no such owner.
         """
-        _expect_an_end(wishes)
         if owner is not None:
             await self._endpoints.get(owner)
         channel = channel_of(address)
@@ -105,7 +103,6 @@ class Registrar:
         Raises:
             Refused: it is none, or its service is not one that browsers use.
         """
-        _expect_an_end(wishes)
         held = web_push.check(subscription, self._guard)
         text = orjson.dumps(held, option=orjson.OPT_SORT_KEYS).decode()
         name = web_push.name_of(held)
@@ -115,14 +112,6 @@ class Registrar:
             return Registered(f"push:{name}", None)
         made = await self._endpoints.register(text, wishes, channel="push", name=name)
         return Registered(*made)
-
-
-def _expect_an_end(wishes: Wishes) -> None:
-    """Refuse quiet without an end, in which an alert would be held for ever."""
-    quiet = wishes.target("", "console").quiet
-    if quiet and never_ends(quiet):
-        wanted, found = "some hours that are not quiet", "a whole day of quiet"
-        raise Refused("wishes", "wishes.quiet", wanted, found)
 
 
 def address_of(named: Named, guard: Guard) -> str:

@@ -313,7 +313,7 @@ class Sender:
 
     async def _disable(self, target: str, why: str) -> None:
         with contextlib.suppress(NotFound):  # it was removed while it was called
-            await self._until_written(lambda: self._endpoints.disable(target, why))
+            await self._until_written(lambda: self._endpoints.disable(target, why, fails=True))
 
     async def _drain(self) -> None:
         with contextlib.suppress(TimeoutError):

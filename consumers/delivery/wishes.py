@@ -6,14 +6,14 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from consumers.alerts.quiet import Hours
+from consumers.alerts.quiet import Hours, never_ends
 from consumers.alerts.targets import MOST_WISHES, Channel, Target
 from consumers.alerts.throttle import Throttle
 from events.alerts import Level
 from events.errors import Refused
 from events.misshapen import misshapen
 
-__all__ = ["Wishes", "wishes_from", "wishes_of"]
+__all__ = ["Wishes", "wishes_from", "wishes_kept", "wishes_of"]
 
 MOST_SECONDS = 31 * 24 * 3600  # that a throttle looks back
 _HOURS: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
@@ -113,7 +113,22 @@ def _text_of(hours: Hours) -> str:
 
 
 def wishes_of(content: object) -> Wishes:
-    """Read wishes from a JSON object.
+    """Read what somebody wishes from now on from a JSON object.
+
+    Raises:
+        Refused: naming the first field that is not of its form, or quiet hours that never end, in
+            which an alert would be held for ever.
+    """
+    wishes = wishes_kept(content)
+    quiet = tuple(map(_hours_of, wishes.quiet))
+    if quiet and never_ends(quiet):
+        wanted, found = "some hours that are not quiet", "a whole day of quiet"
+        raise Refused("wishes", "wishes.quiet", wanted, found)
+    return wishes
+
+
+def wishes_kept(content: object) -> Wishes:
+    """Read wishes that were taken in before, and stand until they are changed.
 
     Raises:
         Refused: naming the first field that is not of its form.

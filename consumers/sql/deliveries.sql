@@ -21,9 +21,9 @@ CREATE TABLE IF NOT EXISTS targets (
     state       TEXT    NOT NULL CHECK (state IN ('active', 'disabled')),
     reason      TEXT,
     made_ms     INTEGER NOT NULL,
-    failing_ms  INTEGER,          -- since when nothing but failure
+    failing_ms  INTEGER,          -- since when nothing but failure; NULL once the desk disabled it
     warned_ms   INTEGER,
-    disabled_ms INTEGER
+    disabled_ms INTEGER           -- of earlier versions; nothing reads or writes it
 ) STRICT;
 
 -- What webhooks are signed with: the newest, and for a day the one before.

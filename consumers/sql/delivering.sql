@@ -273,13 +273,17 @@ FROM targets
 SELECT target, until_ms, sealed FROM secrets
 
 -- name: disable
-UPDATE targets SET state = 'disabled', reason = :reason, disabled_ms = :now
+UPDATE targets SET state = 'disabled', reason = :reason, failing_ms = iif(:fails, failing_ms, NULL)
 WHERE target = :target
 
 -- name: enable
-UPDATE targets SET state = 'active', reason = NULL, failing_ms = NULL, warned_ms = NULL,
-    disabled_ms = NULL
+UPDATE targets SET state = 'active', reason = NULL, failing_ms = NULL, warned_ms = NULL
 WHERE target = ?
+
+-- name: enable-failing
+-- What the desk disabled stays so.
+UPDATE targets SET state = 'active', reason = NULL, failing_ms = NULL, warned_ms = NULL
+WHERE target = ? AND failing_ms IS NOT NULL
 
 -- name: failing
 UPDATE targets SET failing_ms = ? WHERE target = ? AND failing_ms IS NULL
