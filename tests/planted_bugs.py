@@ -1690,6 +1690,14 @@ PLANTED = [
         "whatever the log refused was thought to be decided by others",
     ),
     Planted(
+        "The last of several corrections is told whole",
+        "test_alert_decisions.py::test_the_last_of_several_corrections_is_told",
+        "consumers/alerts/moved.py",
+        "        note = after(told, note, NOTE_LENGTH)\n",
+        '        note = f"{told}; {note}"[:NOTE_LENGTH]\n',
+        "of corrections that waited the last was cut off",
+    ),
+    Planted(
         "No correction comes after one that stands for it",
         "test_alert_decisions.py::test_a_later_correction_stands_for_those_before_it",
         "consumers/alerts/decide.py",

@@ -348,6 +348,18 @@ def test_a_correction_waits_while_its_development_is_held() -> None:
     assert story.said[-1][0] == "corrected"
 
 
+def test_the_last_of_several_corrections_is_told() -> None:
+    """Where there is no room for all that was corrected meanwhile, the last of it is told whole."""
+    story = Alerting(POLICY)
+    story.file("quote-added", ref="E2", headline="One")
+    story.file("held", target="E2", reason="is it so?")
+    fix: dict[str, Any] = {"target": "E2", "field": "headline"}
+    story.file("corrected", **fix, old="One", new="Two", note="a slip " * 120)
+    story.file("corrected", **fix, old="Two", new="Three", note="two slips")
+    story.file("hold-released", target="E2", reason="it is")
+    assert story.last.alert.reason.endswith("a slip ; E2 headline: Two is now Three: two slips")
+
+
 def test_a_silence_keeps_alerts_back_until_it_ends() -> None:
     """While a story is silenced its alerts are kept back, with author, reason and end."""
     story = Alerting(POLICY)

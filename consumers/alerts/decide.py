@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import chain, count
 from typing import Final, NamedTuple, assert_never, get_args
 
-from consumers.alerts.found import group_key, sources
+from consumers.alerts.found import after, group_key, sources
 from consumers.alerts.group import due_at
 from consumers.alerts.inhibit import muted_by
 from consumers.alerts.match import Rules
@@ -332,7 +332,7 @@ def _follow(ahead: _Ahead, chase: Chase, alert: Alerted, ref: str) -> None:
         audience=alert.audience,
         msg_type="Cancel" if gone else "Update",
         references=(alert.ref, *before),
-        reason=_after(alert.told if before and not gone else "", note[:PHRASE_LENGTH]),
+        reason=after(alert.told if before and not gone else "", note, PHRASE_LENGTH),
     )
     kind = AlertRetracted if gone else AlertCorrected
     ahead.record(_told(kind, update, standing or members), chase.cause)
@@ -349,12 +349,6 @@ def _stood_for(ahead: _Ahead, alert: Alerted) -> list[str]:
         ref for ref, one in found if isinstance(one, Alerted) and known.issuperset(one.references)
     ]
     return own[1 - LIST_LENGTH :]
-
-
-def _after(told: str, note: str) -> str:
-    """Say what was said before as well, as far as there is room."""
-    room = PHRASE_LENGTH - len(note) - len("; ")
-    return f"{told[-room:]}; {note}" if told and room > 0 else note
 
 
 def _remind(ahead: _Ahead, wait: Wait) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "Changes",
     "Find",
     "Seen",
+    "after",
     "cause_of",
     "group_key",
     "is_open",
@@ -103,6 +104,19 @@ def is_open(find: Find, alerts: Iterable[str]) -> bool:
     """Whether one of some alerts was not taken back since it went out."""
     found = (find(ref) for ref in alerts)
     return any(isinstance(alert, Alerted) and alert.state != "retracted" for alert in found)
+
+
+def after(told: str, note: str, most: int) -> str:
+    """Put a note after what was told before, of which as much is left as there is room for.
+
+    Args:
+        told: what was told before, if anything.
+        note: what is new; of the two it is the one that must be told.
+        most: characters in all.
+    """
+    note = note[:most]
+    room = most - len(note) - len("; ")
+    return f"{told[-room:]}; {note}" if told and room > 0 else note
 
 
 def out_of_group(find: Find, behind: Behind) -> Changes:

@@ -7,6 +7,7 @@ from consumers.alerts.found import (
     Changes,
     Find,
     Seen,
+    after,
     cause_of,
     is_open,
     known_of,
@@ -56,8 +57,8 @@ def moved(parts: Seen, find: Find, event: Recorded, act: ReleaseAct, rules: Rule
             yield {f"wait {wait.of}": timed(wait._replace(by=None))}
     wait = wait_of(find, act.target)
     if wait is not None and wait.of == act.target:
-        after = wait._replace(release=wait.release.after(act))
-        yield {f"wait {wait.of}": timed(after)}
+        changed = wait._replace(release=wait.release.after(act))
+        yield {f"wait {wait.of}": timed(changed)}
     behind = find(act.target)
     if not isinstance(behind, Behind):
         return
@@ -160,13 +161,10 @@ def corrected(find: Find, event: Recorded, act: Corrected, rules: Rules) -> Chan
         due = event.recorded_ms if seen else None
         earlier = find(f"chase {behind.ref}")
         cause = earlier.cause if isinstance(earlier, Chase) else cause_of(event)
-        if isinstance(earlier, Chase):
-            note = f"{earlier.note}; {note}"
-        yield {
-            f"chase {behind.ref}": Chase(
-                behind.ref, "corrected", note[:NOTE_LENGTH], cause, behind.alerts, due
-            )
-        }
+        told = earlier.note if isinstance(earlier, Chase) else ""
+        note = after(told, note, NOTE_LENGTH)
+        chase = Chase(behind.ref, "corrected", note, cause, behind.alerts, due)
+        yield {f"chase {behind.ref}": chase}
 
 
 def reminded_at(due_at: datetime | None, rules: Rules) -> int | None:
