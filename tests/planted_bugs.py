@@ -766,6 +766,14 @@ PLANTED = [
         "who asked for two stories was told of one",
     ),
     Planted(
+        "What a filter passes over keeps nobody waiting",
+        "test_feed.py::test_what_a_filter_passes_over_keeps_nobody_waiting",
+        "consumers/feed/live.py",
+        "upto = min(self.position, position + STRETCH)",
+        "upto = self.position",
+        "a filter that hardly anything passed held the views for the whole log",
+    ),
+    Planted(
         "A subscriber may come back to any server of a log",
         "test_feed.py::test_another_server_may_be_ahead[?last_event_id={cursor}]",
         "consumers/feed/live.py",

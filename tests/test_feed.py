@@ -3,12 +3,15 @@
 import asyncio
 import contextlib
 import socket
+from typing import Any
 
+import apsw
 import orjson
 import pytest
 from conftest import Clock
 from serving import Served, served
 
+from consumers.feed import live
 from consumers.feed.live import Limits
 from dateline.wiring import Newsroom, newsroom
 
@@ -147,6 +150,31 @@ async def test_what_a_filter_passed_over_is_not_read_again(room: Newsroom) -> No
         hello, checkpoint = await live.take(2)
         assert (checkpoint.event, checkpoint.data) == ("checkpoint", {"position": 1})
         assert (hello.cursor[-2:], checkpoint.cursor[-2:]) == (".0", ".1")
+
+
+async def test_what_a_filter_passes_over_keeps_nobody_waiting(
+    room: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long ago a cursor was given, what is wanted is looked for in short stretches."""
+    monkeypatch.setattr(live, "STRETCH", 50)
+    note = {"kind": "development-reported", "headline": "A drill goes on", "label": "note"}
+    async with served(room) as desk:
+        await desk.file("a-drill", "story-opened", title="A drill")
+        for _ in range(5):
+            assert (await desk.post("a-drill", [note] * 100))[0] == 201
+        await desk.file("a-drill", "withdrawn", target="d2", reason="a hoax")
+    steps: list[int] = []
+
+    def looked(told: dict[str, Any]) -> None:
+        steps.append(told["stmt_status"]["SQLITE_STMTSTATUS_VM_STEP"])
+
+    async with served(room) as desk:
+        room.views.public.trace_v2(apsw.SQLITE_TRACE_PROFILE, looked)
+        async with desk.feed("?kind=withdrawn&since=0") as subscriber:
+            [told] = await subscriber.news(1)
+        room.views.public.trace_v2(0)
+    assert told.data["data"]["position"] == 502
+    assert max(steps) < 20 * live.STRETCH  # some six to a position
 
 
 async def test_what_was_taken_back_is_not_told_again(desk: Served) -> None:

@@ -29,6 +29,7 @@ from events.tree import leaf_hash
 __all__ = ["Feed", "Limits", "turn_away"]
 
 PAGE = 256  # updates read at a time for somebody who catches up
+STRETCH = 2_048  # positions looked through at a time for it: a filter may let none of them pass
 BREATH = 0.004  # seconds between looks while much is filed: what comes meanwhile is read together
 RETRY_MS = (2_000, 8_000)  # when a browser comes back, spread so that not all come at once
 BUSY_MS = (30_000, 90_000)
@@ -292,7 +293,8 @@ class Feed:
     async def _catch_up(self, position: int, wanted: Wanted, tell: Tell) -> tuple[int, int]:
         """Send what was missed from the view; returns where to go on in the ring."""
         while (number := self.ring.number_after(position)) is None:
-            upto = self.position  # the ring holds what comes after it, so nothing is told twice
+            # The ring holds what comes after `self.position`, so that nothing is told twice.
+            upto = min(self.position, position + STRETCH)
             page = await self._updates(position, upto, wanted)
             if page:
                 await tell(b"".join([(await self._frame(update)).wire for update in page]))

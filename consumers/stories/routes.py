@@ -109,7 +109,7 @@ def routes(room: Desk, insider: Insider) -> list[Route]:
         after = _number(request, "after", 0)
         limit = _number(request, "limit", PAGE, least=1, most=PAGE)
         size = (await room.log.head()).size
-        page = room.stories.updates(after, size, limit, Wanted(slug))
+        page = await asyncio.to_thread(room.stories.updates, after, size, limit, Wanted(slug))
         events = b",".join(update.event for update in page)
         following = b"null" if len(page) < limit else b"%d" % page[-1].position
         return json(request, b'{"developments":[%b],"next":%b}' % (events, following))
