@@ -1800,8 +1800,8 @@ PLANTED = [
         "A mail relay that hangs keeps nothing else waiting",
         "test_mail.py::test_a_relay_that_hangs_keeps_nothing_else_waiting",
         "consumers/delivery/confined.py",
-        "run_in_executor(self._threads, held)",
-        "run_in_executor(None, held)",
+        "await self._aside.begin(held)",
+        "asyncio.get_running_loop().run_in_executor(None, held)",
         "mail waited in the threads that all else shares",
     ),
     Planted(
@@ -2483,5 +2483,13 @@ PLANTED = [
         "    wishes = wishes_kept(content)\n    quiet =",
         "    if (wishes := wishes_kept(content)).quiet:\n        return wishes\n    quiet =",
         "quiet hours that never end were taken in by a change",
+    ),
+    Planted(
+        "What hangs keeps no process from its end",
+        "test_confined.py::test_what_hangs_keeps_no_process_from_its_end[a library]",
+        "consumers/delivery/aside.py",
+        "name=self._name, daemon=True)",
+        "name=self._name)",
+        "a name server that said nothing kept a server that was stopped",
     ),
 ]

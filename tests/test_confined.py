@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import gzip
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -153,3 +155,47 @@ def secure(folder: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate(folder))
     return context
+
+
+NAMED = """
+import asyncio, socket, threading
+socket.getaddrinfo = lambda *_, **__: threading.Event().wait()
+from consumers.delivery.guard import Guard
+from consumers.delivery.outgoing import Unanswered, call
+
+async def main():
+    async with Guard().session(0.2) as session:
+        try:
+            await call(session, "POST", "https://silent.example/", b"")
+        except Unanswered as error:
+            print(error.error)
+
+asyncio.run(main())
+"""
+CONFINED = """
+import asyncio, threading
+from consumers.delivery.confined import Confined
+from consumers.delivery.guard import Guard
+
+async def main():
+    try:
+        await Confined(Guard(), 0.2).run(threading.Event().wait)
+    except TimeoutError:
+        print("timeout")
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("hangs", [NAMED, CONFINED], ids=["a name server", "a library"])
+def test_what_hangs_keeps_no_process_from_its_end(hangs: str) -> None:
+    """A server that is stopped ends, though a name server or a relay says nothing for ever."""
+    done = subprocess.run(
+        [sys.executable, "-c", hangs],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert (done.returncode, done.stdout) == (0, "timeout\n")

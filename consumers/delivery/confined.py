@@ -7,13 +7,13 @@ all, and the beginning of an answer; and whoever hangs keeps no thread that othe
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from consumers.delivery.aside import Aside
 from consumers.delivery.guard import SECONDS, Guard, Line
 from consumers.delivery.outgoing import MOST_READ
 
@@ -38,14 +38,13 @@ class Confined:
         HTTPAdapter.send = _send  # type: ignore[method-assign]  # - that is the point
         self._guard = guard
         self._seconds = seconds
-        self._free = asyncio.Semaphore(AT_ONCE)
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="dateline-confined")
+        self._aside = Aside(AT_ONCE, "dateline-confined")
 
     async def run(self, work: Callable[[], _T]) -> _T:
         """Give what a piece of work returns.
 
         Raises:
-            TimeoutError: it did not end although all its connections were cut off.
+            TimeoutError: it did not begin, or not end although all its connections were cut off.
         """
         line = Line()
 
@@ -53,24 +52,17 @@ class Confined:
             with self._guard.blocking(line):
                 return work()
 
-        async with self._free:
-            working = asyncio.get_running_loop().run_in_executor(self._threads, held)
-            working.add_done_callback(_heard)
-            try:
-                await asyncio.wait((working,), timeout=self._seconds)
-                line.cut()
-                await asyncio.wait((working,), timeout=GRACE)
-            finally:
-                line.cut()
-            if not working.done():
-                raise TimeoutError
-            return working.result()
-
-
-def _heard(ended: asyncio.Future[Any]) -> None:
-    """Take note of how work ended that nobody waits for any more."""
-    if not ended.cancelled():
-        ended.exception()
+        async with asyncio.timeout(self._seconds):
+            working = await self._aside.begin(held)
+        try:
+            await asyncio.wait((working,), timeout=self._seconds)
+            line.cut()
+            await asyncio.wait((working,), timeout=GRACE)
+        finally:
+            line.cut()
+        if not working.done():
+            raise TimeoutError
+        return working.result()
 
 
 def _send(self: HTTPAdapter, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - handed on

@@ -15,7 +15,6 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
@@ -24,6 +23,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 
+from consumers.delivery.aside import Aside
 from events.errors import Refused
 
 __all__ = ["Guard", "Line", "NotPublic"]
@@ -103,7 +103,7 @@ class _Names(AbstractResolver):
     """
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(LOOKED_UP, thread_name_prefix="dateline-names")
+        self._aside = Aside(LOOKED_UP, "dateline-names")
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -112,7 +112,7 @@ class _Names(AbstractResolver):
         kind, flags = socket.SOCK_STREAM, socket.AI_ADDRCONFIG
         look = partial(socket.getaddrinfo, host, port, family, kind, 0, flags)
         try:
-            found = await asyncio.get_running_loop().run_in_executor(self._threads, look)
+            found = await (await self._aside.begin(look))
         except UnicodeError:
             raise OSError("expected the name of a host; found something else") from None
         return [
@@ -128,8 +128,7 @@ class _Names(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Look up nothing more; what is under way ends by itself."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Hold nothing up: what is under way ends by itself."""
 
 
 class Guard:
