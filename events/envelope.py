@@ -188,7 +188,8 @@ def prepare_batch(story: str, batch: Sequence[Filed], entropy: Entropy) -> list[
     nonces = entropy(2 * NONCE * len(batch))
     # The steps of `commit`, with the keys of the whole batch made in one go.
     inner, outer = nonces.translate(_INNER), nonces.translate(_OUTER)
-    start, prepared = 0, []
+    start, prepared = 0, list[Prepared]()
+    make = tuple.__new__  # the class's own takes twice as long
     for event_id, filed_by, development, private, cause, correlation in batch:
         middle, end = start + NONCE, start + 2 * NONCE
         kind = development.kind
@@ -203,17 +204,16 @@ def prepare_batch(story: str, batch: Sequence[Filed], entropy: Entropy) -> list[
         by, dates = _by(filed_by), _dates(kind, *_dates_of(development.occurred))
         links = _links(cause, correlation) if cause or correlation else ""
         schema, before_version = _before_version(story, kind)
-        prepared.append(
-            Prepared(
-                bytes.fromhex(event_id.replace("-", "")),
-                kind,
-                schema,
-                f'{{"body":"{to_body}"{links}{by}{event_id}{dates}'.encode(),
-                f',"private":"{to_private}","recorded_at":"'.encode(),
-                before_version,
-                (body, nonces[start:middle], hidden, nonces[middle:end]),
-            )
+        event = (
+            bytes.fromhex(event_id.replace("-", "")),
+            kind,
+            schema,
+            f'{{"body":"{to_body}"{links}{by}{event_id}{dates}'.encode(),
+            f',"private":"{to_private}","recorded_at":"'.encode(),
+            before_version,
+            (body, nonces[start:middle], hidden, nonces[middle:end]),
         )
+        prepared.append(make(Prepared, event))
         start = end
     return prepared
 
