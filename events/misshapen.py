@@ -14,6 +14,9 @@ _PLAIN: Final = {
     "extra_forbidden": "nothing of this name",
     "bool_parsing": "true or false",
     "bool_type": "true or false",
+    "datetime_from_date_parsing": "a time such as 2025-10-10T18:00:00Z",
+    "datetime_parsing": "a time such as 2025-10-10T18:00:00Z",
+    "datetime_type": "a time such as 2025-10-10T18:00:00Z",
     "dict_type": "an object",
     "float_parsing": "a number",
     "float_type": "a number",
@@ -26,6 +29,7 @@ _PLAIN: Final = {
     "model_type": "an object",
     "set_type": "a list",
     "string_type": "text",
+    "timezone_aware": "a time with its zone, such as 2025-10-10T18:00:00Z",
     "tuple_type": "a list",
 }
 _COUNTED: Final = {

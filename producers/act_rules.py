@@ -32,6 +32,7 @@ from events.errors import Refused
 from producers.case import Case, Rule
 from producers.correction_rules import corrections_match
 from producers.desk import Alerted, Claimed, Counted, Named, Standing
+from producers.numbers import numbers_in
 
 __all__ = ["ACT_RULES"]
 
@@ -43,17 +44,6 @@ _STEPS: Final = {
     "disputed": {"attributed", "corroborated", "refuted"},
     "refuted": {"disputed"},
 }
-
-# In digits or in English words; what stands before a digit is a sign unless it joins two words.
-_NUMBERS: Final = re.compile(
-    r"(?:(?<!\w)[-\u2212](?=\d))?\d+|[\u00bc-\u00be\u2150-\u215e]|\b(?:zero|one|two|three|four|five|six|"
-    r"seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|"
-    r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty|(?:hundred|thousand|million|billion|trillion|dozen)s?|"
-    r"first|second|third|(?:four|fif|six|seven|eigh|nin|ten|eleven|twelf|(?:thir|four|fif|six|seven|"
-    r"eigh|nine)teen|hundred|thousand|million)th|(?:twen|thir|for|fif|six|seven|eigh|nine)tieth|"
-    r"half|halves|thirds|quarters?|no|none|once|twice|thrice|double|triple|single)\b",
-    re.IGNORECASE,
-)
 
 _WORD: Final = re.compile(r"[\w.:/-]+")
 
@@ -70,18 +60,13 @@ def refiles_change_no_number(case: Case) -> None:
     for field in ("headline", "body"):
         new = getattr(refile, field)
         old = getattr(standing.development, field) or ""
-        if new is not None and _numbers(new) != _numbers(old):
+        if new is not None and numbers_in(new) != numbers_in(old):
             raise Refused(
                 "no-number-refiled",
                 field,
                 "the same numbers as before (file corrected to change one)",
                 f"{new!r}"[:120],
             )
-
-
-def _numbers(text: str) -> list[str]:
-    """Give the numbers of a text in their order: "3 of 5" is another story than "5 of 3"."""
-    return [found.lower().replace("\u2212", "-") for found in _NUMBERS.findall(text)]
 
 
 def releases_follow(case: Case) -> None:

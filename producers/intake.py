@@ -1,5 +1,6 @@
 """A filing as it arrives: one JSON object, taken apart into what is public and what is private."""
 
+import codecs
 import difflib
 import re
 from collections.abc import Mapping
@@ -49,6 +50,8 @@ def parse(text: bytes | str) -> Any:  # noqa: ANN401 - any JSON value may have b
     Raises:
         Refused: it is too long or no JSON.
     """
+    if isinstance(text, bytes):
+        text = text.removeprefix(codecs.BOM_UTF8)  # which some editors put before a file's text
     if len(text) > FILING_BYTES:
         raise Refused("size", "filing", f"at most {FILING_BYTES} bytes", f"{len(text)} bytes")
     try:

@@ -221,6 +221,11 @@ def test_what_was_withdrawn_can_be_erased() -> None:
         ("half of them", "all of them"),
         ("½ of it", "¼ of it"),
         ("ninety-one trillion", "ninety-one billion"),
+        ("It costs £1m", "It costs £1bn"),
+        ("20 of them", "20% of them"),
+        ("up 5%", "up 5 percentage points"),
+        ("World War II", "World War I"),
+        ("10² of them", "102 of them"),
     ],
 )
 def test_what_a_number_is_and_where_it_stands(before: str, after: str) -> None:
@@ -231,6 +236,24 @@ def test_what_a_number_is_and_where_it_stands(before: str, after: str) -> None:
         "no-number-refiled", lambda: story.file("refiled", target="Q", headline=after, note="n")
     )
     story.file("refiled", target="Q", headline=f"“{before}", note="n")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("20 per cent", "20%"),
+        ("CO2", "CO₂"),
+        ("£1 million", "£1m"),
+        ("$3b", "$3 bn"),
+        ("\u22125", "-5"),
+    ],
+)
+def test_a_number_may_be_set_in_another_way(before: str, after: str) -> None:
+    """How a number is set is typography: a sign for a word, a small digit, a space."""
+    story = opened()
+    story.file("quote-added", ref="Q", headline=before)
+    story.file("refiled", target="Q", headline=after, note="house style")
+    assert story.state()["timeline"][0]["headline"] == after
 
 
 def test_an_answer_is_led_to_the_question_that_it_answers() -> None:

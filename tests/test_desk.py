@@ -297,6 +297,17 @@ def test_clocks_are_not_mixed_up() -> None:
     assert NOW > 0
 
 
+@pytest.mark.parametrize(
+    "due_at", ["2025-10-10", "2025-10-10T12:00", "2016-12-31T23:59:60Z", "noon", ["2025"]]
+)
+def test_what_is_no_time_is_refused_with_one_that_is(due_at: Any) -> None:
+    """A day, a time of nowhere and a leap second are refused, and the refusal shows a time."""
+    wait = {"ref": "P1", "awaited_from": "org:k", "due_at": due_at}
+    error = refused("shape", lambda: opened().file("response-awaited", response=wait))
+    assert error.field == "response.due_at"
+    assert "2025-10-10T18:00:00Z" in error.expected
+
+
 def test_a_withdrawn_development_is_left_alone() -> None:
     """What was withdrawn is not corrected, held or withdrawn again, and the opening stays."""
     story = opened()

@@ -195,6 +195,13 @@ async def test_order_is_that_of_first_publication() -> None:
     ]
 
 
+async def test_a_mark_before_the_text_is_no_part_of_it() -> None:
+    """Files that an editor began with a byte order mark are imported like any others."""
+    opening, quote = filing("a", "E1", "story-opened"), filing("a", "E2")
+    done = await run(MemoryLog(), [b"\xef\xbb\xbf" + opening, b"\r\n", quote])
+    assert (done.appended, done.bad) == (2, [])
+
+
 def test_compressed_files_are_read(tmp_path: Path) -> None:
     """A gzip file is unpacked whatever its name; a torn one is refused with a sentence."""
     from dateline.cli.run import run as dateline  # noqa: PLC0415 - the tests of files go through the CLI
