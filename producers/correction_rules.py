@@ -90,6 +90,7 @@ def standing_there(case: Case, target: str, field: str, named: str) -> tuple[Fac
     Raises:
         Refused: it leads to nothing, or to what no correction reaches.
     """
+    _check_brought(case, target, field, named)
     fact, path = _fact(case, *locate(target, field))
     first = path.partition(".")[0]
     refused = _NOT_CORRECTABLE.get(first)
@@ -107,6 +108,20 @@ def standing_there(case: Case, target: str, field: str, named: str) -> tuple[Fac
     except KeyError:
         names = ", ".join(sorted(type(fact).model_fields))
         raise Refused("correctable", named, f"one of {names}", path) from None
+
+
+def _check_brought(case: Case, target: str, field: str, named: str) -> None:
+    """Refuse a path through a development to a claim or figure that came with another."""
+    ref = locate(target, field)[0]
+    part = case.desk.get(ref)
+    kind = {"claims": Claimed, "figures": Counted}.get(field.partition(".")[0])
+    if ref == target or kind is None or part is None:
+        return
+    owner = getattr(part, "owner", ref)
+    if not isinstance(part, kind) or owner != target:
+        what = "claim" if kind is Claimed else "figure"
+        found = f"{case.named(ref)} of {owner}"
+        raise Refused("ref-known", named, f"a {what} of {target}", found)
 
 
 def _fact(case: Case, ref: str, path: str) -> tuple[Fact, str]:

@@ -662,6 +662,14 @@ PLANTED = [
         "a write-ahead log that was left behind became part of it",
     ),
     Planted(
+        "An empty file is no backup",
+        "test_audit.py::test_an_empty_file_is_no_backup",
+        "dateline/commands/upkeep.py",
+        "if not await asyncio.to_thread(os.path.getsize, file):",
+        "if False:",
+        "a file of no bytes was restored as a log of no events",
+    ),
+    Planted(
         "A restore overwrites nothing",
         "test_log_trouble.py::test_a_restore_overwrites_no_log_made_meanwhile",
         "events/sqlite/backup.py",
@@ -708,6 +716,14 @@ PLANTED = [
         "                yield _attributed_anew(find, after)\n",
         "                yield {}\n",
         "claims and figures were left with whom the development had named first",
+    ),
+    Planted(
+        "A correction names no development that its error did not stand in",
+        "test_whose.py::test_a_correction_names_a_development_by_what_came_with_it",
+        "producers/correction_rules.py",
+        "if not isinstance(part, kind) or owner != target:",
+        "if not isinstance(part, kind):",
+        "the figure of one development was corrected as another's",
     ),
     Planted(
         "What changes nothing is no correction, however it is written",

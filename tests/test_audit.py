@@ -160,6 +160,20 @@ async def test_a_backup_is_the_log(sound: Path, tmp_path: Path) -> None:
     assert not await asyncio.to_thread((tmp_path / "never.db").exists)
 
 
+async def test_an_empty_file_is_no_backup(tmp_path: Path) -> None:
+    """What a full disk left of a backup is not restored as a log of no events, nor made one."""
+    from dateline.cli.run import run  # noqa: PLC0415 - as above
+
+    copy, target = tmp_path / "copy.db", tmp_path / "log.db"
+    await asyncio.to_thread(copy.touch)
+    restore = ["restore", str(copy), "--log", f"sqlite:///{target}"]
+    assert await asyncio.to_thread(run, restore) == 1
+    assert (await asyncio.to_thread(copy.read_bytes), await asyncio.to_thread(target.exists)) == (
+        b"",
+        False,
+    )
+
+
 @pytest.mark.parametrize("column", ["body_nonce", "body"])
 async def test_contents_without_their_nonce_are_reported(sound: Path, column: str) -> None:
     """A body whose nonce was taken away, or a nonce without its body, is no erasure."""

@@ -120,3 +120,19 @@ def test_a_number_that_nobody_said_is_refused(said_by: dict[str, str]) -> None:
     report = partial(story.file, "figure-reported", figures=[FIGURE])
     refused("figure-source", partial(report, attribution=said_by))
     report(attribution={**said_by, **OFFICIALS})
+
+
+def test_a_correction_names_a_development_by_what_came_with_it() -> None:
+    """A path through a development leads to its own claims and figures, and to no other's."""
+    story = quoted()
+    story.file("quote-added", ref="E3", claims=[{"ref": "C3", "text": "no"}])
+    for target, field, old in (
+        ("E3", "figures.F1.value", 8),
+        ("E1", "claims.C1.text", "it rained"),
+        ("E2", "figures.C1.text", "it rained"),
+        ("F1", "claims.C1.text", "it rained"),
+    ):
+        error = refused("ref-known", partial(correct, story, target, field, old, "9"))
+        assert (error.field, error.found.split()[-1]) == ("field", "E2")
+    correct(story, "E2", "figures.F1.value", 8, 9)
+    correct(story, "E2", "claims.C1.text", "it rained", "it snowed")

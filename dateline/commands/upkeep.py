@@ -103,6 +103,8 @@ async def restore(url: str, file: str, *, json: bool) -> int:
     target = _file(url)
     if not await asyncio.to_thread(os.path.isfile, file):
         raise NotFound("backup", file)
+    if not await asyncio.to_thread(os.path.getsize, file):  # it would be made a log of no events
+        raise LogDamaged(f"sqlite:///{file}", 0, "a Dateline log", "an empty file")
     proved = await _verified(file)
     _hold_against_checkpoint(file, proved)
     await _unless_interrupted("restore", restore_log, file, target)
