@@ -193,7 +193,8 @@ async def test_a_correction_chases_who_got_the_alert(
         await out.sender.look()
         await out.sender.quiet()
         assert (len(got_it.got), len(unknown.got), len(refused.got)) == (2, 2, 1)
-        assert await out.deliveries.tally("a-story") == {"A1": Tally(1, 1), "A2": Tally(2, 2)}
+        assert room.reach is not None
+        assert room.reach.of("a-story") == {"A1": Tally(1, 1), "A2": Tally(2, 2)}
         assert not [one for one in await out.deliveries.attempts(gone, None) if one.alert == "A2"]
 
 

@@ -84,7 +84,6 @@ def test_a_target_that_only_fails_is_left_in_peace() -> None:
     assert breaker.room(later, 0, 8) == 1
     assert breaker.room(later, 1, 8) == 0
     assert breaker.failed(later).room(later, 0, 8) == 0
-    assert breaker.succeeded().room(later, 0, 8) == 8
 
 
 @given(st.integers(0, 10_000))

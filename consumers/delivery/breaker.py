@@ -13,7 +13,7 @@ MOST_PEACE = 240_000
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """How a target has answered of late.
+    """How a target has failed of late; one that answers has none.
 
     Closed, deliveries go out. Open, none does. When its time is up one goes out alone, and how
     that one ends decides.
@@ -32,10 +32,6 @@ class Breaker:
         if not self.open:
             return max(0, most - under_way)
         return 1 if now_ms >= self.closed_from_ms and not under_way else 0
-
-    def succeeded(self) -> "Breaker":
-        """Give the breaker after an answer."""
-        return Breaker()
 
     def failed(self, now_ms: int) -> "Breaker":
         """Give the breaker after a failure."""

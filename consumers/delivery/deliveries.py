@@ -133,6 +133,12 @@ class Tally(NamedTuple):
     reached: int = 0
     owed: int = 0
 
+    @classmethod
+    def of(cls, counts: Mapping[str, int]) -> "Tally":
+        """Give the tally of so many deliveries in each state."""
+        owed = sum(count for state, count in counts.items() if state not in _UNOWED)
+        return cls(counts.get("delivered", 0), owed)
+
 
 class Held(NamedTuple):
     """A delivery whose time to be decided again has come."""
@@ -325,23 +331,13 @@ class Deliveries:
             lambda c: [Earlier._make(row) for row in c.execute(SQL["earlier"], asked)]
         )
 
-    async def tally(self, story: str) -> dict[str, Tally]:
-        """Give, for each alert of a story, how many got it of how many that are owed it."""
-        asked = {"story": story}
-        return await self._ledger.read(
-            lambda c: {row[0]: Tally._make(row[1:]) for row in c.execute(SQL["tally"], asked)},
-            long=True,
-        )
-
     async def totals(self) -> tuple[Tally, dict[str, int]]:
         """Give the tally of all alerts, and how many deliveries are in each state."""
 
         def work(connection: apsw.Connection) -> tuple[Tally, dict[str, int]]:
             rows: list[Any] = connection.execute(SQL["totals"]).fetchall()
-            alerts = {str(state): int(of_log) for state, _, of_log in rows}
-            owed = sum(count for state, count in alerts.items() if state not in _UNOWED)
             states = {str(state): int(count) for state, count, _ in rows}
-            return Tally(alerts.get("delivered", 0), owed), states
+            return Tally.of({str(state): int(of_log) for state, _, of_log in rows}), states
 
         return await self._ledger.read(work, long=True)
 

@@ -88,8 +88,10 @@ class Reach:
 
         Where the ledger cannot be read nobody is known to have been reached.
         """
-        found = self._look(SQL["tally"], {"story": story})
-        return {str(row[0]): Tally._make(row[1:]) for row in found}
+        counts: dict[str, dict[str, int]] = {}
+        for alert, state, count in self._look(SQL["tally"], {"story": story}):
+            counts.setdefault(alert, {})[state] = count
+        return {alert: Tally.of(states) for alert, states in counts.items()}
 
     def sent(self, story: str, until_ms: int) -> list[Sent]:
         """Give to whom the alerts of a story had gone by a moment, in the order they were sent.

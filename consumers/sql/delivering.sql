@@ -156,9 +156,8 @@ WHERE target = :target AND made_ms > :since - :life AND at > :since
     AND kind = 'alert-issued' AND NOT digested AND state IN ('pending', 'in flight', 'retry', 'delivered')
 
 -- name: tally
-SELECT alert, sum(state = 'delivered'),
-    sum(state NOT IN ('suppressed', 'superseded'))
-FROM deliveries WHERE story = :story AND position > 0 GROUP BY alert
+SELECT alert, state, count(*)
+FROM deliveries WHERE story = :story AND position > 0 GROUP BY alert, state
 
 -- name: totals
 -- What ended as it was counted, and what is open as each index has it.
