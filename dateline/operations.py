@@ -21,7 +21,7 @@ from events.errors import BookDamaged, DatelineError
 from events.log import Head
 from producers.embargo_clock import Embargo, EmbargoClock
 
-__all__ = ["Operations"]
+__all__ = ["Operations", "pause_after"]
 
 AGAIN_AFTER = (1.0, 30.0)  # seconds after which work that failed is taken up, at first and at most
 MOST_LAG = 10_000  # events behind which a server is not ready: what it tells is old
@@ -29,6 +29,17 @@ MOST_LAG = 10_000  # events behind which a server is not ready: what it tells is
 Work = Callable[[], Awaitable[None]]
 
 log = structlog.get_logger()
+
+
+def pause_after(ran: float, pause: float) -> float:
+    """Say how long to wait before work that failed is taken up again.
+
+    Args:
+        ran: for how many seconds it was at work; after a good while this is another failure.
+        pause: seconds that were waited before it, 0 at first.
+    """
+    first, longest = AGAIN_AFTER
+    return first if ran > longest else min(max(first, pause * 2), longest)
 
 
 class Operations:
@@ -64,11 +75,13 @@ class Operations:
 
     async def _keep(self, name: str, work: Work) -> None:
         """Do some work for ever: when it fails, say so and take it up again."""
-        pause, longest = AGAIN_AFTER
+        pause = 0.0
         while True:
+            began = time.monotonic()
             try:
                 await work()
             except Exception as error:  # noqa: BLE001 - whatever it is, the server goes on and says so
+                pause = pause_after(time.monotonic() - began, pause)
                 self._failing[name] = type(error).__name__
                 log.error(  # noqa: TRY400 - no traceback: it may hold what was filed
                     "work failed", work=name, error=type(error).__name__, again_in=pause
@@ -76,7 +89,6 @@ class Operations:
             else:
                 return
             await asyncio.sleep(pause)
-            pause = min(pause * 2, longest)
             self._failing.pop(name, None)
 
     async def _earliest(self) -> list[Embargo]:

@@ -1209,7 +1209,7 @@ PLANTED = [
     ),
     Planted(
         "Metrics count deliveries as they are",
-        "test_deliveries_model.py::test_every_order_of_events_holds",
+        "test_delivery_ends.py::test_only_news_is_missed",
         "consumers/sql/deliveries.sql",
         "    UPDATE counted SET deliveries = deliveries - 1, alerts = alerts - (old.position > 0)\n"
         "        WHERE state = old.state;\n",
@@ -2507,5 +2507,13 @@ PLANTED = [
         "name=self._name, daemon=True)",
         "name=self._name)",
         "a name server that said nothing kept a server that was stopped",
+    ),
+    Planted(
+        "Work that ran well meanwhile is taken up soon",
+        "test_operations.py::test_work_that_ran_well_meanwhile_is_taken_up_soon",
+        "dateline/operations.py",
+        "return first if ran > longest else min(",
+        "return min(",
+        "after some failures in a year each was followed by half a minute of nothing",
     ),
 ]

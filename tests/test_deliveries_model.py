@@ -9,6 +9,7 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -68,22 +69,22 @@ class Sending(RuleBasedStateMachine):
             due_ms=self.now,
         )
 
+    @precondition(lambda self: self.planned)
     @rule(data=st.data())
     def replay(self, data: st.DataObject) -> None:
-        if self.planned:
-            again = data.draw(st.sampled_from(self.planned))
-            self.run(self.deliveries.plan([again], (0, b""), self.now))
+        again = data.draw(st.sampled_from(self.planned))
+        self.run(self.deliveries.plan([again], (0, b""), self.now))
 
+    @precondition(lambda self: self.planned)
     @rule(to=st.sampled_from(TARGETS), most=st.integers(1, 3))
     def claim(self, to: str, most: int) -> None:
         for one in self.run(self.deliveries.claim({to: most}, most, self.now)):
             self.under_way[one.delivery] = one
             self.may_have.add((one.alert, to))
 
+    @precondition(lambda self: self.under_way)
     @rule(data=st.data(), end=st.sampled_from(ENDS))
     def end(self, data: st.DataObject, end: Any) -> None:
-        if not self.under_way:
-            return
         one = self.under_way.pop(data.draw(st.sampled_from(sorted(self.under_way))))
         state, may_have = end
         ended = End(
@@ -97,6 +98,13 @@ class Sending(RuleBasedStateMachine):
             key = (one.event, one.target)
             self.got[key] = self.got.get(key, 0) + 1
 
+    @precondition(lambda self: self.planned)
+    @rule(to=st.sampled_from(TARGETS))
+    def recover(self, to: str) -> None:
+        """A target is sent what it missed."""
+        self.run(self.deliveries.recover(to, 0, self.now))
+
+    @precondition(lambda self: self.under_way)
     @rule()
     def kill(self) -> None:
         """The process is gone, and another takes over."""
@@ -104,11 +112,10 @@ class Sending(RuleBasedStateMachine):
         self.under_way.clear()
         self.run(self.deliveries.adopt(self.now))
 
+    @precondition(lambda self: self.planned)
     @rule(data=st.data())
     def correct(self, data: st.DataObject) -> None:
         alerts = [row for row in self.planned if row.kind == "alert-issued"]
-        if not alerts:
-            return
         wrong = data.draw(st.sampled_from(alerts))
         self.position += 1
         correction = self._plan(wrong.story, "", "alert-corrected")
@@ -151,5 +158,5 @@ class Sending(RuleBasedStateMachine):
 def test_every_order_of_events_holds() -> None:
     """Nobody is sent an alert twice, and whoever may have got it is told of its correction."""
     run_state_machine_as_test(
-        Sending, settings=settings(max_examples=40, stateful_step_count=30, deadline=None)
+        Sending, settings=settings(max_examples=200, stateful_step_count=40, deadline=None)
     )
