@@ -20,13 +20,14 @@ from consumers.delivery.channels.web_push import WebPush, public_key, push_key
 from consumers.delivery.channels.webhook import Webhooks
 from consumers.delivery.composer import Composer
 from consumers.delivery.confined import Confined
-from consumers.delivery.deliveries import Deliveries, Planned
+from consumers.delivery.deliveries import Deliveries
 from consumers.delivery.endpoints import Endpoint, Endpoints, Named
 from consumers.delivery.guard import Guard
 from consumers.delivery.ledger import Ledger
 from consumers.delivery.message import NOTICE
 from consumers.delivery.reaction import Reaction
 from consumers.delivery.registrar import Registrar
+from consumers.delivery.rows import Planned
 from consumers.delivery.schedule import Chance
 from consumers.delivery.sender import Sender
 from consumers.delivery.signing import Vault

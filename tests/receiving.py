@@ -14,9 +14,9 @@ from aiohttp import web
 from filings import development
 
 from consumers.delivery.channels import Parcel
-from consumers.delivery.deliveries import Delivery, Earlier
 from consumers.delivery.endpoints import Endpoint
 from consumers.delivery.message import Message
+from consumers.delivery.rows import Delivery, Earlier
 from consumers.delivery.wishes import Wishes
 from dateline.outbox import Outbox, Sending, outbox
 from dateline.wiring import Newsroom

@@ -21,9 +21,9 @@ from serving import served
 from consumers.delivery.channels.apprised import Apprised
 from consumers.delivery.channels.slack import Slack
 from consumers.delivery.confined import Confined
-from consumers.delivery.deliveries import Earlier
 from consumers.delivery.guard import Guard
 from consumers.delivery.routes import BROWSER, FOLDER
+from consumers.delivery.rows import Earlier
 from consumers.delivery.wishes import Wishes
 from dateline.outbox import Outbox
 from dateline.wiring import Newsroom, newsroom

@@ -18,9 +18,10 @@ from consumers.audit.replay import changed, replay
 from consumers.audit.report import html, report
 from consumers.audit.signing import Keyring
 from consumers.audit.stand_alone import Distrust, Refusal, check
-from consumers.delivery.deliveries import Deliveries, Planned
+from consumers.delivery.deliveries import Deliveries
 from consumers.delivery.ledger import Ledger
 from consumers.delivery.reach import Reach
+from consumers.delivery.rows import Planned
 from dateline.cli.run import run
 from dateline.commands import auditing, custody
 from dateline.commands.auditing import wanted_export

@@ -14,9 +14,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from consumers.delivery.deliveries import Deliveries, Delivery, End, Planned
+from consumers.delivery.deliveries import Deliveries
 from consumers.delivery.endpoints import Endpoints
 from consumers.delivery.ledger import Ledger
+from consumers.delivery.rows import Delivery, End, Planned
 from consumers.delivery.signing import Vault
 from consumers.delivery.wishes import Wishes
 

@@ -24,7 +24,7 @@ from receiving import (
 from standardwebhooks import Webhook
 
 from consumers.alerts.policy import load
-from consumers.delivery.deliveries import Tally
+from consumers.delivery.rows import Tally
 from consumers.delivery.schedule import USUAL
 from consumers.delivery.wishes import Wishes
 from consumers.rebuild import rebuild

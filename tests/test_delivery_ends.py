@@ -8,7 +8,7 @@ import pytest
 from conftest import Clock
 from receiving import Receiver, counted, hook, issue, receiving, sending, states
 
-from consumers.delivery.deliveries import Planned
+from consumers.delivery.rows import Planned
 from consumers.delivery.wishes import Wishes
 from dateline.outbox import Outbox
 from dateline.wiring import Newsroom, newsroom

@@ -10,7 +10,8 @@ from aiohttp import web
 from conftest import Clock
 from receiving import counted, hook, issue, receiving, sending, until
 
-from consumers.delivery.deliveries import WINDOW, Planned
+from consumers.delivery.deliveries import WINDOW
+from consumers.delivery.rows import Planned
 from dateline.outbox import Outbox
 from dateline.wiring import Newsroom, deliveries_path
 

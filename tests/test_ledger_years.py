@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from consumers.delivery.deliveries import Deliveries, Delivery, End, Planned
+from consumers.delivery.deliveries import Deliveries
 from consumers.delivery.endpoints import Endpoints
 from consumers.delivery.ledger import SQL, Ledger
+from consumers.delivery.rows import Delivery, End, Planned
 from consumers.delivery.signing import Vault
 from consumers.delivery.wishes import Wishes
 

@@ -13,9 +13,9 @@ from receiving import parcel, until
 
 from consumers.delivery.channels.mail import Mail, relay_of
 from consumers.delivery.confined import Confined
-from consumers.delivery.deliveries import Earlier
 from consumers.delivery.guard import Guard
 from consumers.delivery.outgoing import Outcome
+from consumers.delivery.rows import Earlier
 
 SHARED = min(32, (os.cpu_count() or 1) + 4)  # threads that a loop shares: Python's own number
 

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from consumers.delivery.deliveries import Deliveries, Delivery, End, Planned
+from consumers.delivery.deliveries import Deliveries
 from consumers.delivery.ledger import Ledger
+from consumers.delivery.rows import Delivery, End, Planned
 from consumers.delivery.schedule import LIFE
 
 TARGET = "webhook:a"

@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 
-from consumers.delivery.deliveries import Deliveries, Delivery
+from consumers.delivery.deliveries import Deliveries
 from consumers.delivery.message import (
     DIGEST,
     DRILL,
@@ -14,6 +14,7 @@ from consumers.delivery.message import (
     message_of,
     notice,
 )
+from consumers.delivery.rows import Delivery
 from events.envelope import instant
 from events.log import Log
 

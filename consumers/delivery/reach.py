@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 import apsw
 import orjson
 
-from consumers.delivery.deliveries import Tally
 from consumers.delivery.ledger import SQL
+from consumers.delivery.rows import Tally
 
 __all__ = ["Reach", "Sent", "Told", "Trouble", "reached", "with_reach"]
 

@@ -23,9 +23,10 @@ from consumers.alerts.targets import (
     notice_of,
     verdicts,
 )
-from consumers.delivery.deliveries import Deliveries, Held, Planned, State
+from consumers.delivery.deliveries import Deliveries
 from consumers.delivery.endpoints import Endpoint, Endpoints
 from consumers.delivery.message import DIGEST
+from consumers.delivery.rows import Held, Planned, State
 from events.alerts import AlertCorrected, AlertDecision, AlertIssued, AlertRetracted
 from events.editorial import Redacted
 from events.envelope import Recorded

@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from consumers.delivery.deliveries import Attempt, Deliveries
+from consumers.delivery.deliveries import Deliveries
 from consumers.delivery.endpoints import Endpoints
 from consumers.delivery.registrar import Registrar, described, handshake_of
+from consumers.delivery.rows import Attempt
 from consumers.delivery.wishes import wishes_of
 from consumers.pages.routes import POLICY
 from events.envelope import instant

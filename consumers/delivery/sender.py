@@ -17,11 +17,12 @@ import structlog
 
 from consumers.delivery.breaker import Breaker
 from consumers.delivery.channels import Channel, Parcel
-from consumers.delivery.deliveries import Deliveries, Delivery, Earlier, End, State
+from consumers.delivery.deliveries import Deliveries
 from consumers.delivery.endpoints import Endpoint, Endpoints
 from consumers.delivery.ledger import Ledger
 from consumers.delivery.message import DIGEST, Message
 from consumers.delivery.outgoing import Outcome
+from consumers.delivery.rows import Delivery, Earlier, End, State
 from consumers.delivery.schedule import QUICK, Chance, asked_for, next_try
 from events.errors import DatelineError, DeliveriesUnavailable, NotFound
 from events.log import Clock

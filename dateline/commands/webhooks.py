@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import uuid_utils
 
-from consumers.delivery.deliveries import Attempt, Planned
 from consumers.delivery.message import DRILL
 from consumers.delivery.registrar import described, handshake_of
 from consumers.delivery.routes import attempt_shown
+from consumers.delivery.rows import Attempt, Planned
 from consumers.delivery.wishes import wishes_of
 from consumers.stories.moments import moment
 from dateline import printing

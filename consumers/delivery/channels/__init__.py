@@ -2,10 +2,10 @@
 
 from typing import NamedTuple, Protocol
 
-from consumers.delivery.deliveries import Delivery, Earlier
 from consumers.delivery.endpoints import Endpoint
 from consumers.delivery.message import Message
 from consumers.delivery.outgoing import Outcome
+from consumers.delivery.rows import Delivery, Earlier
 
 __all__ = ["Channel", "Parcel"]
 
