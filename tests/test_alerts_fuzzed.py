@@ -7,7 +7,7 @@ from typing import Any
 
 from alerting import Alerting
 from filings import ADA, BEN
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consumers.alerts.decide import BY
@@ -236,6 +236,14 @@ def test_nothing_goes_out_twice_or_too_soon(
 
 
 @settings(max_examples=EXAMPLES)
+@example(  # what every run must come to, whatever else it does
+    policy=Policy.model_validate({"route": [{"name": "all", "level": "regular"}]}),
+    day=[
+        ("news", {"kind": KINDS[0], "by": ADA, "urgency": 5, "embargo": 0, "old": 0, "place": 0}),
+        ("act", {"kind": "corrected", "by": ADA, "at": 0}),
+    ],
+    opening={},
+)
 @days
 def test_every_correction_follows_its_alerts(
     policy: Policy, day: list[Step], opening: dict[str, Any]
