@@ -18,7 +18,7 @@ from events.codec import decode, encode, encode_private
 from events.developments import Development
 from events.editorial import Redacted
 from events.envelope import Filed, Sealed
-from events.errors import IdReused, Refused
+from events.errors import IdReused, PartlyRepeated, Refused, WrongVersion
 from events.filing import Private
 from events.identity import id_of
 from events.log import Appended, Clock, Log
@@ -34,6 +34,7 @@ __all__ = ["BadLine", "Import", "Imported"]
 BATCH = 100  # events of one story in one append
 IN_FLIGHT = 8  # appends under way at once; one is prepared while another is committed
 LOOK_UP = 500  # ids looked up at a time
+TRIES = 10  # times to judge what is left anew when somebody filed into a story meanwhile
 
 _STAGE: Final = """
 CREATE TABLE lines (
@@ -44,7 +45,8 @@ CREATE TABLE lines (
     kind     TEXT NOT NULL,
     body     BLOB NOT NULL,
     private  BLOB NOT NULL,
-    version  INTEGER             -- where it will stand; NULL while it is not to be appended
+    version  INTEGER,            -- where it will stand; NULL while it is not to be appended
+    decided  BLOB                -- its body as the desk completed it
 );
 CREATE INDEX by_story ON lines (story);
 """
@@ -104,11 +106,24 @@ class Import:
 
         Raises:
             LogUnavailable: run the import again; it goes on where it stopped.
-            WrongVersion: somebody filed into one of the stories meanwhile; run it again.
+            WrongVersion, PartlyRepeated: others filed into one of the stories faster than what is
+                left was judged; run it again.
         """
         self._read(lines)
-        known = await self._judge()
-        appended = await self._append()
+        unreadable = list(self._bad)
+        known = there = await self._judge()
+        for tries in range(1, TRIES + 1):
+            try:
+                appended = await self._append()
+                break
+            except (WrongVersion, PartlyRepeated):
+                if tries == TRIES:
+                    raise
+                # What was appended before is known by now; the rest is judged by what is new.
+                self._bad = list(unreadable)
+                self._stage.execute("UPDATE lines SET version = NULL, decided = NULL")
+                there = await self._judge()
+        appended += there - known
         total = self._count("SELECT count(*) FROM lines")
         return Imported(appended, known, total - known - appended, sorted(self._bad))
 
@@ -145,7 +160,7 @@ class Import:
         ).get
         if earlier is None:
             self._stage.execute(
-                "INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+                "INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
                 (number, filing.story, event_id, filed_ms, filing.development.kind, body, private),
             )
         elif earlier[1:] != (filing.story, body, private):
@@ -192,7 +207,7 @@ class Import:
         if not spoilt:
             with self._stage:
                 self._stage.executemany(
-                    "UPDATE lines SET version = ?, body = ? WHERE line = ?", places
+                    "UPDATE lines SET version = ?, decided = ? WHERE line = ?", places
                 )
         return len(stored)
 
@@ -210,7 +225,7 @@ class Import:
 
     def _event(self, line: int) -> Filed:
         event_id, kind, body, private = self._stage.execute(
-            "SELECT id, kind, body, private FROM lines WHERE line = ?", (line,)
+            "SELECT id, kind, coalesce(decided, body), private FROM lines WHERE line = ?", (line,)
         ).get
         development = decode(kind, SCHEMAS[kind], body)
         if isinstance(

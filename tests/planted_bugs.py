@@ -694,6 +694,14 @@ PLANTED = [
         "refs were corrected to names of nothing",
     ),
     Planted(
+        "An import goes on when its story moved on meanwhile",
+        "test_import.py::test_others_may_file_into_the_same_story_meanwhile",
+        "producers/importing.py",
+        "SET version = NULL, decided = NULL",
+        "SET version = NULL, body = coalesce(decided, body)",
+        "refs that the desk had given before others filed were kept, and taken by then",
+    ),
+    Planted(
         "A line of no story stops the import",
         "test_import.py::test_a_bad_line_is_named_and_its_story_left_whole",
         "producers/importing.py",

@@ -13,11 +13,12 @@ from conftest import SAMPLE, STORY, Clock, Entropy
 from filings import gathered
 
 from events.envelope import Filed
-from events.errors import LogUnavailable
+from events.errors import LogUnavailable, WrongVersion
 from events.log import Appended, Expect, ExpectedVersion, Log
 from events.memory_log import MemoryLog
 from producers.case import Actor
 from producers.importing import BATCH, Import, Imported
+from producers.intake import take
 from producers.publisher import Publisher
 
 NOW = 1_790_000_000_000
@@ -222,10 +223,52 @@ async def test_others_may_file_meanwhile() -> None:
     clock = Clock(NOW)
     publisher = Publisher(log, clock)
     importing = asyncio.create_task(run(log, many(2, 30)))
-    from producers.intake import take  # noqa: PLC0415 - the one test that files
-
     opened = orjson.loads(filing("other", "E1", "story-opened"))
     receipt = await publisher.file(take(opened), Actor("desk:ada"))
     assert (await importing).appended == 60
     assert receipt.version == 1
     assert STORY != "other"
+
+
+class Overtaken(MemoryLog):
+    """A log into which somebody else files before some of the appends of an import."""
+
+    def __init__(self, before: Iterable[int]) -> None:
+        super().__init__()
+        self.before = set(before)
+        self.appends = 0
+
+    async def append(
+        self, story: str, events: Sequence[Filed], expected: ExpectedVersion = Expect.ANY
+    ) -> Appended:
+        self.appends += 1
+        if self.appends in self.before:
+            live = take({"story": story, "kind": "quote-added", "headline": "meanwhile"})
+            other = Filed(live.id, "desk:ada", live.development)
+            await super().append(story, [other], Expect.ANY)
+        return await super().append(story, events, expected)
+
+
+async def test_others_may_file_into_the_same_story_meanwhile() -> None:
+    """An import goes on when its story moved on, with every line once and others' in between."""
+    lines = [filing("a", "E1", "story-opened")]
+    quote = {"story": "a", "kind": "quote-added"}
+    lines += [orjson.dumps(quote | {"headline": f"line {n}"}) for n in range(BATCH * 4)]
+    log = Overtaken({2, 3, 8})
+    assert await run(log, lines[:1]) == Imported(1, 0, 0, [])
+    done = await run(log, lines)
+    assert (done.appended, done.known, done.left, done.bad) == (BATCH * 4, 1, 0, [])
+    stood = [event.development for event in await gathered(log.read())]
+    told = [one.headline for one in stood if one.headline.startswith("line ")]
+    assert told == [f"line {n}" for n in range(BATCH * 4)]
+    assert len(stood) == BATCH * 4 + 1 + len(log.before)
+    assert (await run(log, lines)).known == len(lines)
+
+
+async def test_who_is_always_overtaken_is_told_at_last() -> None:
+    """An import that others overtake each time ends with the reason, and can be run again."""
+    log = Overtaken(range(2, 1_000))
+    lines = [filing("a", "E1", "story-opened"), filing("a", "E2")]
+    await run(log, lines[:1])
+    with pytest.raises(WrongVersion):
+        await run(log, lines)

@@ -25,7 +25,7 @@ from dateline.outcomes import DONE, REFUSED
 from dateline.wiring import Newsroom
 from events import log as logs
 from events.envelope import Recorded
-from events.errors import NotFound, Refused
+from events.errors import NotFound, PartlyRepeated, Refused, WrongVersion
 from events.log import Expect
 from events.vocabulary import KINDS, Unknown
 from producers.case import Actor
@@ -108,7 +108,11 @@ async def import_file(room: Newsroom, file: str, by: str, *, json: bool) -> int:
     """Import a file of filings; exit 1 when a line could not be taken."""
     with printing.steps() as told:
         run = Import(room.log, room.publisher, Actor(by), room.clock, told)
-        done = await run.run(_lines(file))
+        try:
+            done = await run.run(_lines(file))
+        except (WrongVersion, PartlyRepeated) as error:
+            wanted = "nobody to file faster than an import is judged; run it again, it goes on"
+            raise Refused("import-overtaken", "story", wanted, str(error)) from error
     if json:
         printing.show_json({**done._asdict(), "bad": [bad._asdict() for bad in done.bad]})
     else:
