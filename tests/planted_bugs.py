@@ -404,6 +404,14 @@ PLANTED = [
         "damaged views stood in the way",
     ),
     Planted(
+        "No reader is in the way of a view that takes another's place",
+        "test_rebuild.py::test_a_reader_makes_no_table_that_is_there",
+        "consumers/stories/projection.py",
+        "            if not self._is_made(generation):\n",
+        "            if self._make(generation):\n",
+        "a reader made tables anew, one by one, while they were taken away",
+    ),
+    Planted(
         "Two rebuilds do not meet",
         "test_rebuild.py::test_two_rebuilds_do_not_meet",
         "consumers/turns.py",

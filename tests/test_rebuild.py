@@ -95,6 +95,7 @@ async def test_a_list_is_whole_while_a_view_is_exchanged(tmp_path: Path) -> None
                 found.add(len(reader.stories.summaries(9)))
                 found.add(1 + len(reader.stories.embargoes()))
                 found.add(len(reader.stories.updates(0, 26, 1, Wanted())))
+                assert reader.stories.last_told()
                 assert reader.stories.state(STORY, "2031-01-01T00:00:00Z", public=True)
             return found
 
@@ -103,3 +104,22 @@ async def test_a_list_is_whole_while_a_view_is_exchanged(tmp_path: Path) -> None
             await rebuild(builder.log, builder.views, builder.stories, lambda *_: None)
         done.set()
         assert await reading == {1}
+
+
+async def test_a_reader_makes_no_table_that_is_there(tmp_path: Path) -> None:
+    """Who reads a view that took another's place makes nothing that is being taken away."""
+    url = f"sqlite:///{tmp_path}/news.db"
+    async with newsroom(url) as builder, newsroom(url) as reader:
+        await import_sample(builder)
+        await builder.subscription.catch_up()
+        await rebuild(builder.log, builder.views, builder.stories, lambda *_: None)
+        asked: list[str] = []
+
+        def note(_cursor: object, sql: str, _with: object) -> bool:
+            asked.append(sql)
+            return True
+
+        reader.views.connection.exec_trace = note
+        assert len(reader.stories.summaries(9)) == 1
+        assert asked
+        assert not [sql for sql in asked if "CREATE" in sql]

@@ -223,8 +223,8 @@ class Stories:
 
     def last_told(self) -> tuple[int, str] | None:
         """Give position and time of the last change that readers saw, of any story."""
-        with self._views.lock:
-            return self._bulletin.last(self._ready())
+        with self._reading(public=True) as (_, generation, _):
+            return self._bulletin.last(generation)
 
     def summaries(
         self, limit: int, before: int | None = None, *, public: bool = False
@@ -301,11 +301,22 @@ class Stories:
         """Give the generation to read, its tables made."""
         generation = self._views.position(self.name).generation
         if generation != self._made:
-            self._make(generation)
             self._shown.clear()
-            if not self._views.connection.in_transaction:
-                self._made = generation
+            if self._views.connection.in_transaction:
+                self._make(generation)
+                return generation
+            if not self._is_made(generation):
+                # Together: another process may take a generation away between any two of these.
+                with self._views.transaction():
+                    generation = self._views.position(self.name).generation
+                    self._make(generation)
+            self._made = generation
         return generation
+
+    def _is_made(self, generation: int) -> bool:
+        last = f"public_updates_{generation}"
+        found = "SELECT count(*) FROM sqlite_schema WHERE name = ?"
+        return bool(self._views.connection.execute(found, (last,)).get)
 
     def _make(self, generation: int) -> None:
         # Each time: a table made in a transaction that was rolled back is not there.
