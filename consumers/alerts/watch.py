@@ -25,6 +25,7 @@ from consumers.alerts.policy import ALERTING, OVERDUE
 from consumers.alerts.silence import Silenced
 from events.alerts import (
     AlertDecision,
+    Silence,
     SilenceAdded,
     SilenceRemoved,
 )
@@ -129,15 +130,8 @@ def _evolve(
             yield {STORY: known._replace(unlearned=[*known.unlearned, target], due_ms=0)}
         case SilenceAdded(silence=silence, reason=reason):
             known = known_of(find)
-            one = Silenced(
-                silence.ref,
-                str(event.provenance["filed_by"]),
-                int(silence.until.timestamp() * 1000),
-                reason,
-                list(silence.levels),
-                list(silence.kinds),
-            )
-            yield {STORY: known._replace(silences={**known.silences, silence.ref: one})}
+            silenced = {silence.ref: _silenced(event, silence, reason)}
+            yield {STORY: known._replace(silences={**known.silences, **silenced})}
         case SilenceRemoved(silence=ref):
             known = known_of(find)
             left = {key: one for key, one in known.silences.items() if key != ref}
@@ -161,6 +155,17 @@ def _evolve(
             return  # nobody is alerted of these, and they change nothing that alerts go by
         case _:
             assert_never(development)
+
+
+def _silenced(event: Recorded, silence: Silence, reason: str) -> Silenced:
+    return Silenced(
+        silence.ref,
+        str(event.provenance["filed_by"]),
+        int(silence.until.timestamp() * 1000),
+        reason,
+        list(silence.levels),
+        list(silence.kinds),
+    )
 
 
 def _moved_on(known: Known, version: int) -> Known:

@@ -53,6 +53,14 @@ class Endpoint(NamedTuple):
         return [text for text, until in self.secrets if until is None or until > now_ms]
 
 
+def _expect_room(connection: apsw.Connection, channel: Channel) -> None:
+    count = partial(connection.execute, SQL["count-targets"], (channel,))
+    if channel == "push" and count().get >= MOST_TARGETS:
+        connection.execute(SQL["forget-gone"])  # browsers come and go, and sign up again
+    if count().get >= MOST_TARGETS:
+        raise Refused("targets", "targets", f"at most {MOST_TARGETS}", "more")
+
+
 def _expect_own(connection: apsw.Connection, target: str) -> None:
     if connection.execute(SQL["is-named"], (target,)).get:
         found = f"{target}, which the policy names: change it there"
@@ -122,11 +130,7 @@ class Endpoints:
         signed = None if secret is None else (target, now, None, self._vault.seal(secret, target))
 
         def work(connection: apsw.Connection) -> None:
-            count = partial(connection.execute, SQL["count-targets"], (channel,))
-            if channel == "push" and count().get >= MOST_TARGETS:
-                connection.execute(SQL["forget-gone"])  # browsers come and go, and sign up again
-            if count().get >= MOST_TARGETS:
-                raise Refused("targets", "targets", f"at most {MOST_TARGETS}", "more")
+            _expect_room(connection, channel)
             if connection.execute(SQL["has-target"], (target,)).get:
                 raise Refused("target-name", "name", "a name that is free", target)
             connection.execute(SQL["add-target"], row)
