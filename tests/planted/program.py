@@ -205,4 +205,12 @@ PROGRAM = [
         "return min(",
         "after some failures in a year each was followed by half a minute of nothing",
     ),
+    Planted(
+        "A command loads what it uses and no more",
+        "test_start.py::test_a_command_does_not_load_what_it_does_not_use",
+        "dateline/commands/alerting.py",
+        "from dateline import printing\n",
+        "from consumers.delivery import registrar as _\nfrom dateline import printing\n",
+        "every command waited a quarter of a second for what calls out to be loaded",
+    ),
 ]
