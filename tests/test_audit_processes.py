@@ -45,7 +45,16 @@ def several(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def readers() -> list[psutil.Process]:
-    return [each for each in psutil.Process().children() if processes.__name__ in each.cmdline()]
+    return [each for each in psutil.Process().children() if is_reader(each)]
+
+
+def is_reader(process: psutil.Process) -> bool:
+    try:
+        return processes.__name__ in process.cmdline()
+    except psutil.ZombieProcess:  # it was killed, and nobody has taken leave of it yet
+        return True
+    except psutil.NoSuchProcess:
+        return False
 
 
 async def root_at(log: SqliteLog, size: int) -> bytes:
