@@ -106,8 +106,9 @@ async def test_two_processes_share_a_mirror(kafka: str, tmp_path: Path) -> None:
         assert (await verify(first, lambda _done, _all: None)).events == 80
 
 
-def garbage(story: str) -> Sequence[tuple[list[tuple[str, bytes]], bytes | None]]:
+def garbage(story: str) -> Sequence[tuple[Sequence[tuple[str, bytes | None]], bytes | None]]:
     """Records that are no appends, each in another way."""
+    nested = b'"occurred":{"at":%b%b}' % (b"[" * 900, b"]" * 900)
     keys = Keys(bytes(16), b"k" * KEYS_BYTES)
     batch = prepare_batch(story, [note("forged")], bytes)
     headers, value = encode("attempt", Expect.ANY, batch, keys)
@@ -123,10 +124,22 @@ def garbage(story: str) -> Sequence[tuple[list[tuple[str, bytes]], bytes | None]
         (headers, value[:16]),
         (headers, value[:16] + b"\x04" + value[17:]),
         (headers, value + encode("attempt", Expect.ANY, batch, keys)[1][25:]),
+        (list((named | {"ce_type": None}).items()), value),
+        (list((named | {"ce_id": None}).items()), value),
+        with_dates(story, nested, keys),
         (list((named | {"ce_type": b"dateline.append.v1"}).items()), value),
         (list((named | {"ce_type": b"dateline.relay.v2"}).items()), value),
         (headers, value + value[25:]),
     ]
+
+
+def with_dates(
+    story: str, occurred: bytes, keys: Keys
+) -> tuple[Sequence[tuple[str, bytes]], bytes]:
+    """An append that is whole but for when it occurred."""
+    (event,) = prepare_batch(story, [note("forged")], bytes)
+    dated = event.before_position.replace(b'"occurred":{"basis":"unstated"}', occurred)
+    return encode("attempt", Expect.ANY, [event._replace(before_position=dated)], keys)
 
 
 async def test_garbage_is_void_and_nothing_stops(kafka: str, tmp_path: Path) -> None:

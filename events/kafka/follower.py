@@ -14,12 +14,12 @@ from events.kafka.address import Address
 from events.kafka.arbitration import Places, Void
 from events.kafka.leaving import let_go
 from events.kafka.mirror import Folded, KeysBehind, Mirror, Taken
+from events.kafka.reading import Reading
 from events.kafka.records import Offer
 from events.kafka.topics import prepared
 
 __all__ = ["Follower", "Lag", "Outcome"]
 
-FOLD_RECORDS = 4_000  # of one commit; a thousand stories touch as many pages, however few they are
 FETCH_BYTES = 8 * 1024 * 1024  # fetched ahead of the mirror: bounds memory, and busies the broker
 WAIT_MS = 500  # that the broker may hold a fetch until there is something to fetch
 STOP_SECONDS = 2.0  # that a consumer has to let go
@@ -60,7 +60,7 @@ class Follower:
         address: Address,
         mirror: Mirror,
         *,
-        own: Callable[[Sequence[tuple[str, bytes]], bytes | None], Offer | None],
+        own: Callable[[Sequence[tuple[str, bytes | None]], bytes | None], Offer | None],
         folded: Callable[[Sequence[Outcome], int], None],
         caught_up: Callable[[], None],
         make: bool,
@@ -136,12 +136,11 @@ class Follower:
                 f"mirror {self._address.mirror} away",
             )
         records.seek(partition, max(last, 0))
+        reading, own = Reading(records, partition), self._own
         while True:
-            taken = await records.getmany(partition, timeout_ms=WAIT_MS, max_records=FOLD_RECORDS)
-            own = self._own
             batch = [
                 Taken(at.offset, at.timestamp, at.headers, at.value, own(at.headers, at.value))
-                for at in taken.get(partition, ())
+                for at in await reading.take()
             ]
             if batch and batch[0].offset == last:
                 self._check_last(batch.pop(0))
@@ -219,9 +218,9 @@ class Follower:
         beginning = (await keys.beginning_offsets([partition]))[partition]
         self._keys_at = max(self._keys_at, beginning)
         keys.seek(partition, self._keys_at)
+        reading = Reading(keys, partition)
         while True:
-            taken = await keys.getmany(partition, timeout_ms=WAIT_MS, max_records=FOLD_RECORDS)
-            found = [(each.key or b"", each.value) for each in taken.get(partition, ())]
+            found = [(each.key or b"", each.value) for each in await reading.take()]
             position = await keys.position(partition)
             if position != self._keys_at:
                 self._mirror.fold_keys(found, position)

@@ -48,7 +48,7 @@ class Taken(NamedTuple):
 
     offset: int
     appended_ms: int
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
     value: bytes | None
     offer: Offer | None = None
 

@@ -212,9 +212,11 @@ class Node:
         else:
             self._producer.discard()
 
-    def _own(self, headers: Sequence[tuple[str, bytes]], value: bytes | None) -> Offer | None:
+    def _own(
+        self, headers: Sequence[tuple[str, bytes | None]], value: bytes | None
+    ) -> Offer | None:
         """Give what a record asks that was sent from here, if somebody waits for it still."""
-        sent = self._waiting.get(headers[0][1]) if headers else None
+        sent = self._waiting.get(headers[0][1] or b"") if headers else None
         if sent is None or sent.value != value:
             return None
         return sent.offer if list(headers[: len(sent.headers)]) == sent.headers else None

@@ -203,19 +203,19 @@ def _pack(pieces: list[bytes], envelope: bytes, contents: Contents, keys: Keys, 
     pieces += (lengths, envelope, of_body, of_private)
 
 
-def decode(headers: Sequence[tuple[str, bytes]], value: bytes | None) -> Offer:
+def decode(headers: Sequence[tuple[str, bytes | None]], value: bytes | None) -> Offer:
     """Read a record.
 
     Raises:
         Garbage: it is no append of ours.
     """
-    named: Mapping[str, bytes] = dict(headers)
-    type_ = named.get("ce_type", b"")
+    named: Mapping[str, bytes | None] = dict(headers)
+    type_ = named.get("ce_type")
     if named.get("ce_specversion") != b"1.0" or type_ not in _HEADERS:
         raise Garbage("expected a CloudEvent of type dateline.append.v2; found another record")
     if value is None or not _EVENTS_AT < len(value) <= MOST_BYTES:
         raise Garbage("expected events in the record; found none, or more than are taken")
-    attempt = named.get("ce_id", b"")
+    attempt = named.get("ce_id") or b""
     if not 1 <= len(attempt) <= 80:  # noqa: PLR2004 - twice what a UUID takes
         raise Garbage("expected an id in ce_id; found none")
     expected, first = _expected(value), value[:KEY_NUMBER]
@@ -229,7 +229,7 @@ def decode(headers: Sequence[tuple[str, bytes]], value: bytes | None) -> Offer:
     return Offer(attempt, story, expected, first, parcels, _claim(named))
 
 
-def _claim(named: Mapping[str, bytes]) -> Claim | None:
+def _claim(named: Mapping[str, bytes | None]) -> Claim | None:
     """Nothing depends on it but an alarm, so that a bad one is none."""
     said = named.get("ce_root")
     match = said and _CLAIM.fullmatch(said)
@@ -289,7 +289,7 @@ def _parcel(envelope: bytes, closed: tuple[bytes, bytes], *, placed: bool) -> Pa
 def _is_canonical(occurred: bytes) -> bool:
     try:
         return canonical(orjson.loads(occurred)) == occurred
-    except ValueError:
+    except (ValueError, TypeError):  # a TypeError of what is nested too deeply to be written
         return False
 
 

@@ -38,6 +38,14 @@ MANY_MACHINES = [
         "a record that could not be read ended the mirror",
     ),
     Planted(
+        "A record that the library cannot read stops no node",
+        "test_kafka_hostile.py::test_a_header_of_strange_letters_stops_no_node",
+        "events/kafka/reading.py",
+        "except UnicodeDecodeError:",
+        "except KeyError:",
+        "whatever the library raised ended reading, again and again",
+    ),
+    Planted(
         "A topic that cannot hold a log is refused",
         "test_kafka_log.py::test_a_topic_that_cannot_hold_a_log_is_refused",
         "events/kafka/topics.py",

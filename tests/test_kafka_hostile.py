@@ -1,0 +1,77 @@
+"""What programs that are none of ours put on a topic, where the library itself gives up."""
+
+from pathlib import Path
+from typing import Any
+
+import uuid_utils
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+from brokers import topic_of
+from filings import note
+from test_kafka_log import foreign, opened
+
+from events.envelope import prepare_batch
+from events.kafka.address import Address
+from events.kafka.records import KEYS_BYTES, Keys, encode
+from events.log import Expect
+
+
+class Latin(str):
+    """A header's name in another encoding than UTF-8, as producers in C can send it."""
+
+    __slots__ = ()
+
+    def encode(self, *_: Any) -> bytes:
+        return super().encode("latin-1")
+
+
+async def send_as_one(address: Address, topic: str, records: list[tuple[Any, bytes]]) -> None:
+    """Send records in one batch, made by that part of the library which takes any header."""
+    async with foreign(address) as producer:
+        batch = producer.create_batch()
+        batch._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, 0, 1_000_000)
+        for headers, value in records:
+            batch.append(key=b"key", value=value, timestamp=None, headers=headers)
+        await (await producer.send_batch(batch, topic, partition=0))
+
+
+def append_of(story: str, text: str) -> tuple[Any, bytes]:
+    keys = Keys(text[:1].encode() * 8 + bytes(8), b"k" * KEYS_BYTES)
+    batch = prepare_batch(story, [note(text)], bytes)
+    return encode(str(uuid_utils.uuid7()), Expect.ANY, batch, keys)
+
+
+async def test_a_header_of_strange_letters_stops_no_node(kafka: str, tmp_path: Path) -> None:
+    """A header whose name is not UTF-8 is garbage, on either topic; what stands before it counts.
+
+    What stands behind it in the same batch is void too, on every node alike.
+    """
+    address = topic_of(kafka, tmp_path)
+    other = address._replace(mirror=str(tmp_path / "other.db"))
+    late = address._replace(mirror=str(tmp_path / "late.db"))
+    strange = ([(Latin("größe"), b"1")], b"value")
+    async with opened(address) as first, opened(other) as second:
+        await first.append("a", [note("1")])
+        await second.head()
+        await send_as_one(address, address.keys_topic, [strange])
+        for _ in range(2):
+            before = [append_of("a", "before"), append_of("b", "before too")]
+            await send_as_one(address, address.topic, [*before, strange, append_of("a", "x")])
+            assert (await first.append("c", [note("goes on")])).duplicate is False
+        size = (await first.head()).size
+        assert size == 7
+        assert await second.grown(size - 1) == size
+        heads = [await first.head(), await second.head()]
+        async with opened(late) as third:
+            heads.append(await third.head())
+            voids = [await first.voids(), await second.voids(), await third.voids()]
+        assert len(set(heads)) == 1
+        assert [void.why for void in voids[0]] == ["garbage"] * 4
+        offsets = [[void.offset for void in each] for each in voids]
+        assert offsets[0] == offsets[1] == offsets[2]
+    # It may also be the last that a mirror knows.
+    async with opened(address) as first:
+        await send_as_one(address, address.topic, [strange])
+        assert (await first.append("c", [note("again")])).positions == (8,)
+        await send_as_one(address, address.topic, [strange])
+    async with opened(address) as first:
+        assert (await first.append("c", [note("and again")])).positions == (9,)
