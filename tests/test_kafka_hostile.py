@@ -5,7 +5,7 @@ from typing import Any
 
 import uuid_utils
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
-from brokers import topic_of
+from brokers import eventually, topic_of
 from filings import note
 from test_kafka_log import foreign, opened
 
@@ -75,3 +75,26 @@ async def test_a_header_of_strange_letters_stops_no_node(kafka: str, tmp_path: P
         await send_as_one(address, address.topic, [strange])
     async with opened(address) as first:
         assert (await first.append("c", [note("and again")])).positions == (9,)
+
+
+async def test_what_the_broker_writes_for_itself_is_no_lag(kafka: str, tmp_path: Path) -> None:
+    """Where another program's transaction ends, the topic has a record that no reader sees.
+
+    A mirror that is past it is behind by nothing; what the transaction sent is void, kept or not.
+    """
+    address = topic_of(kafka, tmp_path)
+    async with opened(address) as log:
+        await log.append("a", [note("1")])
+        async with foreign(address, transactional_id=address.topic) as producer:
+            async with producer.transaction():
+                await producer.send_and_wait(address.topic, b"kept")
+            await producer.begin_transaction()
+            await producer.send_and_wait(address.topic, b"taken back")
+            await producer.abort_transaction()
+
+            async def caught_up() -> bool:
+                lag = await log.lag()
+                return (lag.records, lag.voids) == (0, 2)
+
+            await eventually(caught_up)
+            assert (await log.append("a", [note("2")])).positions == (2,)

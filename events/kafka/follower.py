@@ -80,6 +80,9 @@ class Follower:
         self._keys_read = asyncio.Event()
         self._keys_at = 0
         self._end = 0
+        self._position = (
+            0  # where reading goes on: past records of the broker's own, which are none
+        )
         self._behind_since: float | None = None
 
     async def run(self) -> None:
@@ -160,7 +163,7 @@ class Follower:
     async def _note(self, records: AIOKafkaConsumer) -> None:
         """See how far behind the mirror is, and open the log once it has caught up."""
         # Offsets have gaps: what counts is where reading goes on, not what was read.
-        position = await records.position(self._record)
+        position = self._position = await records.position(self._record)
         self._end = max(self._end, records.highwater(self._record) or 0)
         if position >= self._end:
             self._behind_since = None
@@ -238,7 +241,8 @@ class Follower:
 
     def lag(self) -> Lag:
         """Say how far behind the mirror is."""
-        behind = max(0, self._end - self._mirror.checkpoint().next_offset)
+        read = max(self._position, self._mirror.checkpoint().next_offset)
+        behind = max(0, self._end - read)
         since = self._behind_since
         seconds = time.monotonic() - since if since is not None and behind else 0.0
         return Lag(behind, seconds, *self._mirror.irregular.counts())

@@ -19,7 +19,7 @@ __all__ = ["BLOCK", "BLOCK_BYTES", "KeyStore"]
 BLOCK = 64  # events whose keys are one record of their topic
 BLOCK_BYTES: Final = KEYS_BYTES * BLOCK
 MOST_AT_HAND = 512  # blocks kept in memory, 2 MiB, so that most events need no look-up
-MOST_AT_ONCE = 100  # blocks that the broker is told of before it answers
+MOST_AT_ONCE = 400  # blocks that the broker is told of before it answers
 
 
 class KeyStore:
@@ -161,15 +161,37 @@ class KeyStore:
         ).get
         own = key_number(first_key, position - first)
         event = int.from_bytes(own[8:]) % BLOCK
-        number = key_number(own, -event)
+        parts = [2 * event + part for part, erased in enumerate((body, private)) if erased]
+        self._condemn(key_number(own, -event), parts)
+
+    def condemn_all(self, first: bytes, count: int) -> None:
+        """Do so with the keys of a record that got no place, unless an event of the log has them.
+
+        Args:
+            first: the number of the first.
+            count: of events.
+        """
+        start = int.from_bytes(first[8:])
+        row = self._connection.execute(
+            "SELECT events, first_key FROM accepted "
+            "WHERE first_key BETWEEN ? AND ? ORDER BY first_key DESC LIMIT 1",
+            (first[:8] + bytes(8), key_number(first, count - 1)),
+        ).get
+        if row is not None and int.from_bytes(row[1][8:]) + row[0] > start:
+            return
+        place = start % BLOCK
+        for step in range(-place, count, BLOCK):
+            events = range(max(0, -step), min(BLOCK, count - step))
+            parts = [2 * event + part for event in events for part in (0, 1)]
+            self._condemn(key_number(first, step), parts)
+
+    def _condemn(self, number: bytes, parts: Sequence[int]) -> None:
         known = self._stored(number)
         if known is None:
             return
         block = bytearray(known)
-        for part, erased in enumerate((body, private)):
-            if erased:
-                at = KEYS_BYTES * event + KEY_BYTES * part
-                block[at : at + KEY_BYTES] = ERASED_KEY
+        for part in parts:
+            block[KEY_BYTES * part : KEY_BYTES * (part + 1)] = ERASED_KEY
         if bytes(block) != known:
             self._store(number, bytes(block))
             self._connection.execute("INSERT OR IGNORE INTO erasing VALUES (?)", (number,))
@@ -179,3 +201,7 @@ class KeyStore:
         query = "SELECT number, block FROM keys JOIN erasing USING (number) LIMIT ?"
         rows = self._connection.execute(query, (MOST_AT_ONCE,))
         return [(number, block) for number, block in rows]
+
+    def condemned_numbers(self) -> set[bytes]:
+        """Give the numbers of all such blocks."""
+        return {number for (number,) in self._connection.execute("SELECT number FROM erasing")}

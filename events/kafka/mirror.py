@@ -206,6 +206,7 @@ class Mirror:
         added = Additions(self._tree.size)
         folded: list[Folded | None] = []
         claims: list[tuple[int, int, bytes]] = []
+        lost: list[Offer] = []
         last = None
         for record in records:
             if record.offset < self._at.next_offset:
@@ -219,6 +220,7 @@ class Mirror:
             if isinstance(outcome, Void):
                 story = offer.story if offer else None
                 self.irregular.note(record.offset, record.appended_ms, story, outcome)
+                lost += [offer] if offer else []
                 continue
             assert offer is not None, "what has places was read"  # noqa: S101 - for the types
             added.add(offer, self._contents(offer, all_keys=all_keys), outcome)
@@ -230,6 +232,8 @@ class Mirror:
             added.store(self._connection)
             for event in added.redactions():
                 self._redact(event)
+            for offer in lost:
+                self._lock(offer, all_keys=all_keys)
             self._grow(added.envelopes)
             self.irregular.compare(claims, self.claim)
             self._move(last)
@@ -252,6 +256,12 @@ class Mirror:
         if secrets is None:
             raise KeysBehind
         return opened(offer, secrets)
+
+    def _lock(self, offer: Offer, *, all_keys: bool) -> None:
+        """Erase the keys of a record that got no place: its words may have one elsewhere."""
+        if self.keys.find(offer.first_key, len(offer.parcels), all_keys=all_keys) is None:
+            raise KeysBehind
+        self.keys.condemn_all(offer.first_key, len(offer.parcels))
 
     def _remember(self, event_id: bytes) -> None:
         self._fresh.add(event_id)

@@ -315,10 +315,13 @@ class Node:
             await asyncio.sleep(ERASE_SECONDS)
 
     async def erased(self) -> None:
-        """Wait until no key is left to be erased, nor a page to be emptied."""
+        """Wait until the keys that are to be erased now are, and every page is empty."""
+        keys = self._mirror.keys
+        # Those of appends that lose a race meanwhile are not waited for.
+        wanted = keys.condemned_numbers()
         try:
             async with asyncio.timeout(APPEND_SECONDS):
-                while self._mirror.soiled or self._mirror.keys.condemned():  # noqa: ASYNC110 - it changes in the file, by any process
+                while self._mirror.soiled or wanted & keys.condemned_numbers():  # noqa: ASYNC110 - it changes in the file, by any process
                     await asyncio.sleep(ERASE_SECONDS / 10)
         except TimeoutError:
             raise self._unavailable("keys are still to be erased") from None

@@ -86,6 +86,14 @@ MANY_MACHINES = [
         "the broker was not told which keys were erased",
     ),
     Planted(
+        "An append that got no place can be read by nobody",
+        "test_kafka_erasure.py::test_an_append_that_got_no_place_cannot_be_read",
+        "events/kafka/mirror.py",
+        "self.keys.condemn_all(offer.first_key, len(offer.parcels))",
+        "pass",
+        "the words of an append that lost a race kept their key",
+    ),
+    Planted(
         "Two nodes that erase at the same time bring nothing back",
         "test_kafka_fold.py::test_two_nodes_that_erase_at_once_bring_nothing_back",
         "events/kafka/keystore.py",
