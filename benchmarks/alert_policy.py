@@ -27,7 +27,7 @@ from benchmarks.million import log_of
 from consumers.alerts.decide import decide
 from consumers.alerts.policy import Policy, load
 from consumers.alerts.quiet import Hours
-from consumers.alerts.targets import Already, Sent, Target, Targets, notice_of, verdicts
+from consumers.alerts.targets import Already, Sent, Target, Targets, notice_of, verdict_on
 from consumers.alerts.throttle import Throttle
 from consumers.alerts.watching import Watching
 from consumers.subscription import BATCH, Subscription
@@ -169,7 +169,7 @@ class _Deciding:
 
     def _take(self, subscription: Subscription, batch: Sequence[Recorded]) -> None:
         # Positions go up by the decisions so far, as they do in a log that these are appended to.
-        moved = [event._replace(position=event.position + self.decisions) for event in batch]
+        moved = [Recorded(event.position + self.decisions, *event[1:]) for event in batch]
         subscription.handle(moved)
         now_ms, position = batch[-1].recorded_ms, moved[-1].position
         while due := self._watching.due(now_ms):
@@ -195,10 +195,10 @@ class _Deciding:
         notice = notice_of(event)
         wanting = self._targets.wanting(notice)
         already = Already(event.recorded_ms, sent=self._sent)
-        for verdict in verdicts(notice, wanting, already):
+        for target in wanting:
             self.verdicts += 1
-            if verdict.outcome == "send":
-                sent = self._sent[verdict.target]
+            if verdict_on(notice, target, already).outcome == "send":
+                sent = self._sent[target.id]
                 sent.append(Sent(notice.level, event.recorded_ms))
                 del sent[:-REMEMBERED]
         self.alerts += 1

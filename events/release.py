@@ -63,6 +63,8 @@ def released(development: Development, recorded_ms: int) -> Release:
     An embargo that had run out by then is none: there is nothing left for the clock to lift.
     """
     until = development.embargo_until
+    if until is None and development.needs_approval is None:
+        return RELEASED  # as nearly all news is; nothing need be made for it
     return Release(
         unapproved=bool(development.needs_approval),
         embargoed=until is not None and until.timestamp() * 1000 > recorded_ms,

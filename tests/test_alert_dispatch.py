@@ -11,6 +11,7 @@ from filings import ADA, filed, opening
 from structlog.testing import capture_logs
 from viewing import watched
 
+from consumers.alerts import watching
 from consumers.alerts.dispatch import Dispatch
 from consumers.alerts.explain import explain
 from consumers.alerts.policy import load
@@ -289,13 +290,36 @@ async def test_the_watch_is_the_fold(wire: Wire) -> None:
         await wire.dispatch.decide_due()
     stored = watched(wire.views)
     fresh = Views(":memory:", wire.clock)
-    watching = Watching(fresh, load(POLICY))
-    watching.begin(0)
+    anew = Watching(fresh, load(POLICY))
+    anew.begin(0)
     begun = wire.dispatch.watching.begun()
     assert begun == 1
-    await Subscription(wire.log, fresh, watching).catch_up()
+    await Subscription(wire.log, fresh, anew).catch_up()
     assert watched(fresh) == stored
     fresh.close()
+
+
+async def test_a_watch_with_little_memory_decides_the_same(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With more stories than are kept in memory, each is decided on as it stands on disk."""
+    monkeypatch.setattr(watching, "REMEMBERED", 3)
+    stories = [f"story-{number}" for number in range(4)]
+    for story in stories:
+        await wire.opened(story)
+        await wire.file("outcome-reported", story, ref="E2")
+    await wire.dispatch.decide_due()
+    for story in stories:
+        await wire.file("outcome-reported", story, ref="E4")
+    await wire.dispatch.decide_due()
+    wire.clock.move(31_000)
+    await wire.dispatch.decide_due()
+    told = {
+        event.story: event.development.alert.derived_from
+        for event in await wire.decisions()
+        if isinstance(event.development, AlertDecision)
+    }
+    assert told == dict.fromkeys(stories, ("E2", "E4"))
 
 
 async def test_a_replay_gives_the_same_decisions(clock: Clock) -> None:
@@ -365,14 +389,14 @@ async def test_what_can_never_be_appended_keeps_no_other_waiting(wire: Wire) -> 
 
 async def test_a_story_that_cannot_be_learned_keeps_no_other_waiting(wire: Wire) -> None:
     """Where a story cannot be gone through again, alerts of every other go out all the same."""
-    refold, watching = Watching.refold, wire.dispatch.watching
+    refold, watch = Watching.refold, wire.dispatch.watching
 
     def choke(story: str, events: Any) -> None:
         if story == "a-story":
             raise ValueError("indigestible")
-        refold(watching, story, events)
+        refold(watch, story, events)
 
-    watching.refold = choke  # type: ignore[method-assign]  # - a fault has to be put inside
+    watch.refold = choke  # type: ignore[method-assign]  # - a fault has to be put inside
     await wire.file("statement-issued", ref="E2")
     alert = {"ref": "A1", "level": "urgent", "derived_from": ["E2"], "reason": "it is big"}
     await wire.file("alert-issued", alert=alert)
@@ -390,9 +414,10 @@ async def test_a_story_with_much_that_cannot_be_decided_hides_no_other(wire: Wir
     await wire.file("quote-added")
     await Subscription(wire.log, wire.views, wire.dispatch.watching).catch_up()
     generation = wire.views.position("alerts").generation
+    undecidable = [(f"E{number}", "Behind", 1, "[]") for number in range(1_001)]
     wire.views.connection.executemany(
-        f"INSERT INTO alert_parts_{generation} VALUES ('c-story', ?, 'Behind', 1, '{{}}')",
-        ((f"E{number}",) for number in range(1_001)),
+        f"INSERT INTO alert_parts_{generation} VALUES ('c-story', ?, ?, ?, ?)",
+        [("", "Known", None, "[1]"), *undecidable],
     )
     await wire.dispatch.decide_due()
     assert await wire.said() == ["alert-issued"]

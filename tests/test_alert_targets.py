@@ -14,7 +14,7 @@ from consumers.alerts.targets import (
     Target,
     Targets,
     Verdict,
-    verdicts,
+    verdict_on,
     wants,
 )
 from consumers.alerts.throttle import Throttle, room_at
@@ -30,7 +30,7 @@ def ms(text: str) -> int:
 
 
 def told(target: Target, notice: Notice, already: Already) -> list[Verdict]:
-    return verdicts(notice, [target], already)
+    return [verdict_on(notice, target, already)] if wants(target, notice) else []
 
 
 def test_quiet_hours_hold_in_the_targets_own_zone() -> None:

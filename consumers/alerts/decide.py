@@ -64,15 +64,18 @@ class _Ahead:
         self.decided: list[Filed] = []
         self.passed: set[str] = set()
         self._parts = parts
-        self._changed: Parts = {}
+        self._seen: Parts = {}  # each is asked for some thirty times in a decision
+        self._changed: set[str] = set()
 
     def get(self, key: str) -> Part | None:
         """Give a part as it is by now."""
-        return self._changed[key] if key in self._changed else self._parts.get(key)
+        if key not in self._seen:
+            self._seen[key] = self._parts.get(key)
+        return self._seen[key]
 
     def values(self) -> Iterable[Part | None]:
         """Give all parts as they are by now."""
-        return {**self._parts, **self._changed}.values()
+        return {**self._parts, **self._seen}.values()
 
     @property
     def known(self) -> Known:
@@ -95,7 +98,9 @@ class _Ahead:
         envelope = canonical({"id": id_, "filed_by": BY, "cause": cause.id})
         version = self.known.version + 1
         event = Recorded(0, self.story, version, self.now_ms, envelope, decision)  # type: ignore[arg-type]  # - every decision is a kind of the vocabulary
-        self._changed |= evolve(self, event, self.rules)
+        changed = evolve(self, event, self.rules)
+        self._seen |= changed
+        self._changed.update(changed)
 
     def due(self, among: Iterable[str]) -> list[tuple[int, int, str, Due]]:
         """Give what is to be decided now, in the order in which it became so."""

@@ -27,6 +27,7 @@ from consumers.alerts.parts import (
 )
 from consumers.alerts.policy import OVERDUE
 from events.alerts import (
+    Alert,
     AlertCorrected,
     AlertDecision,
     AlertDeferred,
@@ -64,7 +65,7 @@ def decided(find: Find, event: Recorded, decision: AlertDecision) -> Changes:
             list(alert.references),
         )
     }
-    if isinstance(decision, AlertCorrected | AlertRetracted):
+    if state in ("corrected", "retracted"):
         for ref in alert.references:
             earlier = find(ref)
             if isinstance(earlier, Alerted):
@@ -80,11 +81,11 @@ def decided(find: Find, event: Recorded, decision: AlertDecision) -> Changes:
             if wait is not None:
                 yield {f"wait {wait.of}": timed(wait._replace(reminded=True))}
         return
-    deferred = isinstance(decision, AlertDeferred)
     for ref in sources(find, alert.derived_from):
-        if not (deferred and _waits_in(find(ref), alert.ref)):  # others join what waits there
-            yield from _settled(find, event, ref, decision)
-    yield from _gathered(find, event, decision)
+        # Others join what waits in it.
+        if not (state == "deferred" and _waits_in(find(ref), alert.ref)):
+            yield from _settled(find, event, ref, alert, state)
+    yield from _gathered(find, event, alert, state)
 
 
 def _chased(find: Find, event: Recorded, refs: Iterable[str]) -> Changes:
@@ -98,17 +99,15 @@ def _chased(find: Find, event: Recorded, refs: Iterable[str]) -> Changes:
             yield {f"chase {ref}": None}
 
 
-def _settled(find: Find, event: Recorded, ref: str, decision: AlertDecision) -> Changes:
+def _settled(find: Find, event: Recorded, ref: str, alert: Alert, state: State) -> Changes:
     """A development after a decision on it."""
     behind = find(ref)
     known = known_of(find)
     if not isinstance(behind, Behind):
-        opens = isinstance(decision, AlertIssued | AlertDeferred)
-        if opens and ref not in known.unlearned:
+        if state in ("issued", "deferred") and ref not in known.unlearned:
             yield {STORY: known._replace(unlearned=[*known.unlearned, ref], due_ms=0)}
         return
     ref = behind.ref
-    alert = decision.alert
     yield from out_of_group(find, behind)
     hidden = behind.release != RELEASED or known.release != RELEASED
     # Put together and made once.
@@ -117,11 +116,11 @@ def _settled(find: Find, event: Recorded, ref: str, decision: AlertDecision) -> 
         first = event.provenance.get("cause") or event.provenance["id"]
         cause = Cause(str(first), event.recorded_ms, event.version)
         new |= {"route": alert.route, "level": alert.level, "cause": cause}
-    match decision:
-        case AlertIssued(alert=alert):
+    match state:
+        case "issued":
             new |= {"state": "decided", "alerts": [*behind.alerts, alert.ref]}
             yield {ref: behind._replace(**new)}
-        case AlertDeferred(alert=alert):
+        case "deferred":
             waits = alert.level == "flash" and behind.second is None
             if alert.until and waits:
                 new["due_ms"] = int(alert.until.timestamp() * 1000)
@@ -135,26 +134,25 @@ def _settled(find: Find, event: Recorded, ref: str, decision: AlertDecision) -> 
             yield {ref: None, **dict.fromkeys(behind.owns)}
 
 
-def _gathered(find: Find, event: Recorded, decision: AlertDecision) -> Changes:
+def _gathered(find: Find, event: Recorded, alert: Alert, state: State) -> Changes:
     """The group of an alert, and the story that a pressing one mutes."""
-    alert = decision.alert
     key = group_key(alert.route or "", alert.level)
     group = find(key)
     before = group if isinstance(group, Group) else None
-    if isinstance(decision, AlertDeferred):
+    if state == "deferred":
         joined = [ref for ref in alert.derived_from if _is_gathered(find, ref)]
         if joined and alert.until is not None and alert.route is not None:
             until = int(alert.until.timestamp() * 1000)
             last = before.last_ms if before else None
             cause = _first_cause(find, joined) or cause_of(event)
             yield {key: Group(alert.route, alert.level, alert.ref, cause, joined, last, until)}
-    elif isinstance(decision, AlertIssued):
+    elif state == "issued":
         known = known_of(find)
         latest = {**known.latest, alert.level: Latest(alert.ref, event.recorded_ms)}
         yield {STORY: known._replace(latest=latest)}
         if alert.route is not None:
-            none_left = Group(alert.route, alert.level, alert.ref, cause_of(event), [])
-            left = (before or none_left)._replace(last_ms=event.recorded_ms)
+            left = before or Group(alert.route, alert.level, alert.ref, cause_of(event), [])
+            left = left._replace(last_ms=event.recorded_ms)
             first = _first_cause(find, left.members)
             if first is not None:  # more than one alert can hold; the rest make another
                 left = left._replace(cause=first, ref=f"alert-{first.version}")

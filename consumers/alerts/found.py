@@ -87,16 +87,17 @@ def sources(find: Find, refs: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     seen: set[str] = set()
     left = list(refs)
-    while left:
-        ref = left.pop(0)
-        part = None if ref in seen else find(ref)
+    for ref in left:  # which grows by what alerts came from
+        if ref in seen:
+            continue
+        seen.add(ref)
+        part = find(ref)
         if isinstance(part, Owned):
             found[part.owner] = None
         elif isinstance(part, Alerted):
             left += part.derived_from
-        elif ref not in seen:
+        else:
             found[ref] = None
-        seen.add(ref)
     return list(found)
 
 

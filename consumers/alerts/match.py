@@ -1,11 +1,14 @@
 """Match: the route by which a development alerts, or that there is none."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from consumers.alerts.policy import ALERTING, Policy, Route
 
 __all__ = ["Facts", "Routing", "Rules"]
+
+LIVE: Final = 4_096  # stories and kinds whose routes are remembered; far fewer are live at a time
 
 
 class Facts(NamedTuple):
@@ -19,7 +22,7 @@ class Facts(NamedTuple):
 
 
 class Routing:
-    """The routes of a policy, found by kind so that most news is looked at once.
+    """The routes of a policy, found by story and kind so that most news is looked at once.
 
     Args:
         policy: the policy.
@@ -30,18 +33,26 @@ class Routing:
             kind: tuple(_named(r) for r in policy.route if not r.kinds or kind in r.kinds)
             for kind in ALERTING
         }
+        self._open_to = lru_cache(LIVE)(self._taking)
 
     def route(self, facts: Facts) -> Route | None:
         """Give the first route that takes a development."""
-        for names, begins, route in self._by_kind.get(facts.kind, ()):
+        for route in self._open_to(facts.story, facts.kind):
             if (
                 facts.urgency <= route.urgency
-                and (not route.stories or facts.story in names or facts.story.startswith(begins))
                 and (not route.places or not route.places.isdisjoint(facts.places))
                 and (not route.people or not route.people.isdisjoint(facts.people))
             ):
                 return route
         return None
+
+    def _taking(self, story: str, kind: str) -> tuple[Route, ...]:
+        """Give the routes that take a kind of news of a story, in their order."""
+        return tuple(
+            route
+            for names, begins, route in self._by_kind.get(kind, ())
+            if not route.stories or story in names or story.startswith(begins)
+        )
 
 
 def _named(route: Route) -> tuple[frozenset[str], tuple[str, ...], Route]:

@@ -6,7 +6,8 @@ has to be decided on, milliseconds since 1970 UTC; None while it has not. They a
 event makes some anew.
 """
 
-from typing import Final, Literal, NamedTuple
+from collections.abc import Callable
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import orjson
 
@@ -155,24 +156,28 @@ Part = Known | Behind | Group | Alerted | Chase | Wait | Owned
 Parts = dict[str, Part | None]
 """Parts by key as an event changed them; None for one that is gone."""
 
-_KINDS: Final[dict[str, type[Part]]] = {
-    kind.__name__: kind for kind in (Known, Behind, Group, Alerted, Chase, Wait, Owned)
+_WITHIN: Final[dict[str, Callable[[Any], object]]] = {
+    "release": lambda found: Release(**found),
+    "cause": lambda found: None if found is None else Cause(*found),
+    "latest": lambda found: {level: Latest(*last) for level, last in found.items()},
+    "silences": lambda found: {ref: Silenced(*one) for ref, one in found.items()},
+}
+# Each kind with the places of its values that are more than JSON.
+_KINDS: Final[dict[str, tuple[type[Part], list[tuple[int, str]]]]] = {
+    kind.__name__: (kind, [(n, name) for n, name in enumerate(kind._fields) if name in _WITHIN])
+    for kind in get_args(Part)
 }
 
 
 def text_of(part: Part) -> str:
-    """Give the stored form of a part, JSON."""
-    return orjson.dumps(part._asdict(), default=list).decode()  # within it, tuples are lists
+    """Give the stored form of a part: its values in order, a JSON array."""
+    return orjson.dumps(part, default=list).decode()  # a tuple is none of what it knows itself
 
 
 def part_of(kind: str, text: str) -> Part:
     """Give the part that was stored, by the name of its class."""
-    found = orjson.loads(text)
-    if "release" in found:
-        found["release"] = Release(**found["release"])
-    if found.get("cause") is not None:
-        found["cause"] = Cause(*found["cause"])
-    if "latest" in found:
-        found["latest"] = {level: Latest(*last) for level, last in found["latest"].items()}
-        found["silences"] = {ref: Silenced(*one) for ref, one in found["silences"].items()}
-    return _KINDS[kind](**found)
+    made, within = _KINDS[kind]
+    values = orjson.loads(text)
+    for place, name in within:
+        values[place] = _WITHIN[name](values[place])
+    return made(*values)

@@ -28,7 +28,7 @@ __all__ = [
     "Verdict",
     "left_alone_until",
     "notice_of",
-    "verdicts",
+    "verdict_on",
     "wants",
 ]
 
@@ -159,19 +159,15 @@ def _names(stories: frozenset[str], story: str) -> bool:
     )
 
 
-def verdicts(alert: Notice, targets: Iterable[Target], already: Already) -> list[Verdict]:
-    """Decide on an alert for each target that wants it, in the order of the targets.
+def verdict_on(alert: Notice, target: Target, already: Already) -> Verdict:
+    """Decide on an alert for a target that wants it.
 
     Args:
         alert: the alert, and no correction or retraction of one: those go to whoever got, or may
             have got, what they refer to, and nothing holds them.
-        targets: who might get it; `Targets.wanting` finds them among many.
+        target: who wants it; `Targets.wanting` finds them among many.
         already: what stands.
     """
-    return [_verdict(alert, target, already) for target in targets if wants(target, alert)]
-
-
-def _verdict(alert: Notice, target: Target, already: Already) -> Verdict:
     if target.id in already.had:
         return Verdict(target.id, "suppress", None, "it got this alert before")
     now_ms, level = already.now_ms, alert.level

@@ -21,7 +21,8 @@ def room_at(now_ms: int, throttle: Throttle, sent_ms: Iterable[int]) -> int | No
         throttle: what the target takes.
         sent_ms: when it was sent alerts of the level before, in any order.
     """
-    recent = sorted(at for at in sent_ms if at > now_ms - throttle.within_ms)
+    before = now_ms - throttle.within_ms
+    recent = [at for at in sent_ms if at > before]
     if len(recent) < throttle.most:
         return None
-    return recent[-throttle.most] + throttle.within_ms
+    return sorted(recent)[-throttle.most] + throttle.within_ms

@@ -13,7 +13,7 @@ import apsw
 import orjson
 
 from consumers.alerts.match import Routing, Rules
-from consumers.alerts.parts import STORY, Known, Owned, Part, part_of, text_of
+from consumers.alerts.parts import STORY, Known, Owned, Part, Parts, part_of, text_of
 from consumers.alerts.policy import Policy
 from consumers.alerts.watch import evolve, fold
 from consumers.views import Views
@@ -41,8 +41,6 @@ CREATE TABLE IF NOT EXISTS alert_begin_{generation} (position INTEGER NOT NULL) 
 
 _UNKNOWN: Final = Owned("")  # stands for what is not remembered
 
-Key = tuple[str, str]  # a story and a part of it
-
 
 class Watching:
     """The projection that finds what is to be decided.
@@ -58,7 +56,8 @@ class Watching:
     def __init__(self, views: Views, policy: Policy) -> None:
         self._views = views
         self.rules = Rules(policy, Routing(policy))
-        self._remembered: OrderedDict[Key, Part | None] = OrderedDict()
+        self._stories: OrderedDict[str, Story] = OrderedDict()  # that used longest ago first
+        self._held = 0  # parts of them in memory
         self._good_for = (0, -1, -1)
         self._made = 0  # the generation whose tables are known to be there
 
@@ -68,27 +67,30 @@ class Watching:
         self._make(generation)
         now = (generation, events[0].position - 1, _others(connection))
         if self._good_for != now:  # another process may have written what is not remembered here
-            self._remembered.clear()
-        self._good_for = (0, -1, -1)
+            self._forget()
+        self._good_for = (0, -1, -1)  # until all is written: what is in memory may be ahead of it
         rules = self.rules._replace(begin=self._begin(generation))
-        changed: dict[Key, Part | None] = {}
+        changed: dict[str, Parts] = {}
         for event in events:
-            story = event.story
-            seen = Story(self, story, generation, changed)
-            for key, part in evolve(seen, event, rules).items():
-                changed[story, key] = part
+            story = self._story(generation, event.story)
+            found = evolve(story, event, rules)
+            story.parts |= found
+            changed.setdefault(event.story, {}).update(found)
         self._write(generation, changed)
-        for name, part in changed.items():
-            self._remember(name, part)
+        self._count([self._stories[name] for name in changed])
         self._good_for = (generation, events[-1].position, _others(connection))
 
-    def _write(self, generation: int, changed: Mapping[Key, Part | None]) -> None:
-        kept = [(name, part) for name, part in changed.items() if part is not None]
+    def _write(self, generation: int, changed: Mapping[str, Parts]) -> None:
+        rows = [(story, *one) for story, parts in changed.items() for one in parts.items()]
         self._views.connection.executemany(
             f"INSERT OR REPLACE INTO alert_parts_{generation} VALUES (?, ?, ?, ?, ?)",
-            ((*name, type(part).__name__, part.due_ms, text_of(part)) for name, part in kept),
+            (
+                (story, key, type(part).__name__, part.due_ms, text_of(part))
+                for story, key, part in rows
+                if part is not None
+            ),
         )
-        gone = [name for name, part in changed.items() if part is None]
+        gone = [(story, key) for story, key, part in rows if part is None]
         self._views.connection.executemany(
             f"DELETE FROM alert_parts_{generation} WHERE story = ? AND key = ?", gone
         )
@@ -98,7 +100,7 @@ class Watching:
         self._made = 0
         for table in ("alert_parts", "alert_begin"):
             self._views.connection.execute(f"DROP TABLE IF EXISTS {table}_{generation}")
-        self._remembered.clear()
+        self._forget()
 
     def begin(self, position: int, later: Iterable[str] = ()) -> None:
         """Let history end at a position, where it has not ended yet.
@@ -113,12 +115,11 @@ class Watching:
             if self._begin(generation) is not None:
                 return
             connection.execute(f"INSERT INTO alert_begin_{generation} VALUES (?)", (position,))
-            self._remembered.clear()
-            found = {(story, STORY): self.lookup(generation, (story, STORY)) for story in later}
-            known = {name: part for name, part in found.items() if isinstance(part, Known)}
-            due = {name: part._replace(due_ms=0) for name, part in known.items()}
+            found = {story: self.stored(generation, story, STORY) for story in later}
+            known = {story: part for story, part in found.items() if isinstance(part, Known)}
+            due: dict[str, Parts] = {s: {STORY: p._replace(due_ms=0)} for s, p in known.items()}
             self._write(generation, due)
-            self._remembered.clear()
+            self._forget()
 
     def begun(self) -> int | None:
         """Give the position at which history ended, None while all is history."""
@@ -168,14 +169,15 @@ class Watching:
         """Give a story's parts as they are now: while they are looked at nothing changes them."""
         with self._views.lock:
             connection = self._views.connection
-            self._ready()
             connection.execute("BEGIN")
             try:
-                generation = self._generation()
+                generation = self._ready()
                 if self._good_for[2] != _others(connection):  # another process projected
-                    self._remembered.clear()
+                    self._forget()
                     self._good_for = (0, -1, -1)
-                yield Story(self, story, generation, {})
+                found = self._story(generation, story)
+                yield found
+                self._count([found])
             finally:
                 connection.execute("COMMIT")
 
@@ -183,25 +185,19 @@ class Watching:
         """Make one story anew from all of its events, inside a transaction."""
         generation = self._generation()
         self._make(generation)
-        self._remembered.clear()
+        self._forget()
         table = f"alert_parts_{generation}"
         self._views.connection.execute(f"DELETE FROM {table} WHERE story = ?", (story,))
         rules = self.rules._replace(begin=self._begin(generation))
-        parts = fold(events, rules)
-        self._write(generation, {(story, key): part for key, part in parts.items()})
+        self._write(generation, {story: dict(fold(events, rules))})
 
-    def lookup(self, generation: int, name: Key) -> Part | None:
+    def stored(self, generation: int, story: str, key: str) -> Part | None:
         """Give one part as it is stored."""
-        found = self._remembered.get(name, _UNKNOWN)
-        if found is not _UNKNOWN:
-            self._remembered.move_to_end(name)
-            return found
         row = self._views.connection.execute(
-            f"SELECT kind, content FROM alert_parts_{generation} WHERE story = ? AND key = ?", name
+            f"SELECT kind, content FROM alert_parts_{generation} WHERE story = ? AND key = ?",
+            (story, key),
         ).get
-        part = None if row is None else part_of(*row)
-        self._remember(name, part)
-        return part
+        return None if row is None else part_of(*row)
 
     def all_of(self, generation: int, story: str) -> Iterator[tuple[str, Part]]:
         """Give every stored part of a story."""
@@ -230,37 +226,58 @@ class Watching:
         # Each time: a table made in a transaction that was rolled back is not there.
         self._views.connection.execute(_TABLES.format(generation=generation))
 
-    def _remember(self, name: Key, part: Part | None) -> None:
-        self._remembered[name] = part
-        self._remembered.move_to_end(name)
-        if len(self._remembered) > REMEMBERED:
-            self._remembered.popitem(last=False)
+    def _story(self, generation: int, story: str) -> "Story":
+        """Give a story as far as it is remembered; the one used now is the last to be forgotten."""
+        found = self._stories.get(story)
+        if found is None:
+            found = self._stories[story] = Story(self, generation, story)
+        else:
+            self._stories.move_to_end(story)
+        return found
+
+    def _count(self, stories: Iterable["Story"]) -> None:
+        """Take note of how much of stories is in memory, and forget others where it is too much."""
+        for story in stories:
+            self._held += len(story.parts) - story.counted
+            story.counted = len(story.parts)
+        while self._held > REMEMBERED:
+            _, forgotten = self._stories.popitem(last=False)
+            self._held -= forgotten.counted
+
+    def _forget(self) -> None:
+        self._stories.clear()
+        self._held = 0
 
 
 class Story(Mapping[str, Part]):
-    """A story's parts as an event finds them: changed in this batch, remembered, or on disk."""
+    """A story's parts as an event finds them: those remembered, the others on disk.
 
-    __slots__ = ("_changed", "_generation", "_story", "_watching")
+    `parts` are those that are remembered, None for what is not there; `counted` is how many of them
+    the watch knows of. A story of which nothing was on disk when it was first met is `whole`: what
+    is not remembered of it is not there.
+    """
 
-    def __init__(
-        self,
-        watching: Watching,
-        story: str,
-        generation: int,
-        changed: Mapping[Key, Part | None],
-    ) -> None:
+    __slots__ = ("_generation", "_name", "_watching", "_whole", "counted", "parts")
+
+    def __init__(self, watching: Watching, generation: int, name: str) -> None:
         self._watching = watching
-        self._story = story
         self._generation = generation
-        self._changed = changed
+        self._name = name
+        known = watching.stored(generation, name, STORY)  # written with whatever else there is
+        self._whole = known is None
+        self.parts: Parts = {STORY: known}
+        self.counted = 0
 
     def get(self, key: str, default: object = None) -> Part | None:  # type: ignore[override]  # - parts have no other default
         """Give a part, None where there is none."""
         del default
-        name = (self._story, key)
-        if name in self._changed:
-            return self._changed[name]
-        return self._watching.lookup(self._generation, name)
+        found = self.parts.get(key, _UNKNOWN)
+        if found is not _UNKNOWN:
+            return found
+        if self._whole:
+            return None
+        part = self.parts[key] = self._watching.stored(self._generation, self._name, key)
+        return part
 
     def __getitem__(self, key: str) -> Part:
         """Give a part that is there."""
@@ -270,9 +287,8 @@ class Story(Mapping[str, Part]):
         return part
 
     def _all(self) -> dict[str, Part | None]:
-        found: dict[str, Part | None] = dict(self._watching.all_of(self._generation, self._story))
-        own = {key: part for (story, key), part in self._changed.items() if story == self._story}
-        return found | own
+        stored: Parts = dict(self._watching.all_of(self._generation, self._name))
+        return stored | self.parts
 
     def __iter__(self) -> Iterator[str]:
         """Give the keys of all parts."""

@@ -21,7 +21,8 @@ from consumers.alerts.targets import (
     Verdict,
     left_alone_until,
     notice_of,
-    verdicts,
+    verdict_on,
+    wants,
 )
 from consumers.delivery.deliveries import Deliveries
 from consumers.delivery.endpoints import Endpoint, Endpoints
@@ -147,7 +148,8 @@ class Reaction:
     async def _verdicts(self, planned: Planned, alert: Notice) -> list[Verdict]:
         targets = (await self._known()).wanting(alert)
         had = await self._deliveries.had(planned.event)
-        return verdicts(alert, targets, await self._already(alert, targets, had))
+        already = await self._already(alert, targets, had)
+        return [verdict_on(alert, target, already) for target in targets]
 
     async def _known(self) -> Targets:
         """Give the targets, sorted by what they want anew when they are others."""
@@ -236,12 +238,11 @@ class Reaction:
             await self._settle(held, "suppressed", "its target or its words are gone", now)
             return
         alert = notice_of(events[0])
-        already = await self._already(alert, [endpoint.target], frozenset())
-        decided = verdicts(alert, [endpoint.target], already)
-        if not decided:
+        if not wants(endpoint.target, alert):
             await self._settle(held, "suppressed", "it is not wanted any more", now)
             return
-        (verdict,) = decided
+        already = await self._already(alert, [endpoint.target], frozenset())
+        verdict = verdict_on(alert, endpoint.target, already)
         await self._deliveries.decide_again(
             held.delivery,
             _STATES[verdict.outcome],

@@ -110,6 +110,14 @@ DECIDING = [
         "a worker judged by what it remembered from before another had decided",
     ),
     Planted(
+        "More stories than are kept in memory are decided on as they stand",
+        "test_alert_dispatch.py::test_a_watch_with_little_memory_decides_the_same",
+        "consumers/alerts/watching.py",
+        "self._whole = known is None",
+        "self._whole = True",
+        "of a story that had been forgotten nothing was looked up on disk",
+    ),
+    Planted(
         "Any number of workers decide each thing once",
         "test_alert_dispatch.py::test_two_workers_decide_once",
         "consumers/alerts/dispatch.py",
