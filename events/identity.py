@@ -1,7 +1,6 @@
 """Ids made of names: whoever makes the id of the same thing, anywhere, makes the same one."""
 
 import hashlib
-import uuid
 
 __all__ = ["id_of"]
 
