@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
@@ -16,14 +16,17 @@ from events.kafka.leaving import let_go
 from events.kafka.mirror import Folded, KeysBehind, Mirror, Taken
 from events.kafka.reading import Reading
 from events.kafka.records import Offer
-from events.kafka.topics import prepared
+from events.kafka.topics import keys_gone, prepared
 
 __all__ = ["Follower", "Lag", "Outcome"]
 
 FETCH_BYTES = 8 * 1024 * 1024  # fetched ahead of the mirror: bounds memory, and busies the broker
 WAIT_MS = 500  # that the broker may hold a fetch until there is something to fetch
 STOP_SECONDS = 2.0  # that a consumer has to let go
+AWAY_MS = 1_000  # without a word from the broker, after which the topic may be another
 READ_AGAIN_SECONDS = 0.02  # after the last of our own records, until others are looked for again
+
+LOG_APPEND_TIME = 1  # the type of a time that the broker set
 
 Outcome = tuple[bytes, Places | Void | LogError]
 """What became of an attempt to append."""
@@ -77,6 +80,7 @@ class Follower:
         self._key = TopicPartition(address.keys_topic, 0)
         self._reading: AIOKafkaConsumer | None = None  # once at the end of the topic
         self._read_again: asyncio.TimerHandle | None = None
+        self._heard_ms = 0  # when the broker last spoke of the topic
         self._keys_read = asyncio.Event()
         self._keys_at = 0
         self._end = 0
@@ -103,7 +107,9 @@ class Follower:
                 )
                 done.pop().result()
             except OffsetOutOfRangeError as error:
-                raise self._damaged("the records that follow the mirror", str(error)) from error
+                if self._key in error.args[0]:
+                    raise keys_gone(self._address, "fewer records than were read") from error
+                raise self._made_anew("fewer records than it has read") from error
             finally:
                 self._reading = None
                 for task in (reading, folding):
@@ -132,33 +138,43 @@ class Follower:
         partition, last = self._record, self._mirror.checkpoint().next_offset - 1
         beginning = (await records.beginning_offsets([partition]))[partition]
         self._end = (await records.end_offsets([partition]))[partition]
-        if beginning > 0 or self._end <= last:
+        if beginning > 0:
             raise self._damaged(
-                f"the records from 0 to {max(last, 0)} on the topic",
-                f"those from {beginning} to {self._end - 1}; if the topic was made anew, move the "
-                f"mirror {self._address.mirror} away",
+                "the records from 0 on the topic",
+                f"those from {beginning} on; mirrors that have those before are all that is left",
             )
+        if self._end <= last:
+            raise self._made_anew(f"no record {last}")
         records.seek(partition, max(last, 0))
-        reading, own = Reading(records, partition), self._own
+        reading, self._heard_ms = Reading(records, partition), _now_ms()
         while True:
-            batch = [
-                Taken(at.offset, at.timestamp, at.headers, at.value, own(at.headers, at.value))
-                for at in await reading.take()
-            ]
-            if batch and batch[0].offset == last:
-                self._check_last(batch.pop(0))
+            taken = await reading.take()
+            if self._was_away(records.last_poll_timestamp(partition) or 0):
+                # What was read is read once more, behind the last record that the mirror knows.
+                self._reading, last = None, self._mirror.checkpoint().next_offset - 1
+                records.seek(partition, max(last, 0))
+                continue
+            batch = [self._taken(record) for record in taken]
+            if batch and last >= 0:
+                self._check_last(last, batch.pop(0))
                 last = -1
             if batch:
                 await self._fold(batch, keys)
             await self._note(records)
 
-    def _check_last(self, record: Taken) -> None:
-        if not self._mirror.recognises(record.value):
-            raise self._damaged(
-                f"the topic that {self._address.mirror} is the mirror of",
-                f"another record at offset {record.offset}; if the topic was made anew, "
-                "move the mirror away",
-            )
+    def _taken(self, at: Any) -> Taken:  # noqa: ANN401 - the library has no types
+        stamped = at.timestamp_type == LOG_APPEND_TIME or not self._stamped
+        offer = self._own(at.headers, at.value)
+        return Taken(at.offset, at.timestamp, at.headers, at.value, offer, stamped)
+
+    def _was_away(self, heard_ms: int) -> bool:
+        """Whether the broker was silent for so long that the topic may have been made anew."""
+        silent, self._heard_ms = heard_ms - self._heard_ms, max(heard_ms, self._heard_ms)
+        return silent > AWAY_MS
+
+    def _check_last(self, last: int, record: Taken) -> None:
+        if record.offset != last or not self._mirror.recognises(record.value):
+            raise self._made_anew(f"another record {last}")
 
     async def _note(self, records: AIOKafkaConsumer) -> None:
         """See how far behind the mirror is, and open the log once it has caught up."""
@@ -182,6 +198,9 @@ class Follower:
         if records is None or sent[0].offset < 0:  # the broker does not say where a repeat stands
             return
         self._end = max(self._end, last + 1)
+        if _now_ms() - self._heard_ms > AWAY_MS:
+            records.resume(self._record)
+            return
         try:
             folded = self._mirror.fold(sent, unread=True)
         except Exception:  # noqa: BLE001 - whatever it is, it is met again where the topic is read
@@ -189,6 +208,7 @@ class Follower:
         if not folded:
             records.resume(self._record)
             return
+        self._heard_ms = _now_ms()
         records.pause(self._record)
         records.seek(self._record, last + 1)
         if self._read_again is not None:
@@ -239,6 +259,13 @@ class Follower:
     def _damaged(self, expected: str, found: str) -> LogDamaged:
         return LogDamaged(self._address.url, 0, expected, found)
 
+    def _made_anew(self, found: str) -> LogDamaged:
+        mirror = self._address.mirror
+        expected = f"the topic that {mirror} is the mirror of"
+        return self._damaged(
+            expected, f"{found}; if the topic was made anew, move the mirror {mirror} away"
+        )
+
     def lag(self) -> Lag:
         """Say how far behind the mirror is."""
         read = max(self._position, self._mirror.checkpoint().next_offset)
@@ -246,3 +273,7 @@ class Follower:
         since = self._behind_since
         seconds = time.monotonic() - since if since is not None and behind else 0.0
         return Lag(behind, seconds, *self._mirror.irregular.counts())
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

@@ -36,6 +36,7 @@ CACHE_KIB = 16 * 1024  # of pages; those that one commit writes, so that none is
 STORIES_REMEMBERED = 50_000  # versions kept in memory, so that a known story costs no look-up
 ROOT_EVERY = 64  # events between two sizes at which nodes compare their roots
 
+UNSTAMPED: Final = "expected a record stamped by the broker; found the time of its producer"
 _OF_FORMAT_1: Final = "one of an earlier Dateline; move it away and it is made anew"
 _TABLES: Final = (Path(__file__).parents[1] / "sql" / "mirror.sql").read_text()
 
@@ -43,7 +44,8 @@ _TABLES: Final = (Path(__file__).parents[1] / "sql" / "mirror.sql").read_text()
 class Taken(NamedTuple):
     """A record as it was read from the topic; `appended_ms` is the topic's LogAppendTime.
 
-    `offer` is what it asks, where that is known without reading it.
+    `offer` is what it asks, where that is known without reading it. The time of one that is not
+    `stamped` is its producer's.
     """
 
     offset: int
@@ -51,6 +53,7 @@ class Taken(NamedTuple):
     headers: Sequence[tuple[str, bytes | None]]
     value: bytes | None
     offer: Offer | None = None
+    stamped: bool = True
 
 
 class Folded(NamedTuple):
@@ -246,6 +249,8 @@ class Mirror:
                 offer = decode(record.headers, record.value)
             except Garbage as error:
                 return b"", None, Void(Why.GARBAGE, str(error))
+        if not record.stamped:
+            return offer.attempt, offer, Void(Why.GARBAGE, UNSTAMPED)
         standing = Standing(size, self._recorded_ms, self._version, self._knows)
         return offer.attempt, offer, arbitrate(offer, standing, record.appended_ms)
 

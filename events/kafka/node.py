@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from events.errors import LogDamaged, LogError, LogUnavailable, NotFound, Refused
 from events.kafka.address import Address
 from events.kafka.arbitration import Places, Void
-from events.kafka.follower import Follower, Lag, Outcome
+from events.kafka.follower import LOG_APPEND_TIME, Follower, Lag, Outcome
 from events.kafka.irregular import VoidRecord
 from events.kafka.mirror import Mirror, Taken
 from events.kafka.producer import Producer
@@ -148,6 +148,9 @@ class Node:
 
     def _accept(self, submissions: list[Submission]) -> None:
         for each in submissions:
+            if self.failed is not None:  # since whoever appends looked
+                self._tell([(each, self._stopped(self.failed))])
+                continue
             if len(self._waiting) >= MOST_WAITING:
                 self._tell([(each, self._unavailable(f"{MOST_WAITING} appends are waiting"))])
                 continue
@@ -198,6 +201,8 @@ class Node:
         error = done.exception()
         if error is None:
             stands = done.result()
+            if stamp is None and stands.timestamp_type != LOG_APPEND_TIME:
+                return  # not stamped by the broker: it is judged where it is read
             appended_ms = stands.timestamp if stamp is None else stamp
             self._follower.acknowledged(
                 [
@@ -275,8 +280,10 @@ class Node:
         self.failed, self.open = error, False
         if not self.ready.done():
             self.ready.set_exception(error)
-        stopped = error if isinstance(error, LogError) else self._unavailable(str(error))
-        self._resolve([(attempt, stopped) for attempt in self._waiting])
+        self._resolve([(attempt, self._stopped(error)) for attempt in self._waiting])
+
+    def _stopped(self, error: LogError | NotFound | Refused) -> LogError:
+        return error if isinstance(error, LogError) else self._unavailable(str(error))
 
     def _folded(self, outcomes: Sequence[Outcome], size: int) -> None:
         self._told(size)

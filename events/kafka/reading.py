@@ -20,6 +20,7 @@ class Record(NamedTuple):
 
     offset: int
     timestamp: int
+    timestamp_type: int
     headers: tuple[tuple[str, bytes | None], ...]
     key: bytes | None
     value: bytes | None
@@ -55,7 +56,7 @@ class Reading:
             # Sought in either case: what was read before it and not given would be passed over.
             consumer.seek(partition, at + found)
             self._careful = MOST_RECORDS
-            return [Record(at, self._timestamp, (), None, None)] if found else []
+            return [Record(at, self._timestamp, 1, (), None, None)] if found else []
         records: list[Any] = taken.get(partition, [])
         if records:
             self._careful = max(0, self._careful - 1)

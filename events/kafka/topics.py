@@ -5,15 +5,17 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
-from events.errors import LogUnavailable, NotFound, Refused
+from events.errors import LogDamaged, LogUnavailable, NotFound, Refused
 from events.kafka.address import Address
+from events.kafka.leaving import let_go
 from events.kafka.records import MOST_BYTES
 
-__all__ = ["exists", "log_settings", "prepared"]
+__all__ = ["exists", "keys_gone", "log_settings", "prepared"]
 
 REPLICAS = 3  # copies of a topic, where there are that many brokers
 IN_SYNC = 2  # of them have a record before it is acknowledged
@@ -84,6 +86,7 @@ async def prepared(address: Address, *, make: bool, stamped: bool) -> None:
     Raises:
         NotFound: the log is not there.
         Refused: a topic has other settings than a log needs.
+        LogDamaged: events are there, and the topic of their keys is not.
         LogUnavailable: the broker cannot be asked.
     """
     wanted = {address.topic: log_settings(stamped=stamped), address.keys_topic: _KEYS}
@@ -91,12 +94,33 @@ async def prepared(address: Address, *, make: bool, stamped: bool) -> None:
         there = set(await admin.list_topics())
         if not make and address.topic not in there:
             raise NotFound("log", f"{address.url} (the first filing makes one)")
+        if wanted.keys() - there == {address.keys_topic} and not await _is_empty(address):
+            raise keys_gone(address, "none of that name")
         if wanted.keys() - there:
             await _make(admin, {name: wanted[name] for name in wanted.keys() - there})
         await _check_partitions(admin, address, list(wanted))
         await _check_settings(admin, address.topic, wanted[address.topic])
         keys = {name: _KEYS[name] for name in _KEYS_CHECKED}
         await _check_settings(admin, address.keys_topic, keys)
+
+
+def keys_gone(address: Address, found: str) -> LogDamaged:
+    """Say that the topic of keys is not what it was; a new one would have readers without words."""
+    expected = f"topic {address.keys_topic}, whose keys open what {address.topic} says"
+    return LogDamaged(
+        address.url, 0, expected, f"{found}; mirrors that have read it are all that is left"
+    )
+
+
+async def _is_empty(address: Address) -> bool:
+    partition = TopicPartition(address.topic, 0)
+    consumer = AIOKafkaConsumer(**address.client())
+    try:
+        await consumer.start()
+        end: int = (await consumer.end_offsets([partition]))[partition]
+    finally:
+        await let_go(consumer, LEADER_SECONDS)
+    return end == 0
 
 
 async def _make(admin: AIOKafkaAdminClient, wanted: Mapping[str, dict[str, str]]) -> None:

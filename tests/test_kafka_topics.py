@@ -1,0 +1,131 @@
+"""Topics that somebody deletes, makes anew, trims or sets otherwise while nodes are at work."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from brokers import eventually, topic_of
+from filings import note
+from test_kafka_log import opened
+
+from events.errors import LogDamaged
+from events.kafka.follower import AWAY_MS
+from events.kafka.topics import log_settings
+
+
+@asynccontextmanager
+async def administrator(address: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def delete(admin: AIOKafkaAdminClient, topic: str) -> None:
+    await admin.delete_topics([topic])
+
+    async def gone() -> bool:
+        return topic not in await admin.list_topics()
+
+    await eventually(gone)
+
+
+async def test_a_node_that_stood_still_does_not_mix_two_topics(kafka: str, tmp_path: Path) -> None:
+    """A topic made anew while a node stands still is not read on from where the old one was.
+
+    Not even where the new one has more records by then; what the node has stays as it was.
+    """
+    address = topic_of(kafka, tmp_path)
+    thaw = threading.Event()
+
+    async def stand_still() -> None:
+        until = time.monotonic() + 2 * AWAY_MS / 1000
+        thaw.wait(60)
+        threading.Event().wait(max(0.0, until - time.monotonic()))
+
+    async with opened(address) as log, administrator(kafka) as admin:
+        await log.append("a", [note("1"), note("2")])
+        await log.append("a", [note("3")])
+        before = await log.head()
+        frozen = log._node.do(stand_still())
+        await delete(admin, address.topic)
+        async with opened(address._replace(mirror=str(tmp_path / "new.db"))) as new:
+            for number in range(9):
+                await new.append("b", [note(str(number))])
+            thaw.set()
+            await asyncio.wrap_future(frozen)
+            await new.append("b", [note("10")])
+            with pytest.raises(LogDamaged, match="made anew"):
+                await log.append("a", [note("4")])
+        assert await log._mirror.head() == before
+
+
+async def test_a_producers_time_dates_nothing(kafka: str, tmp_path: Path) -> None:
+    """Where a topic is set to believe producers, nothing is recorded until that is mended.
+
+    Otherwise an event would have the time of whoever sent it, and another one on each node.
+    """
+    address = topic_of(kafka, tmp_path)
+    topic = ConfigResourceType.TOPIC
+    async with (
+        opened(address) as first,
+        opened(address._replace(mirror=str(tmp_path / "other.db"))) as second,
+        administrator(kafka) as admin,
+    ):
+        await first.append("a", [note("1")])
+        await second.grown(0)
+        event = note("2")
+        for stamped in (False, True):
+            settings = log_settings(stamped=stamped)
+            await admin.alter_configs([ConfigResource(topic, address.topic, settings)])
+            if stamped:
+                assert (await first.append("a", [event])).positions == (2,)
+                continue
+            for log in (first, second):
+                with pytest.raises(LogDamaged, match="the time of its producer"):
+                    await log.append("a", [event])
+        await second.grown(1)
+        assert await first.head() == await second.head()
+
+
+async def test_keys_that_are_gone_are_not_made_anew(kafka: str, tmp_path: Path) -> None:
+    """Without the topic of keys no node opens: readers would be shown a log without words."""
+    address = topic_of(kafka, tmp_path)
+    late = address._replace(mirror=str(tmp_path / "late.db"))
+    async with opened(address) as log:
+        await log.append("a", [note("1")])
+    async with administrator(kafka) as admin:
+        await delete(admin, address.keys_topic)
+        for each in (address, late):
+            async with opened(each) as log:
+                with pytest.raises(LogDamaged, match="whose keys open what") as told:
+                    await log.head()
+                assert "away" not in str(told.value)
+        assert address.keys_topic not in await admin.list_topics()
+
+
+async def test_where_the_first_records_are_gone_no_mirror_is_given_up(
+    kafka: str, tmp_path: Path
+) -> None:
+    """A topic that lost its first records is refused, and nobody is told to move a mirror away."""
+    address = topic_of(kafka, tmp_path)
+    async with opened(address) as log:
+        await log.append("a", [note("1")])
+        await log.append("a", [note("2")])
+    async with administrator(kafka) as admin:
+        before = RecordsToDelete(before_offset=1)
+        await admin.delete_records({TopicPartition(address.topic, 0): before})
+    for each in (address, address._replace(mirror=str(tmp_path / "late.db"))):
+        async with opened(each) as log:
+            with pytest.raises(LogDamaged, match="all that is left") as told:
+                await log.head()
+        assert "move" not in str(told.value)
