@@ -155,7 +155,7 @@ async def doctor(url: str, *, json: bool) -> int:
     if path is not None:
         findings += _disk(path)
     try:
-        if path is None or await asyncio.to_thread(os.path.isfile, path):
+        if await _there(url, path):
             async with newsroom(url) as room:
                 findings += await _work(room)
                 findings += _safeguards(path) if path is not None else []
@@ -176,6 +176,17 @@ async def doctor(url: str, *, json: bool) -> int:
                 "red" if finding["risk"] else "",
             )
     return REFUSED if at_risk else DONE
+
+
+async def _there(url: str, path: str | None) -> bool:
+    """Say whether the log is there; looking makes none."""
+    if path is not None:
+        return await asyncio.to_thread(os.path.isfile, path)
+    try:
+        await expect_there(url)
+    except NotFound:
+        return False
+    return True
 
 
 async def _mirror(room: Newsroom, url: str) -> list[dict[str, Any]]:
@@ -341,7 +352,8 @@ async def _source(url: str) -> str:
 def _file(url: str) -> str:
     path = sqlite_path(url)
     if path is None:
-        raise BadUrl(url)
+        why = "expected a log in a file, sqlite:///FILE; `dateline relay` copies one to Kafka"
+        raise BadUrl(url, why)
     return path
 
 

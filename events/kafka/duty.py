@@ -14,7 +14,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 
 from events.kafka.address import Address
-from events.kafka.leaving import let_go
+from events.kafka.leaving import let_go, started
 
 __all__ = ["on_duty"]
 
@@ -51,7 +51,7 @@ async def on_duty(address: Address, duty: str, work: Work) -> None:
     )
     consumer.subscribe([address.topic], listener=turn)
     try:
-        await consumer.start()
+        await started(consumer)
         while not turn.ended():
             # Asked for, so that the group sees a member that is alive; nothing is fetched.
             assigned = consumer.assignment()

@@ -12,7 +12,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 from events.errors import LogDamaged, LogError
 from events.kafka.address import Address
 from events.kafka.arbitration import Places, Void
-from events.kafka.leaving import let_go
+from events.kafka.leaving import let_go, started
 from events.kafka.mirror import Folded, KeysBehind, Mirror, Taken
 from events.kafka.reading import Reading
 from events.kafka.records import Offer
@@ -129,7 +129,7 @@ class Follower:
         )
         consumer.assign([partition])
         try:
-            await consumer.start()
+            await started(consumer)
             yield consumer
         finally:
             await let_go(consumer, STOP_SECONDS)

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from events.kafka.address import Address
+from events.kafka.leaving import started
 from events.kafka.records import MOST_BYTES, Headers
 
 __all__ = ["Producer"]
@@ -89,7 +90,7 @@ class Producer:
                 max_request_size=MOST_BYTES + BATCH_BYTES,
             )
             try:
-                await producer.start()
+                await started(producer)
             except BaseException:
                 self._let_go(producer)
                 raise

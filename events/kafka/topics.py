@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 
 from events.errors import LogDamaged, LogUnavailable, NotFound, Refused
 from events.kafka.address import Address
-from events.kafka.leaving import let_go
+from events.kafka.leaving import let_go, started
 from events.kafka.records import MOST_BYTES
 
 __all__ = ["exists", "keys_gone", "log_settings", "prepared"]
@@ -60,7 +60,7 @@ async def administration(address: Address) -> AsyncIterator[AIOKafkaAdminClient]
     """
     admin = AIOKafkaAdminClient(**address.client())
     try:
-        await admin.start()
+        await started(admin)
         yield admin
     except (KafkaError, TimeoutError, OSError) as error:
         why = f"{type(error).__name__} while asking for its topics"
@@ -116,7 +116,7 @@ async def _is_empty(address: Address) -> bool:
     partition = TopicPartition(address.topic, 0)
     consumer = AIOKafkaConsumer(**address.client())
     try:
-        await consumer.start()
+        await started(consumer)
         end: int = (await consumer.end_offsets([partition]))[partition]
     finally:
         await let_go(consumer, LEADER_SECONDS)

@@ -182,6 +182,22 @@ MANY_MACHINES = [
         "a fetch that was ended ended whoever let go of it",
     ),
     Planted(
+        "Looking after a log on Kafka makes none",
+        "test_kafka_cli.py::test_a_doctor_makes_no_topic",
+        "dateline/commands/upkeep.py",
+        "        await expect_there(url)\n    except NotFound:",
+        "        pass\n    except NotFound:",
+        "the doctor opened the log, and so made it",
+    ),
+    Planted(
+        "A command that ends while it connects leaves nothing open",
+        "test_kafka_cli.py::test_a_client_that_is_cancelled_while_it_starts_leaves_nothing_open",
+        "events/kafka/leaving.py",
+        "await asyncio.wait([task], timeout=START_SECONDS)",
+        "pass",
+        "a client was cancelled in the middle of its start",
+    ),
+    Planted(
         "A node tells how its mirror stands",
         "test_kafka_work.py::test_a_node_tells_how_its_mirror_stands",
         "events/kafka/irregular.py",
