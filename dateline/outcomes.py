@@ -62,6 +62,7 @@ RULES: Final = {
     "number": 400,
     "moment": 400,
     "if-match": 400,
+    "header": 400,
 }
 
 

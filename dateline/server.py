@@ -38,9 +38,7 @@ from dateline.receipt import Receipt
 from dateline.roles import ALL, Roles
 from dateline.turns import Work, one_at_a_time, together
 from dateline.wiring import Newsroom
-from events.errors import (
-    DatelineError,
-)
+from events.errors import DatelineError, Refused
 from producers import routes as filing
 from producers.keys import Keys
 
@@ -50,6 +48,8 @@ FEED = "/v1/feed"
 DRAIN_SECONDS = 10  # that requests under way have to end when the server is stopped
 KEEP_ALIVE_SECONDS = 75
 YOUNG = 10_000  # objects made before the collector looks at them; some hundred requests
+# What decides who asks, and what is done: of two that differ, each layer would take its own.
+_SAID_ONCE: Final = frozenset({b"authorization", b"idempotency-key", b"if-match"})
 _HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -201,13 +201,21 @@ def _beside(live: ASGIApp, file: ASGIApp, rest: ASGIApp) -> ASGIApp:
     async def any_of(scope: Scope, receive: Receive, send: Send) -> None:
         app = rest
         if scope["type"] == "http":
+            _said_once(scope)
             if scope["path"] == FEED:
                 app = live
             elif scope["method"] == "POST" and filing.PATH.fullmatch(scope["path"]):
                 app = file
         await app(scope, receive, send)
 
-    return any_of
+    return _answered(any_of)
+
+
+def _said_once(scope: Scope) -> None:
+    said = [name for name, _ in scope["headers"] if name in _SAID_ONCE]
+    for name in said:
+        if (times := said.count(name)) > 1:
+            raise Refused("header", name.decode(), "it once", f"it {times} times")
 
 
 def _answered(app: ASGIApp) -> ASGIApp:
@@ -217,9 +225,9 @@ def _answered(app: ASGIApp) -> ASGIApp:
         try:
             await app(scope, receive, send)
         except DatelineError as error:
-            await problem(Request(scope), error)(scope, receive, send)
+            await _guarded(problem(Request(scope), error))(scope, receive, send)
         except HTTPException as error:
-            await http_problem(Request(scope), error)(scope, receive, send)
+            await _guarded(http_problem(Request(scope), error))(scope, receive, send)
 
     return answered
 

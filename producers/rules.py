@@ -50,6 +50,7 @@ __all__ = ["RULES"]
 
 # A correction of one alert would go to whoever got the other, if two could have one ref.
 _KEPT: Final = re.compile(r"alert-[0-9]+(\..*)?")
+_ALL: Final = "all"  # the feed of all stories is named so, and would hide that of the story
 # What a closed story still takes from the desk; and what is recorded of it by clock and machine.
 _AFTER_CLOSE: Final = (
     Corrected,
@@ -74,6 +75,8 @@ _AFTER_CLOSE: Final = (
 def story_opened_first(case: Case) -> None:
     """A story begins with story-opened, once."""
     opens = isinstance(case.development, StoryOpened)
+    if opens and case.story == _ALL:
+        raise Refused("story-slug", "story", "another name: all is all stories together", "'all'")
     if opens and case.desk.story is not None:
         raise Refused(
             "story-opened-once",

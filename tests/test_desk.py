@@ -4,10 +4,12 @@ from functools import partial
 from typing import Any, cast
 
 import pytest
-from filings import ADA, BEN, NOW, Story, opened, refused
+from filings import ADA, BEN, NOW, Story, development, opened, refused
 
 from events.errors import Refused
 from producers.case import Actor
+from producers.decide import decide
+from producers.desk import Desk
 
 DAY = 86_400_000
 SOON = "2025-10-11T00:00:00Z"
@@ -18,6 +20,12 @@ def test_a_story_begins_with_its_opening_once() -> None:
     """The first event of a story is story-opened, and there is one."""
     refused("story-opened-first", lambda: Story().file("quote-added"))
     refused("story-opened-once", lambda: opened().file("story-opened", title="Again"))
+
+
+def test_no_story_is_named_all() -> None:
+    """A story cannot take the name by which the feed of all stories is asked for."""
+    opens = development("story-opened", title="A story", headline="It opens")
+    refused("story-slug", lambda: decide("all", opens, Desk(), ADA, NOW))
 
 
 def test_the_desk_gives_refs() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 from conftest import Clock
+from multidict import CIMultiDict
 from serving import Served
 
 from dateline.wiring import Newsroom
@@ -200,6 +201,21 @@ async def test_what_is_not_released_is_as_if_it_never_was(desk: Served) -> None:
     assert (await desk.get("/v1/stories/a-secret", desk.bearer("wrong")))[0] == 401
 
 
+async def test_a_request_with_two_keys_is_refused(desk: Served) -> None:
+    """Who sends a header twice that says who asks or what is done is told so, wherever they ask."""
+    for name in ("Authorization", "Idempotency-Key", "If-Match"):
+        for method, path in (
+            ("GET", "/v1/stories"),
+            ("GET", "/v1/feed"),
+            ("POST", "/v1/stories/a-drill/developments"),
+        ):
+            twice = CIMultiDict([(name, "one"), (name, "another")])
+            url = f"{desk.url}{path}"
+            async with desk.session.request(method, url, headers=twice) as answer:
+                problem = orjson.loads(await answer.read())
+                assert (answer.status, problem["field"]) == (400, name.lower())
+
+
 async def test_stories_are_read_page_by_page(desk: Served) -> None:
     """A list of stories leads on to the next page as long as there is one (RFC 8288)."""
     for name in "abcde":
@@ -217,7 +233,7 @@ async def test_stories_are_read_page_by_page(desk: Served) -> None:
 
 async def test_every_answer_is_guarded_against_browsers(desk: Served) -> None:
     """No answer may be taken for a page, framed, or guessed to be of another type."""
-    for path in ("/v1/stories", "/v1/stories/none", "/nowhere", "/healthz"):
+    for path in ("/v1/stories", "/v1/stories/none", "/nowhere", "/healthz", "/v1/feed?kind=none"):
         _, _, headers = await desk.get(path)
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert "default-src 'none'" in headers["Content-Security-Policy"]
