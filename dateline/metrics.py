@@ -29,6 +29,7 @@ class Moment(NamedTuple):
     size: int = 0
     lags: tuple[Lag, ...] = ()
     parked: int = 0
+    undecided: int = 0
     clients: int = 0
     told: int = 0
     embargo_clock_runs: bool = True
@@ -87,6 +88,9 @@ class Metrics:
             moved.add_metric([lag.consumer], lag.moved_seconds_ago)
         yield from (events, seconds, moved)
         yield GaugeMetricFamily("dateline_parked", "Events that are parked.", now.parked)
+        yield GaugeMetricFamily(
+            "dateline_stories_undecided", "Stories whose alerts cannot be decided.", now.undecided
+        )
         yield from self._of_mirror()
         yield GaugeMetricFamily("dateline_feed_clients", "Connections of the feed.", now.clients)
         yield CounterMetricFamily("dateline_feed_updates", "Updates told on the feed.", now.told)

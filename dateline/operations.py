@@ -146,7 +146,8 @@ class Operations:
             self._lag(name, head, position) for name, position in zip(names, positions, strict=True)
         )
         runs = self.embargo_clock.stopped is None
-        now = Moment(head.size, lags, parked, self._feed.clients, self._feed.told, runs)
+        undecided = room.dispatch.undecided if room.dispatch is not None else 0
+        now = Moment(head.size, lags, parked, undecided, self._feed.clients, self._feed.told, runs)
         now = now._replace(mirror=await room.mirror_lag())
         return await asyncio.to_thread(self._audited, now)
 

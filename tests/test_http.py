@@ -255,7 +255,7 @@ async def test_a_server_tells_how_it_is(desk: Served) -> None:
     found = dict(line.rsplit(" ", 1) for line in numbers.decode().splitlines() if line[0] != "#")
     assert found["dateline_events_total"] == "2.0"
     assert found["dateline_append_seconds_count"] == "2.0"
-    assert found["dateline_parked"] == "0.0"
+    assert found["dateline_parked"] == found["dateline_stories_undecided"] == "0.0"
     assert found["dateline_embargo_clock_runs"] == "1.0"
     assert 'dateline_lag_events{consumer="stories"}' in found
     assert b"Zebra" not in numbers

@@ -70,6 +70,11 @@ class Dispatch:
                 async with asyncio.timeout(left):
                     await self._log.grown(checkpoint)
 
+    @property
+    def undecided(self) -> int:
+        """How many stories could not be decided on when last tried; a log line named each."""
+        return len(self._failing)
+
     async def decide_due(self) -> int:
         """Decide all that is due by now; returns the position that it is good for.
 
