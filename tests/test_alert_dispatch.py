@@ -385,6 +385,7 @@ async def test_what_can_never_be_appended_keeps_no_other_waiting(wire: Wire) -> 
     assert [event.story for event in await wire.decisions()] == ["b-story"]
     named = [(each["story"], each["error"]) for each in said if each["event"] == "not decided"]
     assert named == [("a-story", "IdReused")]
+    assert wire.dispatch.undecided == 1
 
 
 async def test_a_story_that_cannot_be_learned_keeps_no_other_waiting(wire: Wire) -> None:
