@@ -50,6 +50,26 @@ def test_a_backup_comes_back_to_kafka(kafka: str, tmp_path: Path) -> None:
     assert "26 events copied" in copied.stdout
 
 
+@pytest.mark.parametrize(
+    ("broker", "why"),
+    [
+        ("127.0.0.1:1", "Connection refused"),
+        ("BROKER", "does not let us in with security=ssl"),
+    ],
+)
+def test_why_there_is_no_broker_is_said_in_one_line(
+    kafka: str, tmp_path: Path, broker: str, why: str
+) -> None:
+    """A command that finds no broker says why in a sentence, and the library says nothing."""
+    address = broker.replace("BROKER", kafka)
+    security = "?security=ssl" if "security" in why else ""
+    said = run_cli(tmp_path, "stories", "--log", f"kafka://{address}/topic{security}")
+    assert said.returncode == 3
+    (line,) = said.stderr.splitlines()
+    assert line.startswith("dateline: log unavailable")
+    assert why in line
+
+
 async def test_a_client_that_is_cancelled_while_it_starts_leaves_nothing_open(
     kafka: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -306,6 +306,16 @@ async def test_who_files_is_told_once_that_nobody_answers(
         "kafka://host:9092/topic?security=sasl_ssl",
         "kafka://host:9092/topic?security=none",
         "kafka://host:9092/to/pic",
+        "kafka://host:secret/topic",
+        "kafka://host:99999/topic",
+        "kafka://host:9092,/topic",
+        "kafka://host:9092/topic#secret",
+        "kafka://host:9092/topic?mirror=secret&mirror=other",
+        # Whoever names these believes that they are used.
+        "kafka://host:9092/topic?ca=secret",
+        "kafka://host:9092/topic?credentials=secret",
+        "kafka://host:9092/topic?security=ssl&credentials=secret",
+        "kafka://host:9092/topic?security=ssl&key=secret",
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused_without_its_secrets(url: str) -> None:

@@ -96,6 +96,28 @@ def address_of(broker: Broker, folder: Path, **named: str) -> Address:
     return found
 
 
+def test_a_key_with_a_password_is_refused_and_nobody_is_asked(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A server has nobody at a terminal: a locked key is an error, not a question."""
+    certificate(tmp_path)
+    locked = tmp_path / "locked.pem"
+    locked.write_bytes(
+        ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"drill"),
+        )
+    )
+    query = f"security=ssl&cert={tmp_path}/ca.pem&key={locked}"
+    address = Address.parse(f"kafka://127.0.0.1:1/guarded?{query}")
+    assert address is not None
+    with pytest.raises(LogUnavailable, match="a file that can be used"):
+        address.client()
+    said = capfd.readouterr()
+    assert said.out + said.err == ""
+
+
 # Connections that end within their TLS handshake are left to the garbage collector by the library.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_guarded_broker_lets_us_in(

@@ -11,6 +11,7 @@
 A secret stands in a file and never in the URL, which people type, store and show.
 """
 
+import logging
 import re
 import ssl
 from pathlib import Path
@@ -24,10 +25,17 @@ __all__ = ["Address", "BadAddress"]
 SCHEME: Final = "kafka://"
 REQUEST_MS = 5_000  # that a broker has to answer one request, so that a silent one is noticed
 BACKOFF_MS = 100  # before a request that failed is sent again
+PORT = 9092  # of a broker that is named without one
+_BROKER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+)(?::([0-9]{1,5}))?")
 _TOPIC: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _SECURITY: Final = {"plaintext", "ssl", "sasl_plaintext", "sasl_ssl"}
 _MECHANISMS: Final = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}
 _NAMES: Final = {"mirror", "security", "mechanism", "credentials", "ca", "cert", "key"}
+_OF_TLS: Final = {"ca", "cert", "key"}
+_OF_SASL: Final = {"mechanism", "credentials"}
+
+# The library warns of every lost connection; what it means for a command is told by its error.
+logging.getLogger("aiokafka").addHandler(logging.NullHandler())
 
 
 class BadAddress(ValueError):
@@ -62,15 +70,29 @@ class Address(NamedTuple):
             raise BadAddress("expected no user or password in a log's URL, but credentials=FILE")
         if not parts.netloc or not _TOPIC.fullmatch(topic):
             raise BadAddress("expected kafka://HOST:PORT/TOPIC, the topic of A-Z a-z 0-9 . _ and -")
-        named = dict(parse_qsl(parts.query, keep_blank_values=True))
+        if parts.fragment:
+            raise BadAddress("expected nothing behind # in a log's URL; write it as %23")
+        pairs = parse_qsl(parts.query, keep_blank_values=True)
+        named = dict(pairs)
+        if len(named) < len(pairs):
+            raise BadAddress("expected each name once in a log's URL; found one twice")
         _check_names(named)
         named.setdefault("mirror", f"{topic}.mirror.db")
-        return cls(parts.netloc, topic, **named)
+        made = cls(parts.netloc, topic, **named)
+        if not all(0 < port < 2**16 for _, port in made.brokers):
+            raise BadAddress("expected brokers as HOST:PORT, the port from 1 to 65535")
+        return made
 
     @property
     def url(self) -> str:
         """The log's URL as it may be shown: without the files that secrets are in."""
         return f"{SCHEME}{self.servers}/{self.topic}"
+
+    @property
+    def brokers(self) -> list[tuple[str, int]]:
+        """Host and port of each broker that is named; port 0 where one has no form of a broker."""
+        found = [_BROKER.fullmatch(each) for each in self.servers.split(",")]
+        return [(each[1].strip("[]"), int(each[2] or PORT)) if each else ("", 0) for each in found]
 
     @property
     def keys_topic(self) -> str:
@@ -103,9 +125,12 @@ class Address(NamedTuple):
         return made
 
     def _tls(self) -> ssl.SSLContext:
+        for path in filter(None, (self.ca, self.cert, self.key)):
+            Path(path).open("rb").close()  # whose error has the file's name, as that of TLS has not
         context = ssl.create_default_context(cafile=self.ca)
         if self.cert is not None:
-            context.load_cert_chain(self.cert, self.key)
+            # A key that wants a password is refused, rather than asked for at the terminal.
+            context.load_cert_chain(self.cert, self.key, password="")
         return context
 
     def _secret(self) -> tuple[str, str]:
@@ -124,6 +149,13 @@ def _check_names(named: dict[str, str]) -> None:
         raise BadAddress(f"expected mechanism={_among(_MECHANISMS)}; found {named['mechanism']}")
     if security.startswith("sasl") and "credentials" not in named:
         raise BadAddress("expected credentials=FILE, two lines, user and password; found none")
+    # Whoever names these believes that they are used.
+    for names, part in ((_OF_TLS, "ssl"), (_OF_SASL, "sasl")):
+        if names & named.keys() and part not in security:
+            among = _among({each for each in _SECURITY if part in each})
+            raise BadAddress(f"expected security={among} with {_among(names)}; found {security}")
+    if "key" in named and "cert" not in named:
+        raise BadAddress("expected cert=FILE with key=FILE; found none")
 
 
 def _among(names: set[str]) -> str:

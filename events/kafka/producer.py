@@ -6,7 +6,6 @@ A producer whose broker is gone keeps what it was given and tries without end, a
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,9 +21,6 @@ __all__ = ["Producer"]
 BATCH_BYTES = 1024 * 1024  # of small records that share a request while one is on its way
 BLOCKS_TOGETHER = 200  # blocks of keys, of 4 KiB each, that fit into such a request
 STOP_SECONDS = 2.0  # that a producer has to send what it holds before it is let go
-
-# The library warns of every lost connection; what it means for an append is told by its error.
-logging.getLogger("aiokafka").addHandler(logging.NullHandler())
 
 
 class Producer:

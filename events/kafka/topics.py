@@ -1,6 +1,7 @@
 """The two topics of a log, made as they must be, or refused where they are otherwise."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -8,7 +9,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from events.errors import LogDamaged, LogUnavailable, NotFound, Refused
 from events.kafka.address import Address
@@ -21,6 +22,7 @@ REPLICAS = 3  # copies of a topic, where there are that many brokers
 IN_SYNC = 2  # of them have a record before it is acknowledged
 FRAMING = 64 * 1024  # bytes that Kafka adds around the largest record
 LEADER_SECONDS = 10.0  # that a new topic has to get a leader
+CONNECT_SECONDS = 1.0  # that a broker has to answer whoever asks why it did not
 LOOK_AGAIN = 0.05  # seconds between two looks for it
 
 _FOR_EVER: Final = {"retention.ms": "-1", "retention.bytes": "-1"}
@@ -62,11 +64,31 @@ async def administration(address: Address) -> AsyncIterator[AIOKafkaAdminClient]
     try:
         await started(admin)
         yield admin
+    except KafkaConnectionError as error:
+        raise LogUnavailable(address.url, await _unreachable(address), reading=True) from error
     except (KafkaError, TimeoutError, OSError) as error:
         why = f"{type(error).__name__} while asking for its topics"
         raise LogUnavailable(address.url, why, reading=True) from error
     finally:
         await admin.close()
+
+
+async def _unreachable(address: Address) -> str:
+    """Say why nobody lets us in, as far as can be told; the library tells its log alone."""
+    found = []
+    for host, port in address.brokers:
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                _, writer = await asyncio.open_connection(host, port)
+        except TimeoutError:
+            found.append(f"{host}:{port} does not answer")
+        except OSError as error:
+            number = error.errno or 0  # below 0 it is one of looking up names
+            found.append(f"{host}:{port}: {os.strerror(number) if number > 0 else error.strerror}")
+        else:
+            writer.close()
+            found.append(f"{host}:{port} does not let us in with security={address.security}")
+    return "; ".join(found)
 
 
 async def exists(address: Address) -> bool:

@@ -182,6 +182,22 @@ MANY_MACHINES = [
         "a fetch that was ended ended whoever let go of it",
     ),
     Planted(
+        "What a URL says of security is used, or refused",
+        "test_kafka_log.py::test_a_url_that_cannot_be_used_is_refused_without_its_secrets",
+        "events/kafka/address.py",
+        "if names & named.keys() and part not in security:",
+        "if names & named.keys() and not security:",
+        "certificates were named and the connection was in clear",
+    ),
+    Planted(
+        "Why there is no broker is said in one line",
+        "test_kafka_cli.py::test_why_there_is_no_broker_is_said_in_one_line",
+        "events/kafka/topics.py",
+        "except KafkaConnectionError as error:",
+        "except KeyError as error:",
+        "only the name of an error was told",
+    ),
+    Planted(
         "Looking after a log on Kafka makes none",
         "test_kafka_cli.py::test_a_doctor_makes_no_topic",
         "dateline/commands/upkeep.py",
