@@ -135,6 +135,18 @@ class Metrics:
             disagreements,
         )
 
+    @staticmethod
+    def all() -> "Metrics":
+        """Give every number that a server may have, as the reference lists them."""
+        metrics = Metrics()
+        metrics.now = Moment(proved_seconds_ago=0.0, mirror=(0, 0.0, 0, 0))
+        metrics.sent = Sent()
+        return metrics
+
+    def described(self) -> Iterator[Metric]:
+        """Give every number with its name, its kind and what it is."""
+        return self._registry.collect()
+
     def text(self) -> bytes:
         """Give all numbers as Prometheus reads them."""
         return generate_latest(self._registry)

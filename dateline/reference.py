@@ -1,4 +1,4 @@
-"""The generated reference: schemas, kinds, settings, errors and commands, made from the code.
+"""The generated reference: schemas, kinds, settings, metrics, errors, commands: from the code.
 
 `python -m dateline.reference` writes `docs/reference/`; with `--check` it only says what is stale.
 """
@@ -13,6 +13,7 @@ import orjson
 import typer.main
 
 from dateline.cli.main import app
+from dateline.metrics import Metrics
 from dateline.outcomes import OUTCOMES
 from dateline.settings import NOBODY, Settings
 from events import errors
@@ -93,6 +94,23 @@ def _settings() -> dict[str, str]:
     return {"settings.md": _NOTE + "\n".join(lines) + "\n"}
 
 
+def _metrics() -> dict[str, str]:
+    """Every number at `/metrics`."""
+    lines = [
+        "# Metrics",
+        "",
+        "What `/metrics` tells Prometheus, in its text format. No number names a story, a person or",
+        "a key. Those of a mirror are there on Kafka, those of alerts where a server sends them.",
+        "",
+        "| metric | kind | what it is |",
+        "|---|---|---|",
+    ]
+    for metric in Metrics.all().described():
+        name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+        lines.append(f"| `{name}` | {metric.type} | {metric.documentation} |")
+    return {"metrics.md": _NOTE + "\n".join(lines) + "\n"}
+
+
 def _outcomes() -> dict[str, str]:
     """The errors as a tree, with the exit code and HTTP status of each."""
     tree = inspect.cleandoc(errors.__doc__ or "").partition("\n\n")[2].rpartition("\n\n")[0]
@@ -159,6 +177,7 @@ _MAKERS: Final[tuple[Callable[[], dict[str, str]], ...]] = (
     _schemas,
     _kinds,
     _settings,
+    _metrics,
     _outcomes,
     _commands,
 )

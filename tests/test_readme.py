@@ -119,6 +119,15 @@ def anchors(page: Path) -> list[str]:
     return ["#" + re.sub(r"[^a-z0-9 _-]", "", each.lower()).replace(" ", "-") for each in headings]
 
 
+def test_every_number_to_watch_is_in_the_reference() -> None:
+    """A metric that a page names is one that a server tells, by the name that it tells it by."""
+    told = (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")
+    pages = [page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("*.md")]
+    named = {name for page in pages for name in re.findall(r"`(dateline_[a-z_]+)`", page)}
+    assert len(named) >= 10
+    assert {name for name in named if f"| `{name}` |" not in told} == set()
+
+
 def test_every_link_leads_somewhere() -> None:
     """Links between the documents point at files that are there."""
     pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")]
