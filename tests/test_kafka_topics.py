@@ -1,6 +1,7 @@
 """Topics that somebody deletes, makes anew, trims or sets otherwise while nodes are at work."""
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -11,13 +12,15 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from brokers import eventually, topic_of
+from brokers import Broker, eventually, fetched, topic_of
 from filings import note
 from test_kafka_log import opened
 
+from consumers.relay import relay
 from events.errors import LogDamaged
 from events.kafka.follower import AWAY_MS
 from events.kafka.topics import log_settings
+from events.sqlite.log import SqliteLog
 
 
 @asynccontextmanager
@@ -129,3 +132,43 @@ async def test_where_the_first_records_are_gone_no_mirror_is_given_up(
             with pytest.raises(LogDamaged, match="all that is left") as told:
                 await log.head()
         assert "move" not in str(told.value)
+
+
+async def test_what_a_broker_lost_is_had_from_a_mirror(kafka: str, tmp_path: Path) -> None:
+    """A broker that comes back without its last records is refused, and a mirror has them still.
+
+    Not even where others have filed since; copied to another topic, the log is whole again.
+    """
+    fetched()
+    broker = Broker(tmp_path / "broker")
+    await asyncio.to_thread(broker.start)
+    address = topic_of(broker.address, tmp_path)
+    try:
+        async with opened(address) as log:
+            for number in range(10):
+                await log.append("a", [note(str(number))])
+            before = await log.head()
+            await asyncio.to_thread(broker.kill)
+            lose_half(tmp_path / "broker" / "data" / f"{address.topic}-0")
+            await asyncio.to_thread(broker.start)
+            async with opened(address._replace(mirror=str(tmp_path / "late.db"))) as late:
+                assert 0 < (await late.head()).size < 10
+                for number in range(10):
+                    await late.append("b", [note(str(number))])
+            with pytest.raises(LogDamaged, match="alone has them"):
+                await log.append("a", [note("lost?")])
+    finally:
+        await asyncio.to_thread(broker.stop)
+    mirror = SqliteLog(address.mirror)
+    async with opened(topic_of(kafka, tmp_path)) as whole:
+        await relay(mirror, whole, lambda _done, _all: None)
+        assert await whole.head() == before
+    await mirror.close()
+
+
+def lose_half(folder: Path) -> None:
+    """Leave of a partition what a power cut may: the first half of its bytes, and no index."""
+    segment = folder / f"{0:020}.log"
+    os.truncate(segment, segment.stat().st_size // 2)
+    for index in [*folder.glob("*.index"), *folder.glob("*.timeindex")]:
+        index.unlink()

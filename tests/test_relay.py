@@ -1,6 +1,7 @@
 """From one machine to many: a log is copied to Kafka as it is, and whatever happens on the way."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from brokers import topic_of
 from filings import gathered, note
+from test_kafka_log import erased_in, keys_on, redaction
 
 from consumers.relay import relay
 from events.errors import LogDamaged
@@ -94,3 +96,37 @@ async def test_a_log_with_events_of_its_own_is_no_copy(kafka: str, tmp_path: Pat
         with pytest.raises(LogDamaged, match="expected position 2"):
             await target.relay(events)
         assert await target.head() == before
+
+
+async def test_what_is_redacted_on_the_way_is_erased_in_the_copy(
+    kafka: str, tmp_path: Path
+) -> None:
+    """Words that were copied, and redacted in the old log before it was left, go from both."""
+    address = topic_of(kafka, tmp_path)
+    async with logs(address, tmp_path) as (source, target):
+        await source.append("a", [note("1"), note("a secret of the drill"), note("3")])
+        await relay(source, target, quiet)
+        await source.append("a", [redaction("d2", 2)])
+        await relay(source, target, quiet)
+        await target.erased()
+        (event,) = await gathered(target.read(1, upto=2))
+        assert event.development.headline == "[redacted]"
+        blocks = (await keys_on(address)).values()
+        assert sum(erased_in(block or b"") for block in blocks) == 2
+    for file in tmp_path.iterdir():
+        assert b"secret of the drill" not in file.read_bytes(), file
+
+
+async def test_a_log_whose_clock_was_ahead_is_told_so(kafka: str, tmp_path: Path) -> None:
+    """What was recorded later than the broker's now cannot be copied yet; which times is said."""
+
+    def ahead() -> int:
+        return int(time.time() * 1000) + 300_000
+
+    source, target = SqliteLog(tmp_path / "log.db", ahead), KafkaLog(topic_of(kafka, tmp_path))
+    await source.append("a", [note("1")])
+    with pytest.raises(LogDamaged, match=r"to a minute past the broker's, 20.*; found 20"):
+        await relay(source, target, quiet)
+    assert (await target.head()).size == 0
+    await source.close()
+    await target.close()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
 
+from events.envelope import instant
 from events.errors import WrongVersion
 from events.kafka.records import Offer, Parcel
 from events.log import check_version
@@ -105,7 +106,12 @@ def _relayed(parcels: list[Parcel], standing: Standing, appended_ms: int) -> Pla
                 standing.size,
             )
         if not last_ms <= found[2] <= max(last_ms, appended_ms + CLOCKS_APART):
-            return Void(Why.TAKEN, "expected a time between the last one and now; found another")
+            now = instant(appended_ms)
+            return Void(
+                Why.TAKEN,
+                f"expected a time from {instant(last_ms)} to a minute past the broker's, {now}; "
+                f"found {instant(found[2])}",
+            )
         last_ms = found[2]
         given.append(found)
     return Places(*zip(*given, strict=True))

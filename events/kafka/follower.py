@@ -261,9 +261,10 @@ class Follower:
 
     def _made_anew(self, found: str) -> LogDamaged:
         mirror = self._address.mirror
-        expected = f"the topic that {mirror} is the mirror of"
         return self._damaged(
-            expected, f"{found}; if the topic was made anew, move the mirror {mirror} away"
+            f"the topic that {mirror} is the mirror of",
+            f"{found}; if the topic was made anew, move the mirror away; if it lost records, the "
+            "mirror alone has them",
         )
 
     def lag(self) -> Lag:

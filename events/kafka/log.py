@@ -205,9 +205,8 @@ class KafkaLog:
         # All ids known: an earlier attempt arrived after all. The roots tell whether it is so.
         if isinstance(outcome, Void) and outcome.why is not Why.REPEATED:
             first = events[0].position
-            raise LogDamaged(
-                self.url, first, "the events of the log that it copies", outcome.reason
-            )
+            expected = "a log that goes on with the events to be copied"
+            raise LogDamaged(self.url, first, expected, f"them refused: {outcome.reason}")
 
     async def voids(self) -> list[VoidRecord]:
         """Give the records that got no place, for audits: the last ones, at most 1,000."""
