@@ -145,7 +145,7 @@ class Metrics:
 
     def described(self) -> Iterator[Metric]:
         """Give every number with its name, its kind and what it is."""
-        return self._registry.collect()
+        yield from self._registry.collect()
 
     def text(self) -> bytes:
         """Give all numbers as Prometheus reads them."""

@@ -99,8 +99,9 @@ def _metrics() -> dict[str, str]:
     lines = [
         "# Metrics",
         "",
-        "What `/metrics` tells Prometheus, in its text format. No number names a story, a person or",
-        "a key. Those of a mirror are there on Kafka, those of alerts where a server sends them.",
+        "What `/metrics` tells Prometheus, in its text format. No number names a story, a person",
+        "or a key. Those of a mirror are there on Kafka, those of alerts where a server sends",
+        "them.",
         "",
         "| metric | kind | what it is |",
         "|---|---|---|",
