@@ -1,4 +1,4 @@
-"""Outputs as their readers read them, and a story that has something of everything."""
+"""Outputs as their readers read them, a story with something of everything, and hostile texts."""
 
 import os
 import re
@@ -19,6 +19,15 @@ PLACE: Final = Place("https://news.example", "https://hub.example/")
 ATOM: Final = "{http://www.w3.org/2005/Atom}"
 GONE: Final = "{http://purl.org/atompub/tombstones/1.0}deleted-entry"
 OURS: Final = "{urn:dateline:atom:1}"
+HOSTILE: Final = (
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(1)> & &amp;lt;",
+    "]]><!-- --> {{7*7}} %s \\u003c",
+    "line\u2028and\u2029paragraph\u0085next",
+    "\u202egnp.exe \u2067isolate",
+    "👩\u200d👩\u200d👧\u200d👦" * 20,
+)
+"""Texts that try to be more than text wherever they are shown."""
 
 
 def outputs(state: dict[str, Any]) -> dict[str, bytes]:

@@ -5,13 +5,33 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+from filings import filed, note, opening
+
 from consumers.audit import export as exporting
 from dateline.commands.auditing import wanted_export
 from dateline.wiring import Newsroom
+from events.envelope import Filed
+from events.filing import Private
 
-__all__ = ["Lines", "lines_of", "rewritten", "written"]
+__all__ = ["EVENTS", "Lines", "lines_of", "rewritten", "told", "written"]
 
 Lines = list[dict[str, Any]]
+EVENTS = 12  # of the newsroom that is told of in exports
+
+
+def secret(number: int) -> Filed:
+    return note(f"note {number}")._replace(private=Private(notes=f"UNSAYABLE {number}"))
+
+
+@pytest.fixture
+async def told(room: Newsroom) -> Newsroom:
+    """A newsroom with two stories and private notes in most of their events."""
+    await room.log.append("a", [filed(opening())])
+    await room.log.append("b", [filed(opening())])
+    for number in range(3, EVENTS + 1):
+        await room.log.append("ab"[number % 2], [secret(number)])
+    return room
 
 
 async def written(

@@ -102,6 +102,12 @@ class Served:
         async with self.session.get(f"{self.url}{path}", headers=headers) as response:
             return response.status, await response.read(), dict(response.headers)
 
+    async def read(self, path: str) -> bytes:
+        """Get what has to be there."""
+        status, body, _ = await self.get(path)
+        assert status == 200, body
+        return body
+
     @asynccontextmanager
     async def feed(
         self, query: str = "", cursor: str | None = None, **headers: str

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import orjson
 from conftest import Clock
+from filings import LATER, opening
 from filings import filed as filed_
-from filings import opening
 from serving import Served, served
 
 from consumers.audit.duty import Schedule
@@ -19,7 +19,6 @@ from events.checkpoint import checkpoint_in, open_note, verifier_key
 from events.tree import is_consistent, is_included
 
 SOON = Outside(schedule=Schedule(events=3, within=0.05, look=0.01, again=0.05, rest=0.0))
-LATER = "2031-01-01T00:00:00Z"
 
 
 async def text(desk: Served, path: str) -> str:

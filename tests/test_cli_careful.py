@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from conftest import STORY
-from test_cli import KREMLIN, LAW, Desk, desk, told
+from terminal import KREMLIN, LAW, Desk, desk, told
 
 __all__ = ["desk", "told"]
 

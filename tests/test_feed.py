@@ -9,13 +9,12 @@ import apsw
 import orjson
 import pytest
 from conftest import Clock
+from filings import LATER
 from serving import Served, served
 
 from consumers.feed import live
 from consumers.feed.live import Limits
 from dateline.wiring import Newsroom, newsroom
-
-LATER = "2031-01-01T00:00:00Z"
 
 
 async def test_a_subscriber_is_told_as_it_happens(desk: Served) -> None:

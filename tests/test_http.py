@@ -8,13 +8,12 @@ from typing import Any
 import orjson
 import pytest
 from conftest import Clock
+from filings import LATER
 from multidict import CIMultiDict
 from serving import Served
 
 from dateline.wiring import Newsroom
 from producers.keys import GRANTABLE, Keys
-
-LATER = "2031-01-01T00:00:00Z"
 
 
 async def test_a_filing_is_acknowledged_with_its_place(desk: Served) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import apsw
 import pytest
+from publishing import filed
 from receiving import hook, receiving, sending, states, until
-from test_redaction import LAW, filed, traces
+from redactions import LAW, traces
 
 from consumers.alerts.policy import load
 from consumers.delivery.ledger import Ledger

@@ -9,15 +9,14 @@ from xml.etree import ElementTree as ET
 import pytest
 from browsing import Page, browser
 from conftest import STORY
-from documents import ATOM, entries
+from documents import ATOM, HOSTILE, entries
+from filings import LATER
 from serving import Served
-from test_outputs import HOSTILE
 from viewing import import_sample
 
 from consumers.outputs.routes import FORMS
 from dateline.wiring import Newsroom
 
-LATER = "2031-01-01T00:00:00Z"
 EMOJI = "👩\u200d👩\u200d👧\u200d👦" * 40  # 280 characters, as long as a headline may be
 TEXTS = [
     *HOSTILE,

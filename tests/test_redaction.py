@@ -1,9 +1,7 @@
-"""What the desk redacts is gone from every file, and everything can still be proved."""
+"""What the desk redacts is gone from every file and from every reader's view."""
 
 import asyncio
-import gzip
 import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -11,66 +9,25 @@ from unittest import mock
 import apsw
 import pytest
 from conftest import Clock
-from filings import ADA, note
+from filings import ADA, LATER, note
+from publishing import filed
+from redactions import BODY, CORRECTED, KEPT, LAW, NOTES, story, traces
 from serving import served
 from viewing import watched
 
 from consumers.alerts.policy import load
 from consumers.audit import export as exporting
-from consumers.audit import verify as verifying
-from consumers.audit.stand_alone import Refusal, check
-from consumers.audit.verify import verify
+from consumers.audit.stand_alone import check
 from consumers.rebuild import rebuild
 from dateline.cli.run import run
 from dateline.commands.auditing import wanted_export
 from dateline.wiring import Newsroom, newsroom
 from events import codec
-from events.errors import LogDamaged, Refused
+from events.errors import Refused
 from events.log import Log
 from events.vocabulary import SCHEMAS, Unknown
 from producers.intake import take
 from producers.publisher import Publisher
-
-BODY = "zqerase01 the words that a court ordered to be erased"
-CORRECTED = "zqerase02 the words that stood there after a correction"
-NOTES = "zqerase03 a name that was promised to nobody"
-LAW = {"reason_code": "court-order", "legal_basis": "a drill", "ordered_by": "a court"}
-KEPT = "the words beside them"
-LATER = "2031-01-01T00:00:00Z"
-
-
-async def filed(room: Newsroom | Publisher, kind: str, **fields: Any) -> None:
-    publisher = room.publisher if isinstance(room, Newsroom) else room
-    fields.setdefault("headline", f"A {kind} happens")
-    await publisher.file(take({"story": "a", "kind": kind, **fields}), ADA)
-
-
-async def story(room: Newsroom | Publisher) -> None:
-    """A development with a body that was corrected since, refiled, quoted and has private notes."""
-    await filed(room, "story-opened", title="A story")
-    await filed(room, "quote-added", ref="Q", body=BODY, headline=KEPT, private={"notes": NOTES})
-    await filed(
-        room,
-        "corrected",
-        ref="K",
-        target="Q",
-        field="body",
-        old=BODY,
-        new=CORRECTED,
-        note="a drill",
-    )
-    await filed(room, "development-reported", label="note", body=f"It was said: {CORRECTED}. So.")
-
-
-def traces(folder: Path, *words: str) -> Iterator[str]:
-    """Give the files that hold any of some words, or the middle of them, packed ones unpacked."""
-    for file in folder.rglob("*"):
-        if file.is_file():
-            data = file.read_bytes()
-            data += gzip.decompress(data) if data[:2] == b"\x1f\x8b" else b""
-            for word in words:
-                if word.encode() in data or word[:20].encode() in data:
-                    yield f"{file.name}: {word}"
 
 
 async def test_redacted_words_are_in_no_file(tmp_path: Path, clock: Clock) -> None:
@@ -141,77 +98,6 @@ async def test_a_second_redaction_leaves_nothing_of_the_first(
     assert check(str(file)).erased >= 4
 
 
-@pytest.mark.parametrize("target", ["Q", "R"])
-async def test_a_log_is_proved_while_words_are_redacted(
-    log: Log, clock: Clock, monkeypatch: pytest.MonkeyPatch, target: str
-) -> None:
-    """Words that are redacted while the log is read are no damage, before the reader or behind."""
-    monkeypatch.setattr(verifying, "TOLD_EVERY", 6)
-    publisher = Publisher(log, clock)
-    await filed(publisher, "story-opened", title="A story")
-    await filed(publisher, "quote-added", ref="Q", body=BODY, private={"notes": NOTES})
-    await log.append("b", [note(f"note {number}") for number in range(600)])
-    await filed(publisher, "quote-added", ref="R", body=CORRECTED, private={"notes": NOTES})
-    waits = 0
-
-    async def pause() -> None:
-        nonlocal waits
-        waits += 1
-        if waits in (1, 3):
-            fields = ["body"] if waits == 1 else ["private"]
-            await filed(publisher, "redacted", target=target, fields=fields, **LAW)
-
-    proved = await verify(log, lambda *_: None, None, pause)
-    assert (proved.events, proved.erased) == (605, 2)  # the first redaction restates what is left
-    assert (await verify(log, lambda *_: None)).erased == 2
-
-
-async def test_a_log_that_grows_meanwhile_is_not_read_for_ever(
-    log: Log, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What nothing explains is damage, however many events come in while the log is read."""
-    monkeypatch.setattr(verifying, "TOLD_EVERY", 1)
-    publisher = Publisher(log, clock)
-    await story(publisher)
-    held = log.remains
-
-    async def more() -> Mapping[int, bytes]:
-        await log.append("b", [note("one more")])
-        return {**await held(), 2: b"{}"}
-
-    monkeypatch.setattr(log, "remains", more)
-    with pytest.raises(LogDamaged, match="position 2"):
-        async with asyncio.timeout(30):
-            await verify(log, lambda *_: None)
-
-
-async def test_words_that_were_put_back_are_reported(tmp_path: Path, clock: Clock) -> None:
-    """A redacted body that stands again, with its nonce and all, is damage with its position."""
-    url = f"sqlite:///{tmp_path}/news.db"
-    async with newsroom(url, clock) as room:
-        await story(room)
-        before = [event async for event in room.log.read_sealed()][1]
-        await filed(room, "redacted", target="Q", fields=["body", "private"], **LAW)
-        await room.auditor.verify(lambda *_: None)
-    for parts in ("body", "private"):
-        raw = apsw.Connection(str(tmp_path / "news.db"))
-        for (name,) in raw.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'"):
-            raw.execute(f"DROP TRIGGER {name}")
-        erased = raw.execute(f"SELECT {parts}, {parts}_nonce FROM events WHERE position = 2").get
-        assert erased == (None, None)
-        put = f"UPDATE events SET {parts} = ?, {parts}_nonce = ? WHERE position = 2"
-        raw.execute(put, (getattr(before, parts), getattr(before, f"{parts}_nonce")))
-        if parts == "body":
-            raw.execute("DELETE FROM remains WHERE position = 2")
-        raw.close()
-        async with newsroom(url, clock) as room:
-            with pytest.raises(LogDamaged, match=r"position 2 .* put back"):
-                await room.auditor.verify(lambda *_: None)
-        raw = apsw.Connection(str(tmp_path / "news.db"))
-        raw.execute(f"UPDATE events SET {parts} = NULL, {parts}_nonce = NULL WHERE position = 2")
-        raw.close()
-
-
 async def test_nothing_under_a_legal_hold_is_erased(room: Newsroom) -> None:
     """While a hold is on a development or on its story, nothing of it is erased."""
     await story(room)
@@ -246,62 +132,6 @@ async def test_the_same_redaction_again_is_answered_as_before(room: Newsroom) ->
         await room.publisher.file(take({"id": event_id, **redaction}), ADA) for _ in range(2)
     ]
     assert again == first._replace(duplicate=True)
-
-
-def tampered(path: Path, statement: str) -> None:
-    raw = apsw.Connection(str(path))
-    for name in [
-        row[0] for row in raw.execute("SELECT name FROM sqlite_schema WHERE type='trigger'")
-    ]:
-        raw.execute(f"DROP TRIGGER {name}")
-    raw.execute(statement)
-    raw.close()
-
-
-@pytest.mark.parametrize(
-    ("statement", "position"),
-    [
-        ("UPDATE events SET body = NULL, body_nonce = NULL WHERE position = 1", 1),
-        ("UPDATE events SET private = NULL, private_nonce = NULL WHERE position = 1", 1),
-        (
-            "UPDATE remains SET body = CAST(body || ' ' AS BLOB) WHERE position = 2",
-            2,
-        ),
-        ("DELETE FROM remains WHERE position = 2", 2),
-        ("INSERT INTO remains SELECT 1, body FROM events WHERE position = 1", 1),
-        ("UPDATE events SET body = NULL, body_nonce = NULL WHERE position = 5", 2),
-        ("UPDATE events SET private = NULL, private_nonce = NULL WHERE position = 2", 2),
-    ],
-)
-async def test_a_body_that_is_missing_without_its_tombstone_is_tampering(
-    tmp_path: Path, clock: Clock, statement: str, position: int
-) -> None:
-    """Contents that nobody redacted are missed, and nothing else is taken for what was left."""
-    path = tmp_path / "news.db"
-    async with newsroom(f"sqlite:///{path}", clock) as room:
-        await story(room)
-        await filed(room, "redacted", target="Q", fields=["body"], **LAW)
-        await room.auditor.verify(lambda *_: None)
-    tampered(path, statement)
-    async with newsroom(f"sqlite:///{path}", clock) as room:
-        with pytest.raises(LogDamaged) as raised:
-            await room.auditor.verify(lambda *_: None)
-    assert raised.value.position == position
-
-
-async def test_an_export_without_the_tombstone_is_refused(room: Newsroom, tmp_path: Path) -> None:
-    """In an export as well a body is missing only where a later event says that it was erased."""
-    await story(room)
-    wanted = await wanted_export(room, None, "internal")
-    file = tmp_path / "log.jsonl.gz"
-    await exporting.write(room.auditor, wanted, str(file), lambda *_: None)
-    lines = [json.loads(line) for line in gzip.decompress(file.read_bytes()).splitlines()]
-    del lines[3]["body"], lines[3]["body_nonce"]
-    other = tmp_path / "changed.jsonl"
-    other.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    with pytest.raises(Refusal) as refused:
-        check(str(other))
-    assert refused.value.position == 3
 
 
 async def test_a_server_cleans_up_after_a_redaction(room: Newsroom, tmp_path: Path) -> None:

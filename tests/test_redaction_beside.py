@@ -4,7 +4,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from test_redaction import LAW, filed, traces
+from publishing import filed
+from redactions import LAW, traces
 from viewing import watched
 
 from consumers.alerts.policy import load

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from documents import ATOM, parsed
 from filings import opening
+from publishing import filed as file
+from redactions import LAW, traces
 from serving import Served, served
-from test_redaction import LAW, traces
-from test_redaction import filed as file
 from vocabulary_examples import full as shared
 
 from consumers.audit.replay import replay

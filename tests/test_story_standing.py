@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from filings import Story, opened
+from filings import LATER, Story, opened
 
-LATER = "2031-01-01T00:00:00Z"
 FIGURE = {"ref": "F1", "measure": "children", "value": 8, "source": "person:a"}
 
 

@@ -5,12 +5,12 @@ import random
 from typing import Any
 
 import pytest
+from filings import LATER
 from serving import Served, Subscriber, served
 
 from consumers.outputs.routes import FORMS
 from dateline.wiring import Newsroom
 
-LATER = "2031-01-01T00:00:00Z"
 STEPS = 14
 
 

@@ -3,14 +3,13 @@
 from typing import Any
 
 import pytest
-from filings import BEN, Story, development, opened
+from filings import BEN, LATER, Story, development, opened
 
 from events.errors import Refused
 from producers.desk import Answer, Claimed, Counted
 
 FIGURE = {"ref": "F1", "measure": "children", "value": 8, "source": "person:a"}
 WAIT = {"ref": "P1", "awaited_from": "org:kremlin"}
-LATER = "2031-01-01T00:00:00Z"
 
 
 def revise(story: Story, ref: str, value: int, **more: Any) -> None:

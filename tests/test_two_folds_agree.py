@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 from conftest import Clock
-from filings import ADA, BEN, Story, opened
+from filings import ADA, BEN, LATER, Story, opened
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +16,6 @@ from events.errors import Refused
 from producers.desk import Answer, Claimed, Counted, Standing
 
 FIGURE = {"measure": "children", "source": "person:a"}
-LATER = "2031-01-01T00:00:00Z"
 REFS = ["A", "B", "C", "D", "E", "G", "H"]
 FIGURES = ["F1", "F2", "F3"]
 WAITS = ["P1", "P2"]

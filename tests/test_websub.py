@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 from aiohttp import web
 from conftest import Clock
+from filings import LATER
 from pydantic import ValidationError
 from serving import served
 
@@ -19,8 +20,6 @@ from dateline import telemetry
 from dateline.server import Outside
 from dateline.settings import Settings
 from dateline.wiring import Newsroom, newsroom
-
-LATER = "2031-01-01T00:00:00Z"
 
 
 @pytest.fixture

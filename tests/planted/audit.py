@@ -31,7 +31,7 @@ AUDIT = [
     ),
     Planted(
         "A body that is missing without its tombstone is tampering",
-        "test_redaction.py::test_a_body_that_is_missing_without_its_tombstone_is_tampering",
+        "test_redaction_proved.py::test_a_body_that_is_missing_without_its_tombstone_is_tampering",
         "consumers/audit/verify.py",
         "            if not excused:",
         "            if False:",
@@ -39,7 +39,7 @@ AUDIT = [
     ),
     Planted(
         "A time between two events tells nothing later",
-        "test_custody.py::test_a_time_between_two_events_tells_nothing_later",
+        "test_looking_back.py::test_a_time_between_two_events_tells_nothing_later",
         "consumers/audit/replay.py",
         "    ends = await _end_of(log, until) if when_ms is None else when_ms",
         "    ends = await _end_of(log, until)",
@@ -55,7 +55,7 @@ AUDIT = [
     ),
     Planted(
         "A moment is shown as it was, for good once something was recorded after it",
-        "test_custody.py::test_a_moment_is_run_again",
+        "test_looking_back.py::test_a_moment_is_run_again",
         "consumers/audit/replay.py",
         "if event.position <= until]",
         "if event.position]",
@@ -71,7 +71,7 @@ AUDIT = [
     ),
     Planted(
         "Any change to an export is refused, with its place",
-        "test_export.py::test_any_change_to_an_export_is_named_with_its_place",
+        "test_export_tampered.py::test_any_change_to_an_export_is_named_with_its_place",
         "consumers/audit/stand_alone.py",
         "        if self.story is None and self._root() != self.head.root:",
         "        if False:",
@@ -79,7 +79,7 @@ AUDIT = [
     ),
     Planted(
         "A rewritten history shows to who kept a checkpoint",
-        "test_export.py::test_a_rewritten_history_shows_to_who_kept_a_checkpoint",
+        "test_export_tampered.py::test_a_rewritten_history_shows_to_who_kept_a_checkpoint",
         "consumers/audit/stand_alone.py",
         "position == self.kept.size and self._root() != self.kept.root",
         "position == self.kept.size and self._root() == b''",
@@ -87,7 +87,7 @@ AUDIT = [
     ),
     Planted(
         "A log is proved while words are redacted",
-        "test_redaction.py::test_a_log_is_proved_while_words_are_redacted",
+        "test_redaction_proved.py::test_a_log_is_proved_while_words_are_redacted",
         "consumers/audit/verify.py",
         "    while before:\n",
         "    for position in sorted(before):\n"
@@ -137,7 +137,7 @@ AUDIT = [
     ),
     Planted(
         "Words that were put back after a redaction are damage",
-        "test_redaction.py::test_words_that_were_put_back_are_reported",
+        "test_redaction_proved.py::test_words_that_were_put_back_are_reported",
         "consumers/audit/verify.py",
         "        if event.body is not None or (erasure.private and event.private is not None):",
         "        if False:",
@@ -161,7 +161,7 @@ AUDIT = [
     ),
     Planted(
         "An export that promises everything hides nothing",
-        "test_export.py::test_any_change_to_an_export_is_named_with_its_place",
+        "test_export_tampered.py::test_any_change_to_an_export_is_named_with_its_place",
         "consumers/audit/stand_alone.py",
         "        elif not self.public:",
         "        elif False:",
@@ -177,7 +177,7 @@ AUDIT = [
     ),
     Planted(
         "No two readers of an export see different words",
-        "test_export.py::test_a_line_that_two_readers_read_differently_is_refused",
+        "test_export_tampered.py::test_a_line_that_two_readers_read_differently_is_refused",
         "consumers/audit/stand_alone.py",
         "    if len(found) != len(pairs):",
         "    if False:",

@@ -63,7 +63,7 @@ FEED = [
     ),
     Planted(
         "Whoever asks by time misses nothing",
-        "test_outputs.py::test_whoever_asks_by_time_misses_nothing",
+        "test_outputs_over_time.py::test_whoever_asks_by_time_misses_nothing",
         "consumers/outputs/routes.py",
         "moved += [Moved(*last)] if last is not None else []",
         "pass",

@@ -258,7 +258,7 @@ STORIES = [
     ),
     Planted(
         "What is released late is news when it is released",
-        "test_outputs.py::test_what_is_released_late_is_news_when_it_is_released",
+        "test_outputs_over_time.py::test_what_is_released_late_is_news_when_it_is_released",
         "consumers/stories/released.py",
         "if public and seen == []:",
         "if False:",
