@@ -175,7 +175,7 @@ def _moved_on(known: Known, version: int) -> Known:
 def _reported(find: Find, event: Recorded, news: News, rules: Rules) -> Changes:
     ref = news.ref or f"d{event.version}"
     known = known_of(find)
-    # Of every event, so of the type itself: pydantic takes ten times as long for an instance.
+    # By type, for it is asked of every event: of an instance pydantic says it in four times as long.
     if type(news) is StoryOpened:
         known = known._replace(opening=ref, release=released(news, event.recorded_ms))
         yield {STORY: known}
@@ -191,7 +191,7 @@ def _reported(find: Find, event: Recorded, news: News, rules: Rules) -> Changes:
         facts = Facts(event.story, news.kind, news.urgency, news.places, news.people)
         route = rules.routing.route(facts)
         if route is None and not kept:
-            return
+            return  # as most news does: how old it is does not matter
     stale = _is_stale(event, news, rules)
     if stale:
         route = None
