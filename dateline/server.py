@@ -225,6 +225,8 @@ def _answered(app: ASGIApp) -> ASGIApp:
         try:
             await app(scope, receive, send)
         except DatelineError as error:
+            if scope["type"] != "http":  # nobody asks who could be answered
+                raise
             await _guarded(problem(Request(scope), error))(scope, receive, send)
         except HTTPException as error:
             await _guarded(http_problem(Request(scope), error))(scope, receive, send)
@@ -273,9 +275,19 @@ class Server(uvicorn.Server):
         # It would call every reader that was cut an error; faults are told by `_fault`.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._ready = ready
+        self._failure: Exception | None = None
+
+        async def heeded(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await app(scope, receive, send)
+            except Exception as error:
+                if scope["type"] == "lifespan":
+                    self._failure = error
+                raise
+
         super().__init__(
             uvicorn.Config(
-                app,
+                heeded,
                 http=Receipt,
                 ws="none",
                 log_config=None,
@@ -294,8 +306,17 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start as uvicorn does, then say so."""
-        await super().startup(sockets)
+        """Start as uvicorn does, then say so.
+
+        Raises:
+            Exception: what kept the application from starting, such as a log that is out of reach.
+        """
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # uvicorn tells its log alone, and ends the process
+            if self._failure is not None:
+                raise self._failure from None
+            raise
         if self.started:
             self._ready()
 

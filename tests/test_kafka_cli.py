@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from brokers import topic_of
 from conftest import SAMPLE
 
 from events.kafka.leaving import let_go, started
-from events.kafka.topics import exists
+from events.kafka.topics import exists, log_settings
 
 
 def run_cli(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -50,11 +51,26 @@ def test_a_backup_comes_back_to_kafka(kafka: str, tmp_path: Path) -> None:
     assert "26 events copied" in copied.stdout
 
 
+async def test_a_server_that_cannot_start_says_why(kafka: str, tmp_path: Path) -> None:
+    """A server whose log is refused ends with that sentence, as every command does."""
+    address = topic_of(kafka, tmp_path)
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    settings = log_settings(stamped=True)
+    await admin.create_topics([NewTopic(address.topic, 2, 1, topic_configs=settings)])
+    await admin.close()
+    words = ("serve", "--port", "0", "--log", address.url)
+    said = await asyncio.to_thread(run_cli, tmp_path, *words)
+    assert said.returncode == 1
+    assert "refused by rule topic" in said.stderr.splitlines()[-1]
+    assert said.stdout == ""
+
+
 @pytest.mark.parametrize(
     ("broker", "why"),
     [
         ("127.0.0.1:1", "Connection refused"),
-        ("BROKER", "does not let us in with security=ssl"),
+        ("BROKER", "does not go on with ours (security=ssl)"),
     ],
 )
 def test_why_there_is_no_broker_is_said_in_one_line(

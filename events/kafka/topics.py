@@ -75,7 +75,7 @@ async def administration(address: Address) -> AsyncIterator[AIOKafkaAdminClient]
 
 async def _unreachable(address: Address) -> str:
     """Say why nobody lets us in, as far as can be told; the library tells its log alone."""
-    found = []
+    found, asked = [], f"security={address.security}"
     for host, port in address.brokers:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -87,7 +87,7 @@ async def _unreachable(address: Address) -> str:
             found.append(f"{host}:{port}: {os.strerror(number) if number > 0 else error.strerror}")
         else:
             writer.close()
-            found.append(f"{host}:{port} does not let us in with security={address.security}")
+            found.append(f"{host}:{port} takes connections, but does not go on with ours ({asked})")
     return "; ".join(found)
 
 

@@ -198,6 +198,14 @@ MANY_MACHINES = [
         "only the name of an error was told",
     ),
     Planted(
+        "A server that cannot start says why",
+        "test_kafka_cli.py::test_a_server_that_cannot_start_says_why",
+        "dateline/server.py",
+        "raise self._failure from None",
+        "pass",
+        "the process ended without a word",
+    ),
+    Planted(
         "Looking after a log on Kafka makes none",
         "test_kafka_cli.py::test_a_doctor_makes_no_topic",
         "dateline/commands/upkeep.py",
