@@ -127,7 +127,11 @@ class Metrics:
             return
         records, seconds, voids, disagreements = self.now.mirror
         yield GaugeMetricFamily("dateline_mirror_lag_records", "Records behind the topic.", records)
-        yield GaugeMetricFamily("dateline_mirror_lag_seconds", "Time behind the topic.", seconds)
+        yield GaugeMetricFamily(
+            "dateline_mirror_lag_seconds",
+            "Time behind the topic, or without a word from it.",
+            seconds,
+        )
         yield CounterMetricFamily("dateline_void_records", "Records that got no place.", voids)
         yield CounterMetricFamily(
             "dateline_root_disagreements",

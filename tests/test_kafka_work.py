@@ -160,3 +160,30 @@ async def test_a_node_tells_how_its_mirror_stands(kafka: str, tmp_path: Path) ->
             return all(line in lines for line in wanted)
 
         await eventually(told)
+
+
+async def test_a_node_that_hears_nothing_does_not_say_it_is_current(tmp_path: Path) -> None:
+    """While the broker stands still nobody knows what is on it: the lag grows, and goes again."""
+    fetched()
+    broker = Broker(tmp_path / "broker")
+    await asyncio.to_thread(broker.start)
+    log = KafkaLog(topic_of(broker.address, tmp_path))
+
+    async def behind() -> bool:
+        return (await log.lag()).seconds > 2
+
+    async def current() -> bool:
+        return (await log.lag()).seconds == 0
+
+    try:
+        await log.append("a", [note("1")])
+        await eventually(current)
+        broker.freeze()
+        await eventually(behind)
+        broker.thaw()
+        await eventually(current)
+        await log.append("a", [note("2")])
+        assert await current()
+    finally:
+        await log.close()
+        await asyncio.to_thread(broker.stop)

@@ -35,7 +35,8 @@ Outcome = tuple[bytes, Places | Void | LogError]
 class Lag(NamedTuple):
     """How a mirror stands to its topic.
 
-    `records` and `seconds` is what it is behind; `voids` are records without a place, and
+    `records` is what it is known to be behind, and `seconds` for how long it has been, or may have
+    been while the broker was silent; `voids` are records without a place, and
     `disagreements` those that were sent by a node with another root.
     """
 
@@ -273,6 +274,9 @@ class Follower:
         behind = max(0, self._end - read)
         since = self._behind_since
         seconds = time.monotonic() - since if since is not None and behind else 0.0
+        silent = _now_ms() - self._heard_ms
+        if silent > AWAY_MS:  # nobody knows what is on the topic since
+            seconds = max(seconds, silent / 1000)
         return Lag(behind, seconds, *self._mirror.irregular.counts())
 
 

@@ -230,6 +230,14 @@ MANY_MACHINES = [
         "records without a place were not counted",
     ),
     Planted(
+        "A node that hears nothing does not say that it is current",
+        "test_kafka_work.py::test_a_node_that_hears_nothing_does_not_say_it_is_current",
+        "events/kafka/follower.py",
+        "seconds = max(seconds, silent / 1000)",
+        "pass",
+        "a broker that was gone made no lag",
+    ),
+    Planted(
         "What others wrote is held against the whole model",
         "test_kafka_log.py::test_what_others_wrote_is_held_against_the_whole_model",
         "events/kafka/log.py",
