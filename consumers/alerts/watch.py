@@ -175,7 +175,7 @@ def _moved_on(known: Known, version: int) -> Known:
 def _reported(find: Find, event: Recorded, news: News, rules: Rules) -> Changes:
     ref = news.ref or f"d{event.version}"
     known = known_of(find)
-    # By type, for it is asked of every event: of an instance pydantic says it in four times as long.
+    # By type, as it is asked of every event: of an instance pydantic says it in four times as long.
     if type(news) is StoryOpened:
         known = known._replace(opening=ref, release=released(news, event.recorded_ms))
         yield {STORY: known}
