@@ -14,6 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consumers.alerts import routes as alerts
@@ -106,44 +107,16 @@ def application(
     feed = Feed(room.log, room.stories, room.subscription, room.clock, limits, lambda: auditor.note)
 
     entrance = Entrance(keys)
-
-    def sends(request: Request) -> None:
-        entrance.expect(request, {"alert"}, "scope")
-
     operations = Operations(room, feed, outbox)
-    duty = Duty(auditor, room.clock, outside.schedule)
-    audited = {
-        "checkpoints": duty.sign,
-        "proofs": duty.prove,
-        "erasures": room.cleaning.run,
-    }
-
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await feed.begin()
-        await duty.begin()
-        reactions = _reactions(room, feed, outside, operations, outbox)
-        async with operations.at_work(audited | reactions):
-            yield
-        await duty.sign_at_last()
-
-    routes = [*operations.routes(), *docs.routes(), *reading.routes(room, entrance.insider)]
-    routes += alerts.routes(room, entrance.insider, room.policy)
-    if "feed" in outside.roles:
-        routes += outputs.routes(room, outside.public_url, outside.hub, lambda: auditor.header)
-        routes += pages.routes(room, outside.public_url)
-        routes += audit.routes(auditor, _exports(room, entrance))
-    if "alerts" in outside.roles and outbox is not None:
-        routes += subscribing.routes(outbox, sends)
     app = Starlette(
-        routes=routes,
+        routes=[*operations.routes(), *_routes(room, entrance, outside, outbox)],
         exception_handlers={
             DatelineError: problem,
             HTTPException: http_problem,
             ClientDisconnect: nobody,
             Exception: fault,
         },
-        lifespan=lifespan,
+        lifespan=lambda _app: _at_work(room, feed, outside, operations, outbox),
     )
     whole = live = file = _guarded(app)
     if "feed" in outside.roles:
@@ -152,6 +125,45 @@ def application(
         observe = operations.metrics.append_seconds.observe
         file = _guarded(_answered(filing.filing(room.publisher, entrance.filer, observe)))
     return _beside(live, file, whole), feed
+
+
+@asynccontextmanager
+async def _at_work(
+    room: Newsroom, feed: Feed, outside: Outside, operations: Operations, outbox: Outbox | None
+) -> AsyncIterator[None]:
+    """Do what a server does by itself, from its beginning to its end."""
+    duty = Duty(room.auditor, room.clock, outside.schedule)
+    audited = {
+        "checkpoints": duty.sign,
+        "proofs": duty.prove,
+        "erasures": room.cleaning.run,
+    }
+    await feed.begin()
+    await duty.begin()
+    reactions = _reactions(room, feed, outside, operations, outbox)
+    async with operations.at_work(audited | reactions):
+        yield
+    await duty.sign_at_last()
+
+
+def _routes(
+    room: Newsroom, entrance: Entrance, outside: Outside, outbox: Outbox | None
+) -> list[Route]:
+    """Give what this server's roles let it answer, besides how it is."""
+
+    def sends(request: Request) -> None:
+        entrance.expect(request, {"alert"}, "scope")
+
+    found = [*docs.routes(), *reading.routes(room, entrance.insider)]
+    found += alerts.routes(room, entrance.insider, room.policy)
+    if "feed" in outside.roles:
+        auditor = room.auditor
+        found += outputs.routes(room, outside.public_url, outside.hub, lambda: auditor.header)
+        found += pages.routes(room, outside.public_url)
+        found += audit.routes(auditor, _exports(room, entrance))
+    if "alerts" in outside.roles and outbox is not None:
+        found += subscribing.routes(outbox, sends)
+    return found
 
 
 def _reactions(

@@ -5,11 +5,11 @@ from typing import Any, Final
 from xml.etree import ElementTree as ET
 
 import orjson
+from any_story import told
 from documents import ATOM, GONE, OURS, PLACE, entries, outputs, parsed, words_in, xml
 from filings import LATER, Story, opened
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_two_folds_agree import told
 
 from consumers.outputs import atom, json_feed
 from events.errors import Refused

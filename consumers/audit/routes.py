@@ -52,19 +52,8 @@ def routes(auditor: Auditor, wanted: Wanted) -> list[Route]:
         return Response(orjson.dumps(found.shown), media_type="application/json")
 
     async def export(request: Request) -> Response:
-        asked = request.query_params
-        parts, story = asked.get("parts", "internal"), asked.get("story")
-        if parts not in exporting.PARTS:
-            raise Refused("filter", "parts", "public, internal or private", repr(parts))
-        if story is not None and not SLUG.fullmatch(story):
-            raise NotFound("story", "of this name")
-        found = await wanted(request, story, parts)
-        packed = exporting.packed(auditor, found)
-        # What can be refused is refused before the answer has begun.
-        first = await anext(packed)
-        headers = {"content-disposition": 'attachment; filename="dateline.jsonl.gz"'}
-        headers["cache-control"] = "no-store"  # no cache on the way keeps what a key was needed for
-        return StreamingResponse(exporting.behind(first, packed), 200, headers, "application/gzip")
+        story, parts = _asked(request)
+        return await _file(auditor, await wanted(request, story, parts))
 
     async def verifier(_request: Request) -> Response:
         return Response(exporting.verifier(), media_type="text/x-python")
@@ -78,6 +67,27 @@ def routes(auditor: Auditor, wanted: Wanted) -> list[Route]:
         Route("/v1/audit/export", export),
         Route(f"/v1/audit/{exporting.VERIFIER}", verifier),
     ]
+
+
+def _asked(request: Request) -> tuple[str | None, exporting.Parts]:
+    """Say of which story an export is to be, if not of all, and with which parts."""
+    asked = request.query_params
+    parts, story = asked.get("parts", "internal"), asked.get("story")
+    if parts not in exporting.PARTS:
+        raise Refused("filter", "parts", "public, internal or private", repr(parts))
+    if story is not None and not SLUG.fullmatch(story):
+        raise NotFound("story", "of this name")
+    return story, parts
+
+
+async def _file(auditor: Auditor, found: exporting.Export) -> Response:
+    """Answer with an export, as a file that is made while it is sent."""
+    packed = exporting.packed(auditor, found)
+    # What can be refused is refused before the answer has begun.
+    first = await anext(packed)
+    headers = {"content-disposition": 'attachment; filename="dateline.jsonl.gz"'}
+    headers["cache-control"] = "no-store"  # no cache on the way keeps what a key was needed for
+    return StreamingResponse(exporting.behind(first, packed), 200, headers, "application/gzip")
 
 
 def _position(request: Request) -> int:

@@ -75,10 +75,27 @@ def update_of(
     def find(key: str) -> Part | None:
         return changed.get(key) or before.get(key)
 
+    shown, gone, urgency = _changes(before, find, (*earlier, *rows.values()))
+    kind, ref = _about(changed, event)
+    facts = {
+        "title": heading.public_title,
+        "status": heading.status,
+        "version": heading.public_version,
+        "ref": ref,
+        "changed": shown,
+        "gone": gone,
+    }
+    return _told(event, heading, kind, facts, urgency)
+
+
+def _changes(
+    before: Mapping[str, Part], find: Find, rows: Iterable[Row]
+) -> tuple[dict[str, list[orjson.Fragment]], list[str], int]:
+    """Give what is shown by section, the keys of what is gone, and how urgent the whole is."""
     shown: dict[str, list[orjson.Fragment]] = {}
     gone: list[str] = []
     urgencies: list[int] = []
-    for row in (*earlier, *rows.values()):
+    for row in rows:
         if row.section in _UNTOLD:
             continue
         old = before.get(row.key)
@@ -89,16 +106,7 @@ def update_of(
         else:
             continue
         urgencies += [part.urgency for part in (find(row.key), old) if isinstance(part, Item)]
-    kind, ref = _about(changed, event)
-    facts = {
-        "title": heading.public_title,
-        "status": heading.status,
-        "version": heading.public_version,
-        "ref": ref,
-        "changed": shown,
-        "gone": gone,
-    }
-    return _told(event, heading, kind, facts, min(urgencies, default=ORDINARY))
+    return shown, gone, min(urgencies, default=ORDINARY)
 
 
 def _shown(find: Find, row: Row) -> orjson.Fragment:

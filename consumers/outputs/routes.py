@@ -104,29 +104,17 @@ def routes(
 
     def route(ending: str, form: Form) -> Route:
         async def output(request: Request) -> Response:
-            slug, page = slug_of(request), _page(request, form)
-            content, here = await room.state(slug, public=True), place(request)
-            state = await asyncio.to_thread(_parsed, content)
-            if page is not None and not 1 <= page <= pages(state):
-                if page == pages(state) + 1:
-                    return RedirectResponse(here.feed(slug, ending), 302)
-                raise NotFound("page", str(page))
-            body = await asyncio.to_thread(_made, ending, content, here, page)
-            url = here.feed(slug, ending, page)
-            document = Document(body, form.media_type, url, state["recorded_at"])
+            slug, page, here = slug_of(request), _page(request, form), place(request)
+            document = await _of_story(room, slug, ending, page, here)
+            if document is None:
+                return RedirectResponse(here.feed(slug, ending), 302)
             return _answer(request, document, hub, room.now(), signed())
 
         return Route(f"/feeds/{{story}}.{ending}", output)
 
     def over_all(ending: str) -> Route:
-        media_type, make = FORMS_OF_ALL[ending]
-
         async def output(request: Request) -> Response:
-            here = place(request)
-            states, moved = await _newest(room)
-            body = await asyncio.to_thread(make, states, here, moved)
-            changed = moved.recorded_at if moved else None
-            document = Document(body, media_type, here.feed(ALL, ending), changed)
+            document = await _of_all(room, ending, place(request))
             return _answer(request, document, hub, room.now(), signed())
 
         return Route(f"/feeds/{ALL}.{ending}", output)
@@ -135,6 +123,30 @@ def routes(
         *(over_all(ending) for ending in FORMS_OF_ALL),
         *(route(ending, form) for ending, form in FORMS.items()),
     ]
+
+
+async def _of_story(
+    room: Served, slug: str, ending: str, page: int | None, place: Place
+) -> Document | None:
+    """Give a story's document or a page of it; None where the page is not complete yet."""
+    content = await room.state(slug, public=True)
+    state = await asyncio.to_thread(_parsed, content)
+    if page is not None and not 1 <= page <= pages(state):
+        if page == pages(state) + 1:
+            return None
+        raise NotFound("page", str(page))
+    body = await asyncio.to_thread(_made, ending, content, place, page)
+    url = place.feed(slug, ending, page)
+    return Document(body, FORMS[ending].media_type, url, state["recorded_at"])
+
+
+async def _of_all(room: Served, ending: str, place: Place) -> Document:
+    """Give the document of the latest of all stories."""
+    media_type, make = FORMS_OF_ALL[ending]
+    states, moved = await _newest(room)
+    body = await asyncio.to_thread(make, states, place, moved)
+    changed = moved.recorded_at if moved else None
+    return Document(body, media_type, place.feed(ALL, ending), changed)
 
 
 async def _newest(room: Served) -> tuple[list[State], Moved | None]:

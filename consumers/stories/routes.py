@@ -85,23 +85,7 @@ def routes(room: Desk, insider: Insider) -> list[Route]:
 
     async def story(request: Request) -> Response:
         slug, public = slug_of(request), not insider(request)
-        asked = request.query_params
-        if "as_of" not in asked and "occurred_by" not in asked:
-            return json(request, await room.state(slug, public=public))
-        when = moment(asked["as_of"], room.now()) if "as_of" in asked else None
-        limit = (
-            moment(asked["occurred_by"], room.now(), "occurred_by")
-            if "occurred_by" in asked
-            else None
-        )
-        if isinstance(limit, int):
-            raise Refused("moment", "occurred_by", "a time", str(limit))
-        size = (await room.log.head()).size
-        upto = size if when is None else await at(room.log, when)
-        state = await as_of(room.log, slug, upto, occurred_by=limit, public=public)
-        if state is None:
-            raise NotFound("story", slug)
-        return json(request, state)
+        return json(request, await _state(room, request, slug, public=public))
 
     async def history(request: Request) -> Response:
         slug = slug_of(request)
@@ -119,6 +103,25 @@ def routes(room: Desk, insider: Insider) -> list[Route]:
         Route("/v1/stories/{story}", story),
         Route("/v1/stories/{story}/developments", history, methods=["GET"]),
     ]
+
+
+async def _state(room: Desk, request: Request, slug: str, *, public: bool) -> bytes:
+    """Give a story's state, now or as of the moments that are asked for."""
+    asked = request.query_params
+    if "as_of" not in asked and "occurred_by" not in asked:
+        return await room.state(slug, public=public)
+    when = moment(asked["as_of"], room.now()) if "as_of" in asked else None
+    limit = (
+        moment(asked["occurred_by"], room.now(), "occurred_by") if "occurred_by" in asked else None
+    )
+    if isinstance(limit, int):
+        raise Refused("moment", "occurred_by", "a time", str(limit))
+    size = (await room.log.head()).size
+    upto = size if when is None else await at(room.log, when)
+    state = await as_of(room.log, slug, upto, occurred_by=limit, public=public)
+    if state is None:
+        raise NotFound("story", slug)
+    return state
 
 
 def live(room: Desk, feed: Feed, who: Who) -> ASGIApp:

@@ -10,77 +10,51 @@ __all__ = ["filing_paths"]
 
 def filing_paths() -> dict[str, Any]:
     """Give the path of a story's developments."""
-    filings = {"oneOf": [{"$ref": f"#/components/schemas/{kind}"} for kind in sorted(KINDS)]}
     story = parameter("story", "path", SLUG)
+    return {"/v1/stories/{story}/developments": {"post": _file(story), "get": _history(story)}}
+
+
+def _file(story: dict[str, Any]) -> dict[str, Any]:
+    one = {"oneOf": [{"$ref": f"#/components/schemas/{kind}"} for kind in sorted(KINDS)]}
+    several = {"type": "array", "minItems": 1, "maxItems": 100, "items": one}
+    receipts = {"oneOf": [ref("Receipt"), {"type": "array", "items": ref("Receipt")}]}
+    version = {"type": "string", "pattern": '^("[0-9]{1,9}"|\\*)$'}
     return {
-        "/v1/stories/{story}/developments": {
-            "post": {
-                "operationId": "file",
-                "summary": "File one development, or several together",
-                "security": [{"key": []}],
-                "parameters": [
-                    story,
-                    parameter("Idempotency-Key", "header", {"type": "string"}),
-                    parameter(
-                        "If-Match",
-                        "header",
-                        {"type": "string", "pattern": '^("[0-9]{1,9}"|\\*)$'},
-                    ),
-                ],
-                "requestBody": {
-                    "required": True,
-                    "content": {
-                        "application/json": {
-                            "schema": {
-                                "oneOf": [
-                                    filings,
-                                    {
-                                        "type": "array",
-                                        "minItems": 1,
-                                        "maxItems": 100,
-                                        "items": filings,
-                                    },
-                                ]
-                            }
-                        }
-                    },
-                },
-                "responses": {
-                    "201": answer(
-                        "Recorded",
-                        {
-                            "oneOf": [
-                                ref("Receipt"),
-                                {"type": "array", "items": ref("Receipt")},
-                            ]
-                        },
-                    ),
-                    **problems(400, 401, 403, 404, 408, 409, 413, 422, 431, 500, 503, 507),
-                },
-            },
-            "get": {
-                "operationId": "history",
-                "summary": "What readers were told of a story, page by page",
-                "parameters": [
-                    story,
-                    parameter("after", "query", {"type": "integer", "minimum": 0}),
-                    parameter("limit", "query", LIMIT),
-                ],
-                "responses": {
-                    "200": answer(
-                        "A page",
-                        {
-                            "type": "object",
-                            "required": ["developments", "next"],
-                            "properties": {
-                                "developments": {"type": "array", "items": ref("Update")},
-                                "next": {"type": ["integer", "null"]},
-                            },
-                        },
-                    ),
-                    **unchanged(),
-                    **problems(400, 401, 404, 503),
-                },
-            },
+        "operationId": "file",
+        "summary": "File one development, or several together",
+        "security": [{"key": []}],
+        "parameters": [
+            story,
+            parameter("Idempotency-Key", "header", {"type": "string"}),
+            parameter("If-Match", "header", version),
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"oneOf": [one, several]}}},
         },
+        "responses": {
+            "201": answer("Recorded", receipts),
+            **problems(400, 401, 403, 404, 408, 409, 413, 422, 431, 500, 503, 507),
+        },
+    }
+
+
+def _history(story: dict[str, Any]) -> dict[str, Any]:
+    page = {
+        "type": "object",
+        "required": ["developments", "next"],
+        "properties": {
+            "developments": {"type": "array", "items": ref("Update")},
+            "next": {"type": ["integer", "null"]},
+        },
+    }
+    return {
+        "operationId": "history",
+        "summary": "What readers were told of a story, page by page",
+        "parameters": [
+            story,
+            parameter("after", "query", {"type": "integer", "minimum": 0}),
+            parameter("limit", "query", LIMIT),
+        ],
+        "responses": {"200": answer("A page", page), **unchanged(), **problems(400, 401, 404, 503)},
     }

@@ -55,28 +55,28 @@ def reading_paths() -> dict[str, Any]:
                 },
             }
         },
-        "/v1/feed": {
-            "get": {
-                "operationId": "feed",
-                "summary": "The live feed, Server-Sent Events; see /asyncapi.json",
-                "parameters": [
-                    parameter("Last-Event-ID", "header", CURSOR),
-                    parameter("last_event_id", "query", CURSOR),
-                    parameter("since", "query", MOMENT),
-                    parameter("story", "query", SLUG),
-                    parameter("kind", "query", {"enum": sorted(KINDS)}),
-                    parameter(
-                        "max_urgency", "query", {"type": "integer", "minimum": 0, "maximum": 9}
-                    ),
-                ],
-                "responses": {
-                    "200": {
-                        "description": "A stream; when it ends, come back",
-                        "content": {"text/event-stream": {"schema": SENT}},
-                    },
-                    **problems(400, 401, 429, 503),
-                },
-            }
+        "/v1/feed": {"get": _feed()},
+    }
+
+
+def _feed() -> dict[str, Any]:
+    return {
+        "operationId": "feed",
+        "summary": "The live feed, Server-Sent Events; see /asyncapi.json",
+        "parameters": [
+            parameter("Last-Event-ID", "header", CURSOR),
+            parameter("last_event_id", "query", CURSOR),
+            parameter("since", "query", MOMENT),
+            parameter("story", "query", SLUG),
+            parameter("kind", "query", {"enum": sorted(KINDS)}),
+            parameter("max_urgency", "query", {"type": "integer", "minimum": 0, "maximum": 9}),
+        ],
+        "responses": {
+            "200": {
+                "description": "A stream; when it ends, come back",
+                "content": {"text/event-stream": {"schema": SENT}},
+            },
+            **problems(400, 401, 429, 503),
         },
     }
 

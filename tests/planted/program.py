@@ -185,8 +185,8 @@ PROGRAM = [
         "A server tells the last signed checkpoint from its first answer on",
         "test_book.py::test_a_server_tells_the_last_checkpoint_from_the_start",
         "dateline/server.py",
-        "        await duty.begin()",
-        "        pass",
+        "    await duty.begin()",
+        "    pass",
         "a server that had nothing to sign published nothing",
     ),
     Planted(
