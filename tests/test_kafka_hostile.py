@@ -3,16 +3,23 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import uuid_utils
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from brokers import eventually, topic_of
-from filings import note
-from test_kafka_log import foreign, opened
+from filings import gathered, note
+from test_kafka_log import foreign, forged, opened
 
 from events.envelope import prepare_batch
 from events.kafka.address import Address
 from events.kafka.records import KEYS_BYTES, Keys, encode
 from events.log import Expect
+
+REDACTION = (
+    b'{"erases":[{"private":true,"remains":"{}","version":%d}],"fields":["headline"],'
+    b'"kind":"redacted","legal_basis":"a drill","ordered_by":"desk:ada",'
+    b'"reason_code":"drill","target":"d3"}'
+)
 
 
 class Latin(str):
@@ -98,3 +105,20 @@ async def test_what_the_broker_writes_for_itself_is_no_lag(kafka: str, tmp_path:
 
             await eventually(caught_up)
             assert (await log.append("a", [note("2")])).positions == (2,)
+
+
+@pytest.mark.parametrize("version", [2, 3, 2**63, 2**70])
+async def test_a_redaction_erases_nothing_that_comes_later(
+    kafka: str, tmp_path: Path, version: int
+) -> None:
+    """A forged redaction of what is not there yet stops no node, and all have the same events."""
+    address = topic_of(kafka, tmp_path)
+    body = REDACTION % version
+    async with opened(address) as log:
+        await log.append("a", [note("1")])
+        await forged(address, b"12345678", b"redacted", body)
+        assert (await log.append("a", [note("3")])).positions == (3,)
+        async with opened(address._replace(mirror=str(tmp_path / "late.db"))) as late:
+            for each in (log, late):
+                (event,) = await gathered(each.read(2))
+                assert event.development.headline == "3"

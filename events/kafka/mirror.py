@@ -277,8 +277,10 @@ class Mirror:
         redaction = decode_body(event.kind, event.schema, event.body)
         if not isinstance(redaction, Redacted) or event.body is None:
             return
-        erase(self._connection, event.story, event.body)
+        erase(self._connection, event.story, event.version, event.body)
         for erasure in redaction.erases or ():
+            if erasure.version >= event.version:  # nodes have more or less of what comes later
+                continue
             position = self._connection.execute(
                 "SELECT position FROM events WHERE story = ? AND version = ?",
                 (event.story, erasure.version),

@@ -317,7 +317,7 @@ class Node:
                 if blocks:
                     async with asyncio.timeout(APPEND_SECONDS):
                         await self._producer.send_keys(self._address.keys_topic, blocks)
-            except (KafkaError, TimeoutError, OSError, LogUnavailable, apsw.Error) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, erasing goes on
                 telemetry.warning("keys are still to be erased", error=type(error).__name__)
             await asyncio.sleep(ERASE_SECONDS)
 

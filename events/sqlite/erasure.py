@@ -15,15 +15,18 @@ from events.sqlite.file import connect, patiently
 __all__ = ["erase", "scrub"]
 
 
-def erase(connection: apsw.Connection, story: str, body: bytes) -> None:
-    """Erase what a redaction says, within the transaction that records it.
+def erase(connection: apsw.Connection, story: str, version: int, body: bytes) -> None:
+    """Erase what a redaction says of what was before it, within the transaction that records it.
 
     Args:
         connection: of the log, with `secure_delete` on.
         story: the story of the redaction.
+        version: its version; what comes later is not erased, wherever it is recorded.
         body: its canonical bytes.
     """
     for erasure in orjson.loads(body).get("erases", ()):
+        if erasure["version"] >= version:
+            continue
         place = (story, erasure["version"])
         if "remains" in erasure:
             connection.execute(

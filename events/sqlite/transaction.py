@@ -54,7 +54,7 @@ def commit_by_steps(
             insert(connection, values[start : start + MOST_ROWS * WIDTH])
         for append, outcome in zip(appends, outcomes, strict=True):
             if append.batch[0].kind == ERASES and isinstance(outcome, Appended):
-                erase(connection, append.story, append.batch[0].body)
+                erase(connection, append.story, outcome.versions[0], append.batch[0].body)
     connection.execute("COMMIT")
     return outcomes, end
 

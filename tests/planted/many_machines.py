@@ -38,6 +38,14 @@ MANY_MACHINES = [
         "a record that could not be read ended the mirror",
     ),
     Planted(
+        "A redaction erases nothing that comes later",
+        "test_kafka_hostile.py::test_a_redaction_erases_nothing_that_comes_later",
+        "events/sqlite/erasure.py",
+        'if erasure["version"] >= version:',
+        'if erasure["version"] < 1:',
+        "a node that read both at a time erased what the others have",
+    ),
+    Planted(
         "A record that the library cannot read stops no node",
         "test_kafka_hostile.py::test_a_header_of_strange_letters_stops_no_node",
         "events/kafka/reading.py",
