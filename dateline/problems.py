@@ -1,6 +1,6 @@
 """Errors as problem documents (RFC 9457)."""
 
-from typing import Final
+from typing import Any, Final
 
 import orjson
 import structlog
@@ -28,11 +28,19 @@ log = structlog.get_logger()
 def problem(_request: Request, error: Exception) -> Response:
     """Answer with an RFC 9457 problem document."""
     status = http_status(error) if isinstance(error, DatelineError) else 500
-    about = {**facts_of(error), "status": status, "detail": _detail(error)}
+    about = {**_facts(error), "status": status, "detail": _detail(error)}
     headers = {"www-authenticate": "Bearer"} if status == 401 else {}  # noqa: PLR2004 - RFC 9110
     if status in (503, 507):
         headers["retry-after"] = "5"
     return Response(orjson.dumps(about), status, headers, _PROBLEM)
+
+
+def _facts(error: Exception) -> dict[str, Any]:
+    """Give what names an error; of damage no more, which is told by the names of files here."""
+    facts = facts_of(error)
+    if isinstance(error, LogDamaged):
+        del facts["expected"], facts["found"]
+    return facts
 
 
 def _detail(error: Exception) -> str:

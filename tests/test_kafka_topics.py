@@ -8,15 +8,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import orjson
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from brokers import Broker, eventually, fetched, topic_of
 from filings import note
+from serving import served
+from structlog.testing import capture_logs
 from test_kafka_log import opened
 
 from consumers.relay import relay
+from dateline.wiring import newsroom
 from events.errors import LogDamaged
 from events.kafka.follower import AWAY_MS
 from events.kafka.topics import log_settings
@@ -70,6 +74,30 @@ async def test_a_node_that_stood_still_does_not_mix_two_topics(kafka: str, tmp_p
             with pytest.raises(LogDamaged, match="made anew"):
                 await log.append("a", [note("4")])
         assert await log._mirror.head() == before
+
+
+async def test_a_server_whose_topic_is_gone_says_so_and_no_more(kafka: str, tmp_path: Path) -> None:
+    """Its own log has what is wrong and where; readers are told neither files nor topics."""
+    address = topic_of(kafka, tmp_path)
+    url = f"{address.url}?mirror={address.mirror}"
+    async with newsroom(url) as room, served(room) as desk, administrator(kafka) as admin:
+        await desk.file("harbour-fire", "story-opened", title="Harbour fire (drill)")
+        assert (await desk.get("/v1/stories"))[0] == 200
+
+        async def lost() -> bool:
+            return (await desk.get("/v1/stories"))[0] == 500
+
+        with capture_logs() as said:
+            await delete(admin, address.topic)
+            async with opened(address._replace(mirror=str(tmp_path / "new.db"))) as new:
+                await new.head()
+                await eventually(lost)
+        answer = (await desk.get("/v1/stories"))[1]
+        assert orjson.loads(answer)["title"] == "LogDamaged"
+        assert str(tmp_path).encode() not in answer
+        assert address.topic.encode() not in answer
+    (line,) = (line for line in said if line["event"] == "log lost")
+    assert "made anew" in line["error"]
 
 
 async def test_a_producers_time_dates_nothing(kafka: str, tmp_path: Path) -> None:

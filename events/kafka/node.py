@@ -277,8 +277,13 @@ class Node:
 
     def _fail(self, error: LogError | NotFound | Refused) -> None:
         """There is no going on: tell everybody who waits, now and later."""
-        self.failed, self.open = error, False
-        if not self.ready.done():
+        self.open = False
+        if self.ready.done():
+            # Who asks a log that was open does nothing wrong, whatever is wrong with its topic.
+            self.failed = error = self._stopped(error)
+            telemetry.error("log lost", log=self._address.url, error=str(error))
+        else:
+            self.failed = error
             self.ready.set_exception(error)
         self._resolve([(attempt, self._stopped(error)) for attempt in self._waiting])
 

@@ -78,6 +78,14 @@ MANY_MACHINES = [
         "after a silence the topic was taken for the same",
     ),
     Planted(
+        "Readers are told of damage neither files nor topics",
+        "test_kafka_topics.py::test_a_server_whose_topic_is_gone_says_so_and_no_more",
+        "dateline/problems.py",
+        'del facts["expected"], facts["found"]',
+        "pass",
+        "a reader was told where the mirror is",
+    ),
+    Planted(
         "Events are dated by the broker alone",
         "test_kafka_topics.py::test_a_producers_time_dates_nothing",
         "events/kafka/mirror.py",
