@@ -3,7 +3,6 @@
 Run as `python tests/brokers.py` it starts one, prints its address and stops it at Ctrl-C.
 """
 
-import asyncio
 import os
 import shutil
 import signal
@@ -14,13 +13,16 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import pytest
+from asking import eventually
 
 from events.kafka.address import Address
+
+__all__ = ["Broker", "eventually", "fetched", "topic_of"]
 
 POM = Path(__file__).parent / "kafka" / "pom.xml"
 JARS = Path(sys.prefix) / "kafka"  # fetched once for a checkout
@@ -185,13 +187,6 @@ def topic_of(address: str, folder: Path, name: str | None = None) -> Address:
     """A log on a topic of its own, with its mirror in a folder."""
     topic = name or f"test-{uuid.uuid4().hex[:12]}"
     return Address(address, topic, str(folder / f"{topic}.mirror.db"))
-
-
-async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
-    """Wait until something holds, with a limit."""
-    async with asyncio.timeout(seconds):
-        while not await holds():  # noqa: ASYNC110 - a broker tells nobody when it has changed
-            await asyncio.sleep(0.02)
 
 
 def fetched() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from asking import eventually
 
 WITHIN = 60.0  # seconds that the browser has for anything
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -55,9 +56,11 @@ class Page:
 
     async def until(self, condition: str) -> None:
         """Wait until a condition holds."""
-        async with asyncio.timeout(WITHIN):
-            while not await self.evaluate(f"Boolean({condition})"):  # noqa: ASYNC110 - the page has no way to call
-                await asyncio.sleep(0.01)
+
+        async def holds() -> bool:
+            return bool(await self.evaluate(f"Boolean({condition})"))
+
+        await eventually(holds, WITHIN)
 
     async def open(self, url: str) -> None:
         """Open a page and wait until it is there."""

@@ -9,12 +9,15 @@ import signal
 import sys
 from typing import Any
 
+from asking import eventually
+
 from consumers.delivery.channels.webhook import Webhooks
 from consumers.delivery.deliveries import Deliveries
 from consumers.delivery.reaction import Reaction
 from dateline.outbox import Sending, outbox
 from dateline.wiring import newsroom
 
+LONGEST_SECONDS = 60  # as long as those who started it wait for its end
 PLACES = ("decided", "planned", "claimed", "sent", "recorded")
 
 
@@ -51,8 +54,7 @@ async def _deliver(log: str) -> None:
     async with newsroom(log) as room, outbox(room, log, how) as out:
         work = [asyncio.ensure_future(each()) for each in out.work().values()]
         size = (await room.log.head()).size
-        while not await _all_done(out, size):  # noqa: ASYNC110 - the ledger tells no event
-            await asyncio.sleep(0.02)
+        await eventually(lambda: _all_done(out, size), LONGEST_SECONDS)
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)

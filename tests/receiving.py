@@ -11,6 +11,7 @@ import orjson
 import pytest
 import uuid_utils
 from aiohttp import web
+from asking import eventually
 from filings import development
 
 from consumers.delivery.channels import Parcel
@@ -40,6 +41,7 @@ class Got(NamedTuple):
 
 
 NOW = 1_790_000_000_000
+until = eventually  # a ledger may be another process's
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -105,7 +107,7 @@ async def sending(
         await made.reaction.place()
         work = [asyncio.ensure_future(each()) for each in made.work().values()]
         try:
-            await until(lambda: _sends(made))
+            await eventually(lambda: _sends(made))
             yield made
         finally:
             for task in work:
@@ -137,13 +139,6 @@ async def issue(
     return event_id
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
-    """Wait for a condition, with a limit."""
-    async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 - it may be another process's doing
-            await asyncio.sleep(0.005)
-
-
 async def _sends(out: Outbox) -> bool:
     return out.sender.sending
 
@@ -161,7 +156,7 @@ async def counted(out: Outbox, **wanted: int) -> None:
         return found == wanted
 
     try:
-        await until(reached)
+        await eventually(reached)
     except TimeoutError:
         pytest.fail(f"{await states(out)} instead of {wanted}")
 

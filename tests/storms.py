@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from brokers import eventually
+from asking import eventually
 from filings import note
 
 from consumers.audit.verify import verify
@@ -20,6 +20,7 @@ from events.log import Expect, ExpectedVersion, Log, follow
 
 STORIES = 5
 APPENDERS = 8
+UNDER_WAY = 20 * APPENDERS  # events; each of those who file has sent a few appends by then
 RECOVERY_SECONDS = 30.0
 GRACE_SECONDS = 2.0  # for a loop that is busy
 
@@ -33,8 +34,22 @@ class History:
     lost: int = 0
     unknown: list[float] = field(default_factory=list)
     """Seconds that each append took of which nobody knew what became of it."""
-    last_ms: float = 0.0
+    last: float = 0.0
+    """Seconds of the clock at which somebody was acknowledged last."""
     followed: dict[str, list[int]] = field(default_factory=dict)
+    more: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds of what was told; whoever is told more looks again."""
+        async with asyncio.timeout(RECOVERY_SECONDS):
+            while not holds():
+                self.more.clear()
+                await self.more.wait()
+
+    async def goes_on(self) -> None:
+        """Wait until so much more was acknowledged that appends are under way everywhere."""
+        enough = len(self.acknowledged) + UNDER_WAY
+        await self.until(lambda: len(self.acknowledged) >= enough)
 
 
 async def file_until(stop: asyncio.Event, log: Log, number: int, history: History) -> None:
@@ -61,12 +76,13 @@ async def file_until(stop: asyncio.Event, log: Log, number: int, history: Histor
                 version = error.found
                 break
             version = places.versions[-1]
-            history.last_ms = time.monotonic()
+            history.last = time.monotonic()
             for event, position, at in zip(events, places.positions, places.versions, strict=True):
                 assert event.id not in history.acknowledged
                 history.acknowledged[event.id] = position
                 assert (story, at) not in history.winners, f"two winners of {story} {at}"
                 history.winners[story, at] = event.id
+            history.more.set()
             break
 
 
@@ -75,6 +91,7 @@ async def watch(name: str, log: Log, history: History) -> None:
     seen = history.followed.setdefault(name, [])
     async for event in follow(log):
         seen.append(event.position)
+        history.more.set()
 
 
 @asynccontextmanager
@@ -130,10 +147,8 @@ async def check(address: Address, folder: Path, logs: list[KafkaLog], history: H
             assert stored[identity].position == position, "an acknowledged event is elsewhere"
         assert (await verify(fresh, lambda _done, _all: None)).events == head.size
 
-        async def followed() -> bool:
-            return all(len(seen) >= head.size for seen in history.followed.values())
-
-        await eventually(followed, RECOVERY_SECONDS)
+        everybody = history.followed.values()
+        await history.until(lambda: all(len(seen) >= head.size for seen in everybody))
         for seen in history.followed.values():
             assert seen == list(range(1, head.size + 1)), "a follower skipped or repeated"
         assert max(history.unknown, default=0) < APPEND_SECONDS + GRACE_SECONDS
@@ -145,9 +160,5 @@ async def recovered(history: History, act: Callable[[], Awaitable[None]]) -> flo
     """Disturb, then wait until somebody is acknowledged again; gives the seconds it took."""
     await act()
     started = time.monotonic()
-
-    async def again() -> bool:
-        return history.last_ms > started
-
-    await eventually(again, RECOVERY_SECONDS)
+    await history.until(lambda: history.last > started)
     return time.monotonic() - started

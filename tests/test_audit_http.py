@@ -1,6 +1,5 @@
 """Auditing over HTTP: what anybody may check, and what only an auditor is given."""
 
-import asyncio
 import base64
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import orjson
 from conftest import Clock
 from filings import LATER, opening
 from filings import filed as filed_
+from noting import noted
 from serving import Served, served
 
 from consumers.audit.duty import Schedule
@@ -102,9 +102,8 @@ async def test_checkpoints_are_in_every_feed(desk: Served) -> None:
 
 
 async def until(room: Newsroom, size: int) -> None:
-    async with asyncio.timeout(10):
-        while (signed := room.auditor.book.signed()) is None or signed.size < size:  # noqa: ASYNC110 - another task writes the book
-            await asyncio.sleep(0.01)
+    book = room.auditor.book
+    await noted(book, lambda: (signed := book.signed()) and signed.size >= size)
 
 
 async def test_checkpoints_are_signed_on_schedule(room: Newsroom) -> None:
@@ -139,14 +138,12 @@ async def test_a_server_proves_its_log_and_says_when(room: Newsroom) -> None:
     """The whole log is proved beside the server's work, and the metrics say when and whether."""
     async with served(room, outside=SOON) as desk:
         await filed(desk, 2)
-        wanted = (b"proved_events 2.0", b"signed_events 2.0", b"log_sound 1.0")
-        async with asyncio.timeout(10):
-            while True:
-                told = (await desk.get("/metrics"))[1]
-                if all(each in told for each in wanted):
-                    break
-                room.clock.move(100)  # type: ignore[attr-defined]  # - the test's own clock
-                await asyncio.sleep(0.01)
+        await until(room, 2)
+        book = room.auditor.book
+        await noted(book, lambda: (proved := book.proved()) and proved.size == 2)
+        told = await desk.read("/metrics")
+        for each in (b"proved_events 2.0", b"signed_events 2.0", b"log_sound 1.0"):
+            assert each in told
 
 
 async def test_news_goes_on_while_the_auditor_refuses(room: Newsroom) -> None:
@@ -159,9 +156,8 @@ async def test_news_goes_on_while_the_auditor_refuses(room: Newsroom) -> None:
     room.auditor.tiles = Tiles(room.auditor.book)
     async with served(room, outside=SOON) as desk:
         await desk.file("a", "development-reported", label="note")
-        async with asyncio.timeout(10):
-            while b"dateline_log_sound 0.0" not in (await desk.get("/metrics"))[1]:  # noqa: ASYNC110 - another task writes it
-                await asyncio.sleep(0.01)
+        await noted(room.auditor.book, room.auditor.book.failed)
+        assert b"dateline_log_sound 0.0" in await desk.read("/metrics")
         assert (await desk.get("/readyz"))[0] == 200
         await desk.file("a", "development-reported", label="note")
     assert room.auditor.book.signed().size == 1  # type: ignore[union-attr]  # - it is there

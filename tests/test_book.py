@@ -9,6 +9,7 @@ import apsw
 import pytest
 from conftest import Clock
 from filings import ADA, filed, note, opening
+from noting import noted
 from serving import served
 
 from consumers.audit.duty import Schedule
@@ -157,9 +158,9 @@ async def test_whatever_a_proof_fails_of_is_told(
             raise ValueError("of something private")
 
         monkeypatch.setattr(room.auditor, "verify", fails)
-        async with served(room, outside=SOON) as desk, asyncio.timeout(10):
-            while b"dateline_log_sound 0.0" not in (await desk.get("/metrics"))[1]:  # noqa: ASYNC110 - another task writes it
-                await asyncio.sleep(0.01)
+        async with served(room, outside=SOON) as desk:
+            await noted(room.auditor.book, room.auditor.book.failed)
+            assert b"dateline_log_sound 0.0" in await desk.read("/metrics")
         failed = room.auditor.book.failed()
         assert failed is not None
         assert failed.words == "the proof failed: ValueError"
@@ -181,9 +182,11 @@ async def test_a_proof_of_tomorrow_puts_off_none_of_today(url: str, clock: Clock
     """When the clock was a day ahead at the last proof, the log is proved again all the same."""
     async with newsroom(url, clock) as room:
         clock.move(-86_400_000)
-        async with served(room, outside=SOON), asyncio.timeout(10):
-            while (proved := room.auditor.book.proved()) is None or proved.proved_ms > clock.now:  # noqa: ASYNC110 - another task writes it
-                await asyncio.sleep(0.01)
+        book = room.auditor.book
+        async with served(room, outside=SOON):
+            await noted(
+                book, lambda: (last := book.proved()) is not None and last.proved_ms <= clock.now
+            )
 
 
 async def test_redactions_that_the_book_lost_are_found_again(tmp_path: Path, clock: Clock) -> None:

@@ -12,10 +12,11 @@ import http_ece
 import orjson
 import pytest
 from aiohttp import web
+from asking import eventually
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from py_vapid import Vapid02
-from receiving import issue, parcel, receiving, sending, states, until
+from receiving import issue, parcel, receiving, sending, states
 from serving import served
 
 from consumers.delivery.channels.apprised import Apprised
@@ -58,7 +59,7 @@ async def test_a_browser_gets_what_only_it_can_read(room: Newsroom, tmp_path: Pa
         assert made == again
         await issue(room, level="flash")
         await service.wait(1)
-        await until(lambda: all_delivered(out, 1))
+        await eventually(lambda: all_delivered(out, 1))
         await correct(room)
         first, second = await service.wait(2)
         told = [
@@ -74,7 +75,7 @@ async def test_a_browser_gets_what_only_it_can_read(room: Newsroom, tmp_path: Pa
         service.status = 410
         await issue(room, "b-story", level="flash")
         await service.wait(3)
-        await until(lambda: _disabled(out, made.target))
+        await eventually(lambda: _disabled(out, made.target))
 
 
 async def test_a_browser_that_comes_again_keeps_what_waits_for_it(
@@ -88,7 +89,7 @@ async def test_a_browser_that_comes_again_keeps_what_waits_for_it(
         subscription = {"endpoint": service.url, "keys": keys}
         await out.registrar.add_browser(subscription, Wishes())
         await issue(room)
-        await until(lambda: all_delivered(out, 1))
+        await eventually(lambda: all_delivered(out, 1))
         service.status = 503
         await correct(room)
         await service.wait(2)
@@ -111,7 +112,7 @@ async def test_what_the_desk_disabled_no_browser_enables(
         if fails:
             service.status = 410
             await issue(room)
-            await until(lambda: _disabled(out, made.target))
+            await eventually(lambda: _disabled(out, made.target))
         else:
             await out.endpoints.disable(made.target, "a drill")
         await out.registrar.add_browser(subscription, Wishes())
@@ -154,7 +155,7 @@ async def test_ntfy_changes_what_it_shows(room: Newsroom, tmp_path: Path) -> Non
         await out.registrar.add(address, Wishes())
         await issue(room, level="flash")
         await server.wait(1)
-        await until(lambda: all_delivered(out, 1))
+        await eventually(lambda: all_delivered(out, 1))
         await correct(room)
         first, second = [orjson.loads(got.body) for got in await server.wait(2)]
         assert (first["topic"], first["title"], first["priority"]) == ("news", "A1 happens", 5)
@@ -259,11 +260,11 @@ async def test_the_console_shows_one_line(
     async with sending(room, tmp_path) as out:
         await out.registrar.add("console:", Wishes())
         await issue(room, level="flash")
-        await until(lambda: all_delivered(out, 1))
+        await eventually(lambda: all_delivered(out, 1))
         fix: dict[str, Any] = {"ref": "A2", "msg_type": "Update", "references": ["A1"]}
         fix["reason"] = "12 is now 9"
         await issue(room, kind="alert-corrected", level="flash", **fix)
-        await until(lambda: all_delivered(out, 2))
+        await eventually(lambda: all_delivered(out, 2))
     said = capsys.readouterr().out
     assert "ALERT flash a-story A1 happens\n" in said
     assert "A2 happens (12 is now 9)\n" in said  # what is right, not what was wrong alone

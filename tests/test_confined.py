@@ -67,7 +67,7 @@ async def drips(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     while True:
         writer.write(b".")
         await writer.drain()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # it is slow by itself, which is what is tried
 
 
 async def drips_its_head(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -75,7 +75,7 @@ async def drips_its_head(_reader: asyncio.StreamReader, writer: asyncio.StreamWr
     while True:
         writer.write(b"x: y\r\n"[: 1 + int(time.monotonic()) % 2])
         await writer.drain()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # it is slow by itself, which is what is tried
 
 
 async def hangs(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
@@ -125,7 +125,7 @@ async def test_what_is_too_late_connects_no_more() -> None:
     tried: list[Exception] = []
 
     def late() -> None:
-        time.sleep(SECONDS + GRACE / 2)
+        time.sleep(SECONDS + GRACE / 2)  # code that nothing can interrupt
         try:
             requests.post(f"http://127.0.0.1:{port}/", timeout=5)
         except requests.RequestException as error:

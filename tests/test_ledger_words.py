@@ -5,8 +5,9 @@ from pathlib import Path
 
 import apsw
 import pytest
+from asking import eventually
 from publishing import filed
-from receiving import hook, receiving, sending, states, until
+from receiving import hook, receiving, sending, states
 from redactions import LAW, traces
 
 from consumers.alerts.policy import load
@@ -42,7 +43,7 @@ async def out(room: Newsroom, tmp_path: Path) -> AsyncIterator[Outbox]:
         async def both() -> bool:
             return await states(made) == {"delivered": 2}
 
-        await until(both)
+        await eventually(both)
         yield made
 
 

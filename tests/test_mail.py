@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from email.message import Message
 
 import pytest
-from receiving import parcel, until
+from asking import eventually
+from receiving import parcel
 
 from consumers.delivery.channels.mail import Mail, relay_of
 from consumers.delivery.confined import Confined
@@ -91,7 +92,7 @@ async def silent(says: bytes = b"") -> AsyncIterator[Silent]:
     finally:
         relay.over.set()
         server.close()
-        await until(lambda: all_gone(relay))
+        await eventually(lambda: all_gone(relay))
 
 
 async def all_gone(relay: Silent) -> bool:
@@ -158,7 +159,7 @@ async def test_a_relay_that_hangs_keeps_nothing_else_waiting() -> None:
             for _ in range(SHARED)
         ]
         try:
-            await until(lambda: called(relay))
+            await eventually(lambda: called(relay))
             async with asyncio.timeout(5):
                 assert await asyncio.to_thread(int) == 0
         finally:

@@ -10,6 +10,7 @@ import apsw
 import pytest
 from conftest import Clock
 from filings import ADA, LATER, note
+from noting import noted
 from publishing import filed
 from redactions import BODY, CORRECTED, KEPT, LAW, NOTES, story, traces
 from serving import served
@@ -141,9 +142,8 @@ async def test_a_server_cleans_up_after_a_redaction(room: Newsroom, tmp_path: Pa
         await desk.file("a", "quote-added", ref="Q", body=BODY)
         assert BODY.encode() in (await desk.get("/v1/stories/a"))[1]
         await desk.file("a", "redacted", target="Q", fields=["body"], **LAW)
-        async with asyncio.timeout(20):
-            while not (found := room.auditor.book.redactions()) or found[0].cleaned_ms is None:  # noqa: ASYNC110 - another task writes it
-                await asyncio.sleep(0.01)
+        book = room.auditor.book
+        await noted(book, lambda: [each.cleaned_ms for each in book.redactions()] == [room.clock()])
         assert BODY.encode() not in (await desk.get("/v1/stories/a"))[1]
         assert BODY.encode() not in (await desk.get("/v1/stories/a/developments"))[1]
         assert list(traces(tmp_path, BODY)) == []

@@ -10,7 +10,8 @@ import apsw
 import pytest
 import structlog
 from aiohttp import web
-from receiving import Answering, counted, hook, issue, receiving, sending, states, until
+from asking import eventually
+from receiving import Answering, counted, hook, issue, receiving, sending, states
 
 from consumers.delivery import sender
 from consumers.delivery.breaker import FAILURES
@@ -84,7 +85,7 @@ async def test_a_ledger_that_is_away_stops_no_sending(room: Newsroom, tmp_path: 
         with structlog.testing.capture_logs() as logs:
             ledger.execute("ALTER TABLE deliveries RENAME TO away")
             go_on.set()
-            await until(told_twice)
+            await eventually(told_twice)
             ledger.execute("ALTER TABLE away RENAME TO deliveries")
         await counted(out, delivered=1)
         assert out.sender.sending

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 from aiohttp import web
-from receiving import hook, receiving, sending, states, until
+from asking import eventually
+from receiving import hook, receiving, sending, states
 from serving import Served, served
 from standardwebhooks import Webhook
 
@@ -147,10 +148,10 @@ async def test_a_webhook_over_http_from_first_to_last(house: House) -> None:
         _, made = await ask(desk, "POST", "/v1/webhooks", {"url": receiver.url, "name": "drill"})
         assert made["target"] == "webhook:drill"
         at = f"/v1/webhooks/{made['target']}"
-        await until(lambda: sends(out))
+        await eventually(lambda: sends(out))
         await issue_in(desk)
         await receiver.wait(2)
-        await until(lambda: at_rest(out, 1))
+        await eventually(lambda: at_rest(out, 1))
         status, tries = await ask(desk, "GET", f"{at}/attempts")
         assert (status, tries[0]["state"], tries[0]["status"]) == (200, "delivered", 200)
         assert tries[0]["address"] == "127.0.0.1"
@@ -160,11 +161,11 @@ async def test_a_webhook_over_http_from_first_to_last(house: House) -> None:
         assert (status, changed["wishes"]) == (200, {"stories": ["a-*"]})
         assert (await ask(desk, "DELETE", at))[0] == 204
         await issue_in(desk, ref="A2")
-        await until(lambda: in_state(out, "skipped", 1))
+        await eventually(lambda: in_state(out, "skipped", 1))
         since = {"since": "2020-01-01T00:00:00Z"}
         assert (await ask(desk, "POST", f"{at}/recover", since))[1]["recovered"] == 1
         await receiver.wait(3)
-        await until(lambda: at_rest(out, 2))
+        await eventually(lambda: at_rest(out, 2))
         again = f"/v1/deliveries/{receiver.got[1].id}/resend"
         assert (await ask(desk, "POST", again))[0] == 202
         await receiver.wait(4)
@@ -201,10 +202,10 @@ async def test_a_story_tells_whom_its_alerts_reached(house: House) -> None:
         broken.status = 500
         for where in (receiver, broken):
             await hook(out, where.url)
-        await until(lambda: sends(out))
+        await eventually(lambda: sends(out))
         await issue_in(desk)
-        await until(lambda: in_state(out, "retry", 1))
-        await until(lambda: in_state(out, "delivered", 1))
+        await eventually(lambda: in_state(out, "retry", 1))
+        await eventually(lambda: in_state(out, "delivered", 1))
         _, body, _ = await desk.get("/v1/stories/a-drill", desk.bearer())
         (alert,) = orjson.loads(body)["alerts"]
         assert (alert["ref"], alert["reached"], alert["owed"]) == ("A1", 1, 2)

@@ -12,8 +12,6 @@ from witness import acknowledged, check, programs
 
 from events.kafka.log import KafkaLog
 
-BETWEEN_SECONDS = 0.5  # of quiet between two disturbances, in which appends are under way
-
 
 @pytest.fixture
 async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
@@ -34,14 +32,14 @@ async def test_a_broker_that_is_killed_loses_nothing(
     """Killed under load and started again, a broker is back at work within thirty seconds."""
     async with storm(topic_of(broker.address, tmp_path), tmp_path) as history:
         for _ in range(times):
-            await asyncio.sleep(BETWEEN_SECONDS)
+            await history.goes_on()
 
             async def kill() -> None:
                 await asyncio.to_thread(broker.kill)
                 await asyncio.to_thread(broker.start)
 
             await recovered(history, kill)
-        await asyncio.sleep(BETWEEN_SECONDS)
+        await history.goes_on()
     assert history.acknowledged
 
 
@@ -51,11 +49,11 @@ async def test_a_frozen_broker_is_outlasted(broker: Broker, tmp_path: Path) -> N
     """A broker that stands still for fifteen seconds, five times, keeps nobody waiting for ever."""
     async with storm(topic_of(broker.address, tmp_path), tmp_path) as history:
         for _ in range(5):
-            await asyncio.sleep(BETWEEN_SECONDS)
+            await history.goes_on()
 
             async def freeze() -> None:
                 broker.freeze()
-                await asyncio.sleep(15)
+                await asyncio.sleep(15)  # so long it is frozen
                 broker.thaw()
 
             await recovered(history, freeze)
@@ -130,11 +128,11 @@ async def test_a_network_that_swallows_packets_is_outlasted(
     async with storm(topic_of(distant.address, tmp_path), tmp_path) as history:
         for number in range(20):
             way = ("there", "back", "both")[number % 3]
-            await asyncio.sleep(BETWEEN_SECONDS)
+            await history.goes_on()
 
             async def vanish(way: str = way) -> None:
                 cut(way, off=True)
-                await asyncio.sleep(5)
+                await asyncio.sleep(5)  # so long they vanish
                 cut(way, off=False)
 
             await recovered(history, vanish)

@@ -60,8 +60,8 @@ class Caller:
 
 async def drip(caller: Caller) -> None:
     """Read one byte a second, for ever."""
-    while await caller.reader.read(1):  # noqa: ASYNC110 - it is slow by itself
-        await asyncio.sleep(1)
+    while await caller.reader.read(1):  # noqa: ASYNC110 - nothing is waited for
+        await asyncio.sleep(1)  # it is slow by itself, which is what is tried
 
 
 async def good_requests(desk: Served, count: int) -> float:

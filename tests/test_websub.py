@@ -1,6 +1,8 @@
 """A WebSub hub is told which feeds changed, and whatever becomes of it holds up nobody."""
 
 import asyncio
+import io
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -49,6 +51,32 @@ class Hub:
     async def take(self, most: int) -> list[str]:
         async with asyncio.timeout(20):
             return [await self.told.get() for _ in range(most)]
+
+
+class Heard(io.StringIO):
+    """What the program says of its work; whoever waits for words in it is woken by them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._more = asyncio.Event()
+
+    def write(self, text: str) -> int:
+        self._more.set()
+        return super().write(text)
+
+    async def until(self, words: str) -> None:
+        async with asyncio.timeout(20):
+            while words not in self.getvalue():
+                self._more.clear()
+                await self._more.wait()
+
+
+@pytest.fixture
+async def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
+    made = Heard()
+    monkeypatch.setattr(sys, "stderr", made)
+    telemetry.configure("warning")
+    return made
 
 
 @asynccontextmanager
@@ -104,13 +132,10 @@ async def test_a_hub_that_refuses_is_told_again(room: Newsroom) -> None:
             assert set(told_of) == topics("a-drill")
 
 
-async def test_a_hub_that_is_gone_stops_nobody(
-    room: Newsroom, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_hub_that_is_gone_stops_nobody(room: Newsroom, heard: Heard) -> None:
     """With a dead hub the live feed goes on and filings are taken; the log says it was given up."""
     async with hub_at_work() as hub:
         gone = hub.url
-    telemetry.configure("warning")
     patience = QUICK._replace(gather=0.0, tries=2)
     async with served(
         room, outside=Outside("https://news.example", gone, patience, guard=HERE)
@@ -120,12 +145,8 @@ async def test_a_hub_that_is_gone_stops_nobody(
             await desk.file("a-drill", "story-opened", title="A drill")
             [update] = await live.news(1)
             assert update.data["data"]["story"] == "a-drill"
-        said = ""
-        async with asyncio.timeout(20):
-            while '"given_up": true' not in said:
-                said += "".join(capsys.readouterr())
-                await asyncio.sleep(0.01)
-    assert "hub not told" in said
+        await heard.until('"given_up": true')
+    assert "hub not told" in heard.getvalue()
 
 
 def test_a_hub_needs_to_know_us_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,19 +158,12 @@ def test_a_hub_needs_to_know_us_by_name(monkeypatch: pytest.MonkeyPatch) -> None
     assert Settings().public_url == "https://news.example"
 
 
-async def test_a_hub_is_held_to_the_guard(
-    room: Newsroom, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_hub_is_held_to_the_guard(room: Newsroom, heard: Heard) -> None:
     """A hub that is set to an address within, or comes to lead there, is not called."""
-    telemetry.configure("warning")
     async with hub_at_work() as hub:
         outside = Outside("https://news.example", hub.url, QUICK._replace(tries=1))
         async with served(room, outside=outside) as desk:
             await desk.file("a-drill", "story-opened", title="A drill")
-            said = ""
-            async with asyncio.timeout(20):
-                while '"given_up": true' not in said:
-                    said += "".join(capsys.readouterr())
-                    await asyncio.sleep(0.01)
-        assert "not-public" in said
+            await heard.until('"given_up": true')
+        assert "not-public" in heard.getvalue()
         assert hub.told.empty()
