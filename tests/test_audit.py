@@ -5,10 +5,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import apsw
 import pytest
 from conftest import Clock
 from filings import filed, note, opening
+from tampering import tampered
 
 from consumers.audit.verify import verify
 from events.errors import LogDamaged
@@ -33,16 +33,6 @@ async def proof(path: Path) -> int:
         return (await verify(log, lambda *_: None)).events
     finally:
         await log.close()
-
-
-def tamper(path: Path, statement: str) -> None:
-    raw = apsw.Connection(str(path))
-    for trigger in [
-        row[0] for row in raw.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
-    ]:
-        raw.execute(f"DROP TRIGGER {trigger}")
-    raw.execute(statement)
-    raw.close()
 
 
 async def test_a_sound_log_is_proved(sound: Path) -> None:
@@ -70,7 +60,7 @@ async def test_any_change_is_reported_with_its_place(
     sound: Path, statement: str, position: int
 ) -> None:
     """An edit, a removal or a forged head is found, and the first bad position is named."""
-    tamper(sound, statement)
+    tampered(sound, statement)
     with pytest.raises(LogDamaged) as raised:
         await proof(sound)
     assert raised.value.position == position
@@ -85,7 +75,7 @@ STRAY = (
 @pytest.mark.parametrize("position", [-5, 0, 11, 12, 1_000, 2**63 - 1])
 async def test_a_row_outside_of_the_tree_is_reported(sound: Path, position: int) -> None:
     """No row of the table of events escapes, wherever it was put."""
-    tamper(sound, STRAY.format(position))
+    tampered(sound, STRAY.format(position))
     with pytest.raises(LogDamaged, match=f"position {position} "):
         await proof(sound)
 
@@ -108,7 +98,7 @@ async def test_what_no_log_would_hold_is_damage_too(
     sound: Path, statement: str, position: int
 ) -> None:
     """Times of no calendar, envelopes of no form, bytes of no text: damage with its place."""
-    tamper(sound, statement)
+    tampered(sound, statement)
     with pytest.raises(LogDamaged) as raised:
         await proof(sound)
     assert raised.value.position == position
@@ -116,9 +106,9 @@ async def test_what_no_log_would_hold_is_damage_too(
 
 async def test_swapped_events_are_found(sound: Path) -> None:
     """Two events that change places are noticed at the first of them."""
-    tamper(sound, "UPDATE events SET position = -5 WHERE position = 5")
-    tamper(sound, "UPDATE events SET position = 5 WHERE position = 6")
-    tamper(sound, "UPDATE events SET position = 6 WHERE position = -5")
+    tampered(sound, "UPDATE events SET position = -5 WHERE position = 5")
+    tampered(sound, "UPDATE events SET position = 5 WHERE position = 6")
+    tampered(sound, "UPDATE events SET position = 6 WHERE position = -5")
     with pytest.raises(LogDamaged) as raised:
         await proof(sound)
     assert raised.value.position == 5
@@ -154,7 +144,7 @@ async def test_a_backup_is_the_log(sound: Path, tmp_path: Path) -> None:
     assert codes == [0, 1, 1, 0, 0]
     damaged = tmp_path / "damaged.db"
     shutil.copy(copy, damaged)
-    tamper(damaged, "UPDATE events SET body = x'7b7d' WHERE position = 3")
+    tampered(damaged, "UPDATE events SET body = x'7b7d' WHERE position = 3")
     restored = f"sqlite:///{tmp_path}/never.db"
     assert await asyncio.to_thread(run, ["restore", str(damaged), "--log", restored]) == 1
     assert not await asyncio.to_thread((tmp_path / "never.db").exists)
@@ -177,7 +167,7 @@ async def test_an_empty_file_is_no_backup(tmp_path: Path) -> None:
 @pytest.mark.parametrize("column", ["body_nonce", "body"])
 async def test_contents_without_their_nonce_are_reported(sound: Path, column: str) -> None:
     """A body whose nonce was taken away, or a nonce without its body, is no erasure."""
-    tamper(sound, f"UPDATE events SET {column} = NULL WHERE position = 3")
+    tampered(sound, f"UPDATE events SET {column} = NULL WHERE position = 3")
     with pytest.raises(LogDamaged, match="position 3"):
         await proof(sound)
 
@@ -186,7 +176,7 @@ async def test_an_event_past_the_tree_is_reported_and_not_shown(sound: Path) -> 
     """What was put behind the last event, past the tree, is damage and no part of its story."""
     size = await proof(sound)
     columns = "story, version, kind, schema, recorded_ms, envelope, body, body_nonce, private"
-    tamper(
+    tampered(
         sound,
         f"INSERT INTO events (position, id, {columns}, private_nonce) "
         f"SELECT position + 1, x'00', story, version + 1, kind, schema, recorded_ms, envelope, "

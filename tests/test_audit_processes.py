@@ -7,12 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import apsw
 import orjson
 import psutil
 import pytest
 from conftest import Clock
 from filings import filed, note, opening
+from tampering import unguarded
 
 from consumers.audit import processes
 from consumers.audit.verify import Verified, verify
@@ -85,21 +85,13 @@ async def test_several_find_what_one_finds(log: SqliteLog, several: None) -> Non
     await log.close()
 
 
-def writable(log: SqliteLog) -> apsw.Connection:
-    raw = apsw.Connection(log.url.removeprefix("sqlite:///"))
-    names = raw.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
-    for (trigger,) in names:
-        raw.execute(f"DROP TRIGGER {trigger}")
-    return raw
-
-
 async def forged(log: SqliteLog, position: int, column: str, value: int) -> None:
     """Write one event anew, and the tree over all, so that every hash agrees."""
     found = await anext(log.read_sealed(position - 1, upto=position))
     stated = {"version": ("version", value), "recorded_ms": ("recorded_at", instant(value))}
     name, said = stated[column]
     envelope = canonical({**orjson.loads(found.envelope), name: said})
-    raw = writable(log)
+    raw = unguarded(log.url.removeprefix("sqlite:///"))
     statement = f"UPDATE events SET envelope = ?, {column} = ? WHERE position = ?"
     raw.execute(statement, (envelope, value, position))
     tree = Frontier()
@@ -210,7 +202,7 @@ async def test_a_hole_is_reported_where_it_begins(
 ) -> None:
     """Events that are missing at the end of a part, or a whole part, are missed where they were."""
     await log.close()
-    raw = writable(log)
+    raw = unguarded(log.url.removeprefix("sqlite:///"))
     raw.execute("DELETE FROM events WHERE position BETWEEN ? AND ?", (first, last))
     tree = Frontier()
     tree.extend(row[0] for row in raw.execute("SELECT envelope FROM events ORDER BY position"))

@@ -45,15 +45,21 @@ async def all_delivered(out: Outbox, count: int) -> bool:
     return await states(out) == {"delivered": count}
 
 
-async def test_a_browser_gets_what_only_it_can_read(room: Newsroom, tmp_path: Path) -> None:
-    """A push message is encrypted for one browser, says who sends it, and is replaced if wrong."""
-    key, auth = ec.generate_private_key(ec.SECP256R1()), os.urandom(16)
+def subscribed(
+    url: str, key: ec.EllipticCurvePrivateKey, auth: bytes = bytes(16)
+) -> dict[str, Any]:
+    """What a browser hands over when it subscribes to push messages (RFC 8291)."""
     point = key.public_key().public_bytes(
         serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
     )
-    keys = {"p256dh": _text(point), "auth": _text(auth)}
+    return {"endpoint": url, "keys": {"p256dh": _text(point), "auth": _text(auth)}}
+
+
+async def test_a_browser_gets_what_only_it_can_read(room: Newsroom, tmp_path: Path) -> None:
+    """A push message is encrypted for one browser, says who sends it, and is replaced if wrong."""
+    key, auth = ec.generate_private_key(ec.SECP256R1()), os.urandom(16)
     async with receiving() as service, sending(room, tmp_path) as out:
-        subscription = {"endpoint": service.url, "keys": keys, "expirationTime": None}
+        subscription = subscribed(service.url, key, auth) | {"expirationTime": None}
         made = await out.registrar.add_browser(subscription, Wishes())
         again = await out.registrar.add_browser(subscription, Wishes(least="urgent"))
         assert made == again
@@ -82,11 +88,8 @@ async def test_a_browser_that_comes_again_keeps_what_waits_for_it(
     room: Newsroom, tmp_path: Path
 ) -> None:
     """A reader who opens the page of alerts again still gets the correction that was under way."""
-    point = ec.generate_private_key(ec.SECP256R1()).public_key()
-    form = serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
-    keys = {"p256dh": _text(point.public_bytes(*form)), "auth": _text(os.urandom(16))}
     async with receiving() as service, sending(room, tmp_path) as out:
-        subscription = {"endpoint": service.url, "keys": keys}
+        subscription = subscribed(service.url, ec.generate_private_key(ec.SECP256R1()))
         await out.registrar.add_browser(subscription, Wishes())
         await issue(room)
         await eventually(lambda: all_delivered(out, 1))
@@ -103,11 +106,8 @@ async def test_what_the_desk_disabled_no_browser_enables(
     room: Newsroom, tmp_path: Path, *, fails: bool
 ) -> None:
     """A reader who comes again is alerted again if pushing had failed, not if the desk ended it."""
-    point = ec.generate_private_key(ec.SECP256R1()).public_key()
-    form = serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
-    keys = {"p256dh": _text(point.public_bytes(*form)), "auth": _text(os.urandom(16))}
     async with receiving() as service, sending(room, tmp_path) as out:
-        subscription = {"endpoint": service.url, "keys": keys}
+        subscription = subscribed(service.url, ec.generate_private_key(ec.SECP256R1()))
         made = await out.registrar.add_browser(subscription, Wishes())
         if fails:
             service.status = 410

@@ -1,6 +1,7 @@
 """What was so at a moment, and what became of a development: told the same for ever."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,31 @@ async def lived(room: Newsroom, clock: Clock) -> None:
     await filed(room, "withdrawn", target="Q", reason="it never was")
 
 
+async def reached(
+    room: Newsroom, target: str, *, position: int, began: int, got: int, others: Sequence[str] = ()
+) -> None:
+    """An alert for some targets, sent from one time on, that one of them got at another."""
+    planned = Planned(
+        event="e",
+        target=target,
+        position=position,
+        story="a",
+        alert="A1",
+        kind="alert-issued",
+        level="urgent",
+        fast=False,
+        state="pending",
+        reason="",
+        due_ms=0,
+    )
+    ledger = Ledger(deliveries_path(room.log.url))
+    all_of = [planned, *(planned._replace(target=other) for other in others)]
+    await Deliveries(ledger).add(all_of, began)
+    ended = "UPDATE deliveries SET state = 'delivered', ended_ms = ? WHERE target = ?"
+    await ledger.write(lambda connection: connection.execute(ended, (got, target)))
+    ledger.close()
+
+
 async def test_a_moment_is_run_again(room: Newsroom, clock: Clock) -> None:
     """As of any moment: what readers saw and were told, what the desk knew, who did what."""
     await lived(room, clock)
@@ -72,31 +98,9 @@ async def test_a_moment_is_run_again(room: Newsroom, clock: Clock) -> None:
 async def test_it_is_told_whom_alerts_had_reached(room: Newsroom, clock: Clock) -> None:
     """A replay names who had got which alert by then; a report names all that were sent."""
     await lived(room, clock)
-    path = deliveries_path(room.log.url)
-    ledger = Ledger(path)
-    planned = Planned(
-        event="e",
-        target="t1",
-        position=4,
-        story="a",
-        alert="A1",
-        kind="alert-issued",
-        level="urgent",
-        fast=False,
-        state="pending",
-        reason="",
-        due_ms=0,
-    )
-    began = clock.now - 2 * MINUTE
-    await Deliveries(ledger).add([planned, planned._replace(target="t2")], began)
-    ended = {"at": clock.now - MINUTE // 2}
-    await ledger.write(
-        lambda connection: connection.execute(
-            "UPDATE deliveries SET state = 'delivered', ended_ms = :at WHERE target = 't1'", ended
-        )
-    )
-    ledger.close()
-    reach = Reach(path)
+    began, got = clock.now - 2 * MINUTE, clock.now - MINUTE // 2
+    await reached(room, "t1", position=4, began=began, got=got, others=("t2",))
+    reach = Reach(deliveries_path(room.log.url))
     moments = [await replay(room.log, "a", position, reach) for position in (3, 4, 7)]
     assert [[(one.target, one.state) for one in found.sent] for found in moments] == [
         [],
@@ -114,28 +118,7 @@ async def test_a_time_between_two_events_tells_nothing_later(
     """A replay as of a time knows of no alert that was decided or delivered after it."""
     await filed(room, "story-opened", title="A")
     began = clock.now
-    planned = Planned(
-        event="e",
-        target="t1",
-        position=1,
-        story="a",
-        alert="A1",
-        kind="alert-issued",
-        level="urgent",
-        fast=False,
-        state="pending",
-        reason="",
-        due_ms=0,
-    )
-    ledger = Ledger(deliveries_path(room.log.url))
-    await Deliveries(ledger).add([planned], began + 10 * MINUTE)
-    ended = {"at": began + 20 * MINUTE}
-    await ledger.write(
-        lambda connection: connection.execute(
-            "UPDATE deliveries SET state = 'delivered', ended_ms = :at", ended
-        )
-    )
-    ledger.close()
+    await reached(room, "t1", position=1, began=began + 10 * MINUTE, got=began + 20 * MINUTE)
     clock.move(60 * MINUTE)
     await filed(room, "development-reported", label="note")
     clock.move(60 * MINUTE)

@@ -1,23 +1,20 @@
 """What was redacted is proved to be so, and what is missing or back without an act is damage."""
 
 import asyncio
-import gzip
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import apsw
 import pytest
 from conftest import Clock
+from exports import lines_of, rewritten, written
 from filings import note
 from publishing import filed
 from redactions import BODY, CORRECTED, LAW, NOTES, story
+from tampering import tampered, unguarded
 
-from consumers.audit import export as exporting
 from consumers.audit import verify as verifying
 from consumers.audit.stand_alone import Refusal, check
 from consumers.audit.verify import verify
-from dateline.commands.auditing import wanted_export
 from dateline.wiring import Newsroom, newsroom
 from events.errors import LogDamaged
 from events.log import Log
@@ -77,9 +74,7 @@ async def test_words_that_were_put_back_are_reported(tmp_path: Path, clock: Cloc
         await filed(room, "redacted", target="Q", fields=["body", "private"], **LAW)
         await room.auditor.verify(lambda *_: None)
     for parts in ("body", "private"):
-        raw = apsw.Connection(str(tmp_path / "news.db"))
-        for (name,) in raw.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'"):
-            raw.execute(f"DROP TRIGGER {name}")
+        raw = unguarded(tmp_path / "news.db")
         erased = raw.execute(f"SELECT {parts}, {parts}_nonce FROM events WHERE position = 2").get
         assert erased == (None, None)
         put = f"UPDATE events SET {parts} = ?, {parts}_nonce = ? WHERE position = 2"
@@ -90,19 +85,8 @@ async def test_words_that_were_put_back_are_reported(tmp_path: Path, clock: Cloc
         async with newsroom(url, clock) as room:
             with pytest.raises(LogDamaged, match=r"position 2 .* put back"):
                 await room.auditor.verify(lambda *_: None)
-        raw = apsw.Connection(str(tmp_path / "news.db"))
-        raw.execute(f"UPDATE events SET {parts} = NULL, {parts}_nonce = NULL WHERE position = 2")
-        raw.close()
-
-
-def tampered(path: Path, statement: str) -> None:
-    raw = apsw.Connection(str(path))
-    for name in [
-        row[0] for row in raw.execute("SELECT name FROM sqlite_schema WHERE type='trigger'")
-    ]:
-        raw.execute(f"DROP TRIGGER {name}")
-    raw.execute(statement)
-    raw.close()
+        erase = f"UPDATE events SET {parts} = NULL, {parts}_nonce = NULL WHERE position = 2"
+        tampered(tmp_path / "news.db", erase)
 
 
 @pytest.mark.parametrize(
@@ -139,13 +123,9 @@ async def test_a_body_that_is_missing_without_its_tombstone_is_tampering(
 async def test_an_export_without_the_tombstone_is_refused(room: Newsroom, tmp_path: Path) -> None:
     """In an export as well a body is missing only where a later event says that it was erased."""
     await story(room)
-    wanted = await wanted_export(room, None, "internal")
-    file = tmp_path / "log.jsonl.gz"
-    await exporting.write(room.auditor, wanted, str(file), lambda *_: None)
-    lines = [json.loads(line) for line in gzip.decompress(file.read_bytes()).splitlines()]
+    file = await written(room, tmp_path / "log.jsonl.gz", parts="internal")
+    lines = lines_of(file)
     del lines[3]["body"], lines[3]["body_nonce"]
-    other = tmp_path / "changed.jsonl"
-    other.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     with pytest.raises(Refusal) as refused:
-        check(str(other))
+        check(rewritten(file, lines))
     assert refused.value.position == 3

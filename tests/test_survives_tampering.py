@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-import apsw
 import pytest
 from conftest import SAMPLE, Clock, Entropy
 from filings import filed, note, opening
+from tampering import tampered
 
 from consumers.audit import processes
 from dateline.wiring import Newsroom, newsroom
@@ -67,16 +67,6 @@ async def verified(folder: Path) -> tuple[list[Sealed], dict[str, list[bytes]]]:
         return await held(room)
 
 
-def tampered(folder: Path, *statements: str) -> None:
-    raw = apsw.Connection(str(folder / "news.db"))
-    names = raw.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
-    for (name,) in names:
-        raw.execute(f"DROP TRIGGER {name}")
-    for statement in statements:
-        raw.execute(statement)
-    raw.close()
-
-
 SPOILT_ENVELOPE = "CAST(replace(envelope, 'desk', 'disk') AS BLOB)"
 SPOILT_BODY = "CAST(replace(body, 'note', 'vote') AS BLOB)"
 LONGER_ENVELOPE = "CAST(envelope || ' ' AS BLOB)"
@@ -125,7 +115,7 @@ async def test_the_matrix_of_mutations(
     monkeypatch.setattr(processes, "STRETCH", 4)
     monkeypatch.setattr(processes, "_processors", lambda: readers)
     statements, position = MATRIX[mutation]
-    tampered(stored.folder, *statements)
+    tampered(stored.folder / "news.db", *statements)
     with pytest.raises(LogDamaged) as raised:
         await verified(stored.folder)
     assert raised.value.position == position
