@@ -175,3 +175,28 @@ def run_cli(*arguments: str) -> subprocess.CompletedProcess[str]:
         check=False,
         timeout=60,
     )
+
+
+async def test_a_program_may_begin_on_a_mirror_that_another_fills(
+    kafka: str, tmp_path: Path
+) -> None:
+    """Who opens a mirror that is being written knows the topic again as it was at that look."""
+    address = topic_of(kafka, tmp_path)
+    filling = True
+    log = KafkaLog(address)
+    await log.append("a", [note("1")])
+
+    async def fill() -> None:
+        while filling:
+            await log.append("a", [note("more")])
+
+    busy = asyncio.create_task(fill())
+    for _ in range(20):
+        other = KafkaLog(address)
+        try:
+            await other.head()
+        finally:
+            await other.close()
+    filling = False
+    await busy
+    await log.close()

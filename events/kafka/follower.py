@@ -13,7 +13,7 @@ from events.errors import LogDamaged, LogError
 from events.kafka.address import Address
 from events.kafka.arbitration import Places, Void
 from events.kafka.leaving import let_go, started
-from events.kafka.mirror import Folded, KeysBehind, Mirror, Taken
+from events.kafka.mirror import Folded, KeysBehind, Last, Mirror, Taken
 from events.kafka.reading import Reading
 from events.kafka.records import Offer
 from events.kafka.topics import keys_gone, prepared
@@ -136,7 +136,7 @@ class Follower:
             await let_go(consumer, STOP_SECONDS)
 
     async def _follow(self, records: AIOKafkaConsumer, keys: AIOKafkaConsumer) -> None:
-        partition, last = self._record, self._mirror.checkpoint().next_offset - 1
+        partition, last = self._record, self._mirror.last()
         beginning = (await records.beginning_offsets([partition]))[partition]
         self._end = (await records.end_offsets([partition]))[partition]
         if beginning > 0:
@@ -144,21 +144,23 @@ class Follower:
                 "the records from 0 on the topic",
                 f"those from {beginning} on; mirrors that have those before are all that is left",
             )
-        if self._end <= last:
-            raise self._made_anew(f"no record {last}")
-        records.seek(partition, max(last, 0))
+        if self._end <= last.offset:
+            raise self._made_anew(f"no record {last.offset}")
+        records.seek(partition, max(last.offset, 0))
+        unknown = last.offset >= 0
         reading, self._heard_ms = Reading(records, partition), _now_ms()
         while True:
             taken = await reading.take()
             if self._was_away(records.last_poll_timestamp(partition) or 0):
                 # What was read is read once more, behind the last record that the mirror knows.
-                self._reading, last = None, self._mirror.checkpoint().next_offset - 1
-                records.seek(partition, max(last, 0))
+                self._reading, last = None, self._mirror.last()
+                records.seek(partition, max(last.offset, 0))
+                unknown = last.offset >= 0
                 continue
             batch = [self._taken(record) for record in taken]
-            if batch and last >= 0:
+            if batch and unknown:
                 self._check_last(last, batch.pop(0))
-                last = -1
+                unknown = False
             if batch:
                 await self._fold(batch, keys)
             await self._note(records)
@@ -173,9 +175,9 @@ class Follower:
         silent, self._heard_ms = heard_ms - self._heard_ms, max(heard_ms, self._heard_ms)
         return silent > AWAY_MS
 
-    def _check_last(self, last: int, record: Taken) -> None:
-        if record.offset != last or not self._mirror.recognises(record.value):
-            raise self._made_anew(f"another record {last}")
+    def _check_last(self, last: Last, record: Taken) -> None:
+        if not last.recognises(record.offset, record.value):
+            raise self._made_anew(f"another record {last.offset}")
 
     async def _note(self, records: AIOKafkaConsumer) -> None:
         """See how far behind the mirror is, and open the log once it has caught up."""

@@ -29,7 +29,7 @@ from events.sqlite.file import connect, patiently, writing
 from events.sqlite.transaction import read_tree
 from events.tree import Frontier
 
-__all__ = ["Checkpoint", "Folded", "KeysBehind", "Mirror", "Taken"]
+__all__ = ["Checkpoint", "Folded", "KeysBehind", "Last", "Mirror", "Taken"]
 
 WAL_PAGES = 16_000  # of 4 KiB in the write-ahead log before it is moved: many are written again
 CACHE_KIB = 16 * 1024  # of pages; those that one commit writes, so that none is written twice in it
@@ -69,6 +69,17 @@ class Checkpoint(NamedTuple):
     next_offset: int
     next_key: int
     events: int
+
+
+class Last(NamedTuple):
+    """A record by which a topic is known again: its offset, -1 before the first, and its hash."""
+
+    offset: int
+    hash: bytes
+
+    def recognises(self, offset: int, value: bytes | None) -> bool:
+        """Whether a record that was read from the topic is this one."""
+        return offset == self.offset and self.hash == _hash(value)
 
 
 class KeysBehind(Exception):
@@ -146,10 +157,10 @@ class Mirror:
         row = self._connection.execute("SELECT next_offset, next_key, events FROM mirror").get
         return Checkpoint._make(row)
 
-    def recognises(self, value: bytes | None) -> bool:
-        """Whether a record, read again at the offset before the next, is the one folded last."""
-        last = self._connection.execute("SELECT last_record FROM mirror").get
-        return bool(last == _hash(value))
+    def last(self) -> Last:
+        """Give the record that was folded last; another process may fold the next at any time."""
+        row = self._connection.execute("SELECT next_offset - 1, last_record FROM mirror").get
+        return Last._make(row)
 
     def fold_keys(self, blocks: Sequence[tuple[bytes, bytes | None]], next_key: int) -> None:
         """Take what the topic of keys brings; what an erased key opened is erased with it."""
