@@ -3,6 +3,7 @@
 Run as `python tests/brokers.py` it starts one, prints its address and stops it at Ctrl-C.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -10,7 +11,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Sequence
@@ -28,6 +28,7 @@ POM = Path(__file__).parent / "kafka" / "pom.xml"
 JARS = Path(sys.prefix) / "kafka"  # fetched once for a checkout
 FETCH_SECONDS = 240
 START_SECONDS = 60
+ASK_SECONDS = 0.05  # between two questions whether it takes connections
 STOP_SECONDS = 20
 
 _SETTINGS: Final = {
@@ -132,10 +133,12 @@ class Broker:
             )
         deadline = time.monotonic() + START_SECONDS
         while not answers(self.address):
+            # A door that opens wakes nobody; a process that ends does.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(ASK_SECONDS)
             if self._process.poll() is not None or time.monotonic() > deadline:
                 said = (self.folder / "server.log").read_text(encoding="utf-8")
                 raise RuntimeError(f"the broker did not start:\n{said[-3000:]}")
-            threading.Event().wait(0.05)
         return self
 
     def kill(self) -> None:

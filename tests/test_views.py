@@ -12,6 +12,7 @@ import orjson
 import pytest
 from conftest import STORY, Clock
 from filings import filed, gathered, note, opening
+from noting import noted
 from viewing import fresh_contents, import_sample
 
 from consumers.stories.projection import Stories
@@ -122,8 +123,7 @@ async def test_a_running_subscription_keeps_up(room: Newsroom) -> None:
     """A subscription that runs handles new events as they come."""
     running = asyncio.create_task(room.subscription.run())
     await import_sample(room)
-    while room.views.position("stories").checkpoint < 26:  # noqa: ASYNC110 - waits for a position
-        await asyncio.sleep(0)
+    await noted(room.views, lambda: room.views.position("stories").checkpoint == 26)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert list(room.stories.contents()) == await fresh_contents(room.log)
