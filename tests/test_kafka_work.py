@@ -187,3 +187,27 @@ async def test_a_node_that_hears_nothing_does_not_say_it_is_current(tmp_path: Pa
     finally:
         await log.close()
         await asyncio.to_thread(broker.stop)
+
+
+async def test_an_append_has_one_deadline_for_its_keys_and_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a broker that stands still, the first append of a node waits no longer than others."""
+    fetched()
+    broker = Broker(tmp_path / "broker")
+    await asyncio.to_thread(broker.start)
+    monkeypatch.setattr("events.kafka.log.APPEND_SECONDS", 2)
+    log = KafkaLog(topic_of(broker.address, tmp_path))
+    event = note("1")
+    try:
+        await log.head()
+        broker.freeze()
+        started = time.monotonic()
+        with pytest.raises(LogUnavailable, match="safe to retry"):
+            await log.append("a", [event])
+        assert time.monotonic() - started < 2 + GRACE_SECONDS
+        broker.thaw()
+        assert (await log.append("a", [event])).positions == (1,)
+    finally:
+        await log.close()
+        await asyncio.to_thread(broker.stop)

@@ -16,7 +16,7 @@ from events.kafka.follower import Lag
 from events.kafka.irregular import VoidRecord
 from events.kafka.keys import InBulk, KeyRing
 from events.kafka.node import APPEND_SECONDS, Node, Submission
-from events.kafka.records import MOST_BYTES, Headers, Offer, asked, encode, encode_relay
+from events.kafka.records import MOST_BYTES, Headers, Keys, Offer, asked, encode, encode_relay
 from events.kafka.records import decode as decode_record
 from events.log import (
     Appended,
@@ -83,14 +83,15 @@ class KafkaLog:
             repeats(story, batch, {})  # refuses an id that comes twice
         if not self._node.open:
             await self._opened(reading=False)
-        keys = self._keys.cut(len(batch)) or await self._keys.take(len(batch))
+        deadline = time.monotonic() + APPEND_SECONDS
+        keys = self._keys.cut(len(batch)) or await self._take(len(batch), deadline)
         attempt = str(uuid_utils.uuid7())
         headers, value = encode(attempt, expected, batch, keys)
         if len(value) > MOST_BYTES:
             most = f"at most {MOST_BYTES} bytes in one append"
             raise Refused("batch-size", "events", most, str(len(value)))
         offer = asked(attempt, story, expected, batch, keys)
-        outcome = await self._submit(headers, value, offer)
+        outcome = await self._submit(headers, value, offer, deadline)
         if isinstance(outcome, Places):
             return Appended(outcome.positions, outcome.versions)
         return await self._void(story, batch, expected, outcome)
@@ -109,8 +110,17 @@ class KafkaLog:
                 return again
         raise LogDamaged(self.url, 0, "an append to be taken", void.reason)
 
+    async def _take(self, count: int, deadline: float) -> Keys:
+        """Have keys in the time of the append that they are for."""
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                return await self._keys.take(count)
+        except TimeoutError:
+            why = f"keys were not published within {APPEND_SECONDS:g} s"
+            raise LogUnavailable(self.url, why) from None
+
     def _submit(
-        self, headers: Headers, value: bytes, offer: Offer
+        self, headers: Headers, value: bytes, offer: Offer, deadline: float
     ) -> "asyncio.Future[Places | Void]":
         self._check_open()
         loop = asyncio.get_running_loop()
@@ -120,7 +130,6 @@ class KafkaLog:
             # All appends of this turn of the loop go to the node together.
             submitted = self._submitted[loop] = []
             loop.call_soon(self._hand_over, loop)
-        deadline = time.monotonic() + APPEND_SECONDS
         submitted.append(Submission(headers, value, offer, future, deadline))
         return future
 
@@ -199,9 +208,11 @@ class KafkaLog:
             LogUnavailable: unknown whether they were taken; safe to send again.
         """
         await self._opened(reading=False)
-        keys = await self._keys.take(len(events))
+        until = time.monotonic() + APPEND_SECONDS
+        keys = await self._take(len(events), until)
         headers, value = encode_relay(str(uuid_utils.uuid7()), events, keys)
-        outcome = await self._submit(headers, value, decode_record(headers, value))
+        offer = decode_record(headers, value)
+        outcome = await self._submit(headers, value, offer, until)
         # All ids known: an earlier attempt arrived after all. The roots tell whether it is so.
         if isinstance(outcome, Void) and outcome.why is not Why.REPEATED:
             first = events[0].position

@@ -254,6 +254,14 @@ MANY_MACHINES = [
         "records without a place were not counted",
     ),
     Planted(
+        "An append has one deadline for its keys and itself",
+        "test_kafka_work.py::test_an_append_has_one_deadline_for_its_keys_and_itself",
+        "events/kafka/log.py",
+        "async with asyncio.timeout(deadline - time.monotonic()):",
+        "async with asyncio.timeout(None):",
+        "keys were waited for beside the deadline",
+    ),
+    Planted(
         "A node that hears nothing does not say that it is current",
         "test_kafka_work.py::test_a_node_that_hears_nothing_does_not_say_it_is_current",
         "events/kafka/follower.py",
