@@ -97,7 +97,7 @@ async def _bare(folder: Path, watch: Stopwatch, port: int, count: int) -> None:
     async with newsroom(url) as room:
         for number in range(count):
             await room.log.append(f"story-{number % STORIES}", [alert(number)])
-        messages = [message_of(event, None) async for event in room.log.read()]
+        messages = [message_of(event, None, "alert-issued") async for event in room.log.read()]
     bodies = [message.body for message in messages if message is not None]
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:

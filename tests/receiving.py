@@ -12,6 +12,7 @@ import pytest
 import uuid_utils
 from aiohttp import web
 from asking import eventually
+from conftest import Clock
 from filings import development
 
 from consumers.delivery.channels import Parcel
@@ -41,6 +42,7 @@ class Got(NamedTuple):
 
 
 NOW = 1_790_000_000_000
+DAY = 24 * 3_600_000
 until = eventually  # a ledger may be another process's
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -137,6 +139,11 @@ async def issue(
     what = development(kind, headline=f"{alert['ref']} happens", alert=alert)
     await room.log.append(story, [Filed(event_id, "policy", what)])
     return event_id
+
+
+def at_hour(clock: Clock, hour: float) -> None:
+    """Move the clock to an hour of the day that it shows, UTC."""
+    clock.now = clock.now // DAY * DAY + int(hour * DAY / 24)
 
 
 async def _sends(out: Outbox) -> bool:

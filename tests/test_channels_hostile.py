@@ -126,7 +126,7 @@ def test_a_correction_is_labelled_as_one(
     alert |= {"msg_type": msg_type, "references": ["A1"]}
     filed = development(kind, headline=headline, alert=alert)
     envelope = canonical({"id": "01990000-0000-7000-8000-000000000000"})
-    message = message_of(Recorded(1, "a-story", 1, NOW, envelope, filed), None)
+    message = message_of(Recorded(1, "a-story", 1, NOW, envelope, filed), None, kind)
     assert message is not None
     assert message.headline == shown.format(headline)
 

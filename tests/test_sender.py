@@ -157,4 +157,6 @@ async def test_a_fault_before_anything_was_sent_reached_nobody(
         await issue(room)
         await counted(out, retry=1)
         await issue(room, kind="alert-corrected", ref="A2", msg_type="Update", references=["A1"])
-        await counted(out, superseded=1)
+        await counted(out, superseded=1, pending=1)
+        told, _ = await out.deliveries.attempts(None, None)
+        assert told.kind == "alert-issued"

@@ -20,7 +20,7 @@ from events.log import Log
 
 __all__ = ["Composer"]
 
-Place = tuple[int, str]  # of an alert: its position in the log, and its id
+Told = tuple[int, str, str]  # an alert: its position in the log, its id, and as what it is told
 REMEMBERED = 256  # messages; one alert goes to many at about the same time
 
 
@@ -37,7 +37,7 @@ class Composer:
         self._log = source
         self._deliveries = deliveries
         self._public_url = public_url
-        self._made: OrderedDict[Place, asyncio.Future[Message | None]] = OrderedDict()
+        self._made: OrderedDict[Told, asyncio.Future[Message | None]] = OrderedDict()
 
     async def compose(self, delivery: Delivery) -> Message | None:
         """Give the message of a delivery, None when nothing is left to say.
@@ -50,16 +50,16 @@ class Composer:
         if delivery.kind == NOTICE:
             return notice(delivery.event, delivery.reason, delivery.made_ms)
         if delivery.kind != DIGEST:
-            return await self._at((delivery.position, delivery.event))
-        places = await self._deliveries.digested(delivery.delivery)
-        told = [found for each in places if (found := await self._at(each)) is not None]
+            return await self._of((delivery.position, delivery.event, delivery.kind))
+        several = await self._deliveries.digested(delivery.delivery)
+        told = [found for each in several if (found := await self._of(each)) is not None]
         return digest_of(delivery.event, told, instant(delivery.made_ms)) if told else None
 
-    async def _at(self, place: Place) -> Message | None:
+    async def _of(self, told: Told) -> Message | None:
         """Give the message of one alert, read once for all that are sent it at the same time."""
-        reading = self._made.get(place)
+        reading = self._made.get(told)
         if reading is None:
-            reading = self._made[place] = asyncio.ensure_future(self._read(*place))
+            reading = self._made[told] = asyncio.ensure_future(self._read(*told))
             if len(self._made) > REMEMBERED:
                 self._made.popitem(last=False)
         if reading.done() and not reading.cancelled() and reading.exception() is None:
@@ -67,15 +67,15 @@ class Composer:
         try:
             return await asyncio.shield(reading)  # one that is cancelled takes no other with it
         except Exception:
-            if self._made.get(place) is reading:
-                del self._made[place]
+            if self._made.get(told) is reading:
+                del self._made[told]
             raise
 
-    async def _read(self, position: int, event_id: str) -> Message | None:
+    async def _read(self, position: int, event_id: str, kind: str) -> Message | None:
         async for event in self._log.read(position - 1, upto=position):
             # A log that was put back from a copy may have another alert there.
             if event.provenance["id"] == event_id:
-                return message_of(event, self._public_url)
+                return message_of(event, self._public_url, kind)
         return None
 
     def forget(self) -> None:

@@ -13,6 +13,7 @@ from consumers.delivery.signing import webhook_id
 
 __all__ = ["Deliveries"]
 
+RETRACTED: Final = "alert-retracted"
 REACTION: Final = "alerts"  # the name that the reaction's checkpoint is kept under
 WINDOW = 64  # deliveries looked at to find some of different stories
 FEW = 300  # rows that are planned without a thread: some milliseconds
@@ -58,7 +59,8 @@ class Deliveries:
         """Have a correction sent to all who got, or may have got, one of some alerts.
 
         Who that is, is found in the same transaction that takes back what was not sent yet: nobody
-        is sent an alert between the look and the decision.
+        is sent an alert between the look and the decision. Who has not got it is sent the
+        correction in its place, as the alert that it would have been; of a retraction, nothing.
 
         Args:
             planned: the correction; its target is left open.
@@ -69,19 +71,25 @@ class Deliveries:
         Returns:
             Whom it goes to.
         """
-        about = {"story": planned.story, "alerts": orjson.dumps(alerts).decode()}
-        about |= {"reason": f"overtaken by {planned.alert}"}
+        about: dict[str, str | int] = {"story": planned.story, "position": planned.position}
+        about |= {"alerts": _json(alerts), "reason": f"overtaken by {planned.alert}", "now": now_ms}
 
         def work(connection: apsw.Connection) -> list[str]:
-            targets = [str(row[0]) for row in connection.execute(SQL["chased"], about)]
-            connection.execute(SQL["supersede"], {**about, "now": now_ms})
+            about["deliveries"] = _json(_column(connection, "of-alerts", about))
+            targets = _column(connection, "chased", about)
+            about["chased"] = _json(targets)
+            retracts = planned.kind == RETRACTED
+            instead = [] if retracts else _tell_instead(connection, planned, about)
+            connection.execute(SQL["supersede"], about)
             connection.execute(SQL["overtake"], about)
+            told = {"event": planned.event, "told": _json(instead)}
+            connection.execute(SQL["told-by"], {**about, **told})
             rows = [_row(planned._replace(target=target), now_ms) for target in targets]
             for row in rows:  # however little its alert is worth by now, it was told
                 row["expires"] = now_ms + LONGEST_LIFE
             connection.executemany(SQL["plan-chase"], rows)
             connection.execute(SQL["move"], _place(moved))
-            return targets
+            return [*targets, *instead]
 
         return await self._ledger.write(work, long=True)
 
@@ -169,11 +177,11 @@ class Deliveries:
 
         await self._ledger.write(work)
 
-    async def digested(self, delivery: int) -> list[tuple[int, str]]:
-        """Give position and event of each alert that a digest tells."""
+    async def digested(self, delivery: int) -> list[tuple[int, str, str]]:
+        """Give position, event and kind of each alert that a digest tells."""
         asked = {"delivery": delivery}
         return await self._ledger.read(
-            lambda c: [(row[0], row[1]) for row in c.execute(SQL["digested"], asked)]
+            lambda c: [(row[0], row[1], row[2]) for row in c.execute(SQL["digested"], asked)]
         )
 
     async def had(self, event: str) -> frozenset[str]:
@@ -195,7 +203,7 @@ class Deliveries:
 
     async def earlier(self, story: str, target: str, alerts: Sequence[str]) -> list[Earlier]:
         """Give what a target was shown of some alerts, oldest first."""
-        asked = {"story": story, "target": target, "alerts": orjson.dumps(alerts).decode()}
+        asked = {"story": story, "target": target, "alerts": _json(alerts)}
         return await self._ledger.read(
             lambda c: [Earlier._make(row) for row in c.execute(SQL["earlier"], asked)]
         )
@@ -249,6 +257,28 @@ def _row(planned: Planned, now_ms: int) -> dict[str, str | int | None]:
     row["ended"] = None if planned.state in ("pending", "held") else now_ms
     row["expires"] = (planned.recorded_ms or now_ms) + LIFE.get(planned.level, LONGEST_LIFE)
     return row
+
+
+def _json(values: Iterable[Any]) -> str:
+    return orjson.dumps(list(values)).decode()
+
+
+def _column(connection: apsw.Connection, query: str, about: Mapping[str, str | int]) -> list[Any]:
+    return [row[0] for row in connection.execute(SQL[query], about)]
+
+
+def _tell_instead(
+    connection: apsw.Connection, correction: Planned, about: Mapping[str, str | int]
+) -> list[str]:
+    """Plan a correction for who has not got what it corrects, in its place; returns to whom."""
+    values = {**about, **correction._asdict()}
+    values["reason"] = f"in the words of {correction.alert}, which came before it was sent"
+    unheard: list[Any] = connection.execute(SQL["unheard"], values).fetchall()
+    for delivery, target, kind in unheard:
+        values |= {"delivery": delivery, "kind": kind}
+        values["webhook_id"] = webhook_id(correction.event, target)
+        connection.execute(SQL["tell-instead"], values)
+    return list(dict.fromkeys(target for _, target, _ in unheard))
 
 
 def _place(moved: tuple[int, bytes]) -> dict[str, int | str | bytes]:

@@ -22,6 +22,8 @@ __all__ = [
 DRILL: Final = "drill"  # the kind of what only tries whether alerts arrive
 DIGEST: Final = "digest"  # the kind of several alerts in one
 NOTICE: Final = "notice"  # the kind of what an owner is told about a target
+ISSUED: Final = "alert-issued"  # the kind of what is news to its target
+FIRST: Final = "it was put right before it went out"  # why who heard nothing is told it as it is
 _LABELS: Final = {"Update": "CORRECTION: ", "Cancel": "RETRACTED: "}
 
 
@@ -44,16 +46,20 @@ class Message(NamedTuple):
     retracts: bool = False
 
 
-def message_of(event: Recorded, public_url: str | None) -> Message | None:
+def message_of(event: Recorded, public_url: str | None, kind: str) -> Message | None:
     """Give the message of an alert, None when its words were erased or it is no alert.
 
     Args:
         event: an `alert-issued`, `alert-corrected` or `alert-retracted`.
         public_url: where readers find the server, if anywhere.
+        kind: of the delivery; `alert-issued` of a correction whose words are the first that its
+            target hears.
     """
     decision = event.development
     if not isinstance(decision, AlertDecision):
         return None
+    if kind == ISSUED and not isinstance(decision, AlertIssued):
+        decision = _first(decision)
     alert = decision.alert
     said = decision.headline or alert.reason
     label = _LABELS.get(alert.msg_type, "")
@@ -79,6 +85,17 @@ def message_of(event: Recorded, public_url: str | None) -> Message | None:
         body,
         alert.references,
         alert.msg_type == "Cancel",
+    )
+
+
+def _first(correction: AlertDecision) -> AlertIssued:
+    """Give a correction as an alert, for whoever got nothing that it corrects."""
+    plain: dict[str, object] = {"msg_type": "Alert", "references": ()}
+    if correction.headline:  # else what the reason says is all that there is
+        plain["reason"] = FIRST
+    alert = correction.alert.model_copy(update=plain)
+    return AlertIssued.model_construct(
+        headline=correction.headline, body=correction.body, alert=alert
     )
 
 

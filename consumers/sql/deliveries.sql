@@ -61,7 +61,8 @@ CREATE TABLE IF NOT EXISTS deliveries (
     expires_ms INTEGER NOT NULL,
     ended_ms   INTEGER,
     overtaken  INTEGER NOT NULL DEFAULT 0, -- 1 once a correction was decided: not tried again
-    digest     INTEGER REFERENCES deliveries (delivery), -- the digest that tells it
+    digest     INTEGER REFERENCES deliveries (delivery), -- what tells it: a digest or, in its place,
+                                                         -- the correction that it did not go before
     digested   INTEGER NOT NULL DEFAULT 0, -- 1 of what is held for a digest
     shown_as   TEXT, -- what the channel calls what it shows, to change it later
     UNIQUE (event, target)

@@ -93,8 +93,13 @@ SELECT target FROM each WHERE EXISTS (
     WHERE waits.target = each.target AND state IN ('pending', 'retry') AND due_ms <= :now)
 
 -- name: held
-SELECT delivery, event, target, position, level, digested FROM deliveries
-WHERE state = 'held' AND due_ms <= :now AND digest IS NULL ORDER BY due_ms, delivery LIMIT :most
+-- What tells another in its place is decided on as that: it is what its target wanted.
+SELECT held.delivery, coalesce(first.event, held.event), held.target,
+    coalesce(first.position, held.position), held.level, held.digested
+FROM deliveries AS held LEFT JOIN deliveries AS first
+    ON first.delivery = (SELECT min(delivery) FROM deliveries WHERE digest = held.delivery)
+WHERE held.state = 'held' AND held.due_ms <= :now AND held.digest IS NULL
+ORDER BY held.due_ms, held.delivery LIMIT :most
 
 -- name: decide-again
 UPDATE deliveries SET state = :state, reason = :reason, due_ms = :due, digested = :digested,
@@ -107,14 +112,25 @@ UPDATE deliveries INDEXED BY deliveries_held SET digest = (SELECT d.delivery FRO
 WHERE target = :target AND state = 'held' AND digested AND digest IS NULL AND due_ms <= :now
 
 -- name: digested
-SELECT position, event FROM deliveries
+SELECT position, event, kind FROM deliveries
 WHERE digest = :delivery AND state IN ('held', 'delivered') ORDER BY position
 
+-- name: of-alerts
+-- The deliveries of some alerts of a story, and what told them in their place by a position.
+WITH own AS (
+    SELECT delivery, digest FROM deliveries
+    WHERE story = :story AND alert IN (SELECT value FROM json_each(:alerts))
+)
+SELECT delivery FROM own
+UNION
+SELECT told.delivery FROM own CROSS JOIN deliveries AS told ON told.delivery = own.digest
+WHERE told.story = :story AND told.position < :position
+
 -- name: chased
--- Targets that got, or may have got, one of some alerts of a story: delivered, being sent at this
--- moment, or tried with an end that nobody knows.
+-- Targets that got, or may have got, one of some deliveries: delivered, being sent at this moment,
+-- or tried with an end that nobody knows.
 SELECT DISTINCT target FROM deliveries AS sent
-WHERE story = :story AND alert IN (SELECT value FROM json_each(:alerts)) AND (
+WHERE delivery IN (SELECT value FROM json_each(:deliveries)) AND (
     state IN ('delivered', 'in flight')
     OR EXISTS (SELECT 1 FROM attempts
         WHERE delivery IN (sent.delivery, sent.digest) AND may_have)
@@ -127,15 +143,49 @@ ORDER BY target
 -- Once, in a ledger from before: the reason of a correction was what it says.
 UPDATE deliveries SET reason = :reason WHERE kind IN ('alert-corrected', 'alert-retracted')
 
+-- name: unheard
+-- What of them may still be sent and nobody has got, what waits for its turn before what was missed;
+-- and as what the correction is news there: who was to get an alert of them has got none.
+SELECT delivery, target, iif(alerted, 'alert-issued', :kind) FROM (
+    SELECT *, max(kind = 'alert-issued') OVER (PARTITION BY target) AS alerted FROM deliveries
+    WHERE delivery IN (SELECT value FROM json_each(:deliveries))
+        AND target NOT IN (SELECT value FROM json_each(:chased))
+)
+WHERE state IN ('pending', 'retry', 'held', 'failed', 'expired', 'skipped') AND NOT overtaken
+ORDER BY state NOT IN ('pending', 'retry', 'held'), due_ms, delivery
+
+-- name: tell-instead
+-- When it would have been told; what was missed can be recovered in these words.
+INSERT INTO deliveries (webhook_id, event, target, position, story, alert, kind, level, fast,
+    state, reason, made_ms, due_ms, expires_ms, ended_ms, digested, digest)
+SELECT :webhook_id, :event, target, :position, :story, :alert, :kind, level, fast,
+    CASE WHEN state = 'held' THEN 'held' WHEN state IN ('pending', 'retry') THEN 'pending'
+        ELSE 'skipped' END,
+    :reason, :now, due_ms, expires_ms,
+    iif(state IN ('pending', 'retry', 'held'), NULL, :now), digested, digest
+FROM deliveries WHERE delivery = :delivery
+ON CONFLICT (event, target) DO NOTHING
+
+-- name: told-by
+-- What tells it from now on, so that whoever corrects it next finds that. By place, not by target.
+UPDATE deliveries AS untold SET digest = (SELECT told.delivery FROM deliveries AS told
+    WHERE told.event = :event AND told.target = untold.target)
+WHERE +target IN (SELECT value FROM json_each(:told))
+    AND (delivery IN (SELECT value FROM json_each(:deliveries))
+        OR digest IN (SELECT value FROM json_each(:deliveries)))
+
 -- name: supersede
 UPDATE deliveries SET state = 'superseded', reason = :reason, ended_ms = :now
-WHERE story = :story AND alert IN (SELECT value FROM json_each(:alerts))
+WHERE delivery IN (SELECT value FROM json_each(:deliveries))
     AND state IN ('pending', 'retry', 'held')
 
 -- name: overtake
--- What is on its way is not tried again, and what was missed is not sent any more.
-UPDATE deliveries SET overtaken = 1
-WHERE story = :story AND alert IN (SELECT value FROM json_each(:alerts)) AND state <> 'delivered'
+-- What is on its way is not tried again, and what was missed is not sent any more. A digest that goes
+-- out later does not tell it.
+UPDATE deliveries SET overtaken = 1,
+    digest = iif(target IN (SELECT value FROM json_each(:chased)), digest, NULL)
+WHERE delivery IN (SELECT value FROM json_each(:deliveries)) AND state <> 'delivered'
+    AND NOT overtaken
 
 -- name: plan-chase
 INSERT INTO deliveries (webhook_id, event, target, position, story, alert, kind, level, fast,
@@ -180,10 +230,16 @@ SELECT state, count(*), sum(position > 0) FROM deliveries
 WHERE state IN (SELECT state FROM counted) GROUP BY state
 
 -- name: earlier
--- What a target was shown of the alerts that a correction refers to.
+-- What a target was shown of the alerts that a correction refers to, or in their place. By alert and
+-- by place: a story and a target may have many others.
+WITH own AS (
+    SELECT delivery, digest FROM deliveries
+    WHERE story = :story AND +target = :target AND alert IN (SELECT value FROM json_each(:alerts))
+)
 SELECT webhook_id, shown_as FROM deliveries
-WHERE story = :story AND target = :target AND alert IN (SELECT value FROM json_each(:alerts))
-    AND state <> 'suppressed' AND NOT (state = 'superseded' AND tries = 0)
+WHERE delivery IN (SELECT delivery FROM own UNION SELECT digest FROM own)
+    AND +story = :story AND state NOT IN ('suppressed', 'in flight') -- which the correction is
+    AND NOT (state = 'superseded' AND (tries = 0 OR digest IS NOT NULL))
 ORDER BY delivery
 
 -- name: resend

@@ -14,6 +14,14 @@ DELIVERY = [
         "a correction waited for the morning",
     ),
     Planted(
+        "Who heard nothing of an error is told no correction",
+        "test_late_words.py::test_what_waits_to_be_sent_goes_out_in_the_words_that_stand",
+        "consumers/delivery/message.py",
+        "    if kind == ISSUED and not isinstance(decision, AlertIssued):\n",
+        "    if kind == DRILL and not isinstance(decision, AlertIssued):\n",
+        "the first that they heard of the news was that it had been wrong",
+    ),
+    Planted(
         "The ledger of deliveries holds no words of the news",
         "test_ledger_words.py::test_the_ledger_holds_no_words",
         "consumers/delivery/reaction.py",
