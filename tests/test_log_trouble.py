@@ -13,7 +13,7 @@ from filings import filed, gathered, note, opening
 
 from events.errors import LogDamaged, LogUnavailable, Refused
 from events.sqlite import file as sqlite_file
-from events.sqlite import places
+from events.sqlite import places, writer
 from events.sqlite.backup import copy_log, restore_log
 from events.sqlite.log import SqliteLog
 
@@ -51,6 +51,22 @@ async def test_more_stories_than_are_remembered(
     results = await asyncio.gather(*(log.append(story, [note("x")]) for story in stories))
     assert [result.positions for result in results] == [(n,) for n in range(1, 13)]
     assert [result.versions[0] for result in results] == [1, 1, 2, 1, 3, 1, 4, 2, 5, 2, 6, 2]
+    await log.close()
+
+
+@pytest.mark.parametrize(("appends", "together"), [(600, 1), (6, 500)])
+async def test_the_write_ahead_log_does_not_grow_with_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, appends: int, together: int
+) -> None:
+    """However much is filed, and by whom, what stands beside the log stays small."""
+    monkeypatch.setattr(writer, "WAL_PAGES", 100)
+    monkeypatch.setattr(writer, "LOOK_EVERY", 25)
+    log = SqliteLog(tmp_path / "log.db")
+    for number in range(appends):
+        await log.append("a", [note(f"{number} {n}") for n in range(together)])
+    assert (
+        tmp_path / "log.db-wal"
+    ).stat().st_size < 600 * 4096  # were it kept: twice that, or more
     await log.close()
 
 

@@ -27,6 +27,7 @@ __all__ = ["Writer"]
 
 MOST_IN_A_COMMIT = 2_000  # events; bounds how long one commit keeps other processes waiting
 WAL_PAGES = 2_000  # pages of 4 KiB before the write-ahead log is moved into the database
+LOOK_EVERY = 250  # events between two looks at how long it is; those of a few hundred appends
 WAL_LIMIT = 64 * 1024 * 1024  # bytes the write-ahead log keeps on disk once it has been moved
 QUICK = 0.002  # seconds; while commits take no longer, a lone append is not handed over
 BRISK = 0.000_040  # seconds an event; while commits take no longer, half of what waits may wait on
@@ -73,7 +74,7 @@ class Writer:
         self._closing = False
         self._patient = True  # whether another process's lock is waited for
         self._took = self._pace = 0.0  # seconds of the last commit, and for each of its events
-        self._wal_pages = 0
+        self._unlooked = 0  # events since the write-ahead log was last looked at
         self._file: tuple[int, int] | None = None
         self._connection: apsw.Connection | None = self._open()
         self._thread = threading.Thread(target=self._run, name="dateline-writer", daemon=True)
@@ -108,7 +109,7 @@ class Writer:
         finally:
             with self._changed:
                 self._at_work, self._patient = False, True
-                if self._queue or self._wal_is_long:
+                if self._queue or self._wal_is_due:
                     self._changed.notify()
         _resolve([(append, outcomes[0])])
         return True
@@ -148,7 +149,7 @@ class Writer:
     def _take(self) -> list[_Group] | None:
         """Wait for work, and take what is committed next; None when there will be no more."""
         with self._changed:
-            while self._at_work or not (self._queue or self._closing or self._wal_is_long):
+            while self._at_work or not (self._queue or self._closing or self._wal_is_due):
                 self._changed.wait()
             if self._closing and not self._queue:
                 return None
@@ -233,7 +234,9 @@ class Writer:
             why = f"{type(error).__name__}: {error}"
             return [LogUnavailable(self._url, why)] * len(appends)
         self._took = time.perf_counter() - started
-        self._pace = self._took / sum([group.events for group in groups])
+        events = sum([group.events for group in groups])
+        self._pace = self._took / events
+        self._unlooked += events
         self._committed(size)
         return outcomes
 
@@ -297,7 +300,6 @@ class Writer:
             patiently(partial(connection.wal_checkpoint, mode=apsw.SQLITE_CHECKPOINT_PASSIVE))
             prepare_for_insertion(connection)
             connection.set_busy_handler(self._patience)
-            connection.set_wal_hook(self._wal_grew)
         except BaseException:
             connection.close()
             raise
@@ -306,21 +308,25 @@ class Writer:
     def _patience(self, times: int) -> bool:
         return self._patient and patience(times)
 
-    def _wal_grew(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
-        self._wal_pages = pages
-        return apsw.SQLITE_OK
-
     @property
-    def _wal_is_long(self) -> bool:
-        return self._wal_pages >= WAL_PAGES
+    def _wal_is_due(self) -> bool:
+        return self._unlooked >= LOOK_EVERY
 
     def _tend_wal(self) -> None:
-        """Move the write-ahead log into the database, after the appenders have their answer."""
-        if self._connection is None or not self._wal_is_long:
+        """Move the write-ahead log into the database, after the appenders have their answer.
+
+        SQLite would tell its length at every commit, but by calling back: whoever commits would
+        wait for the interpreter's lock while everybody waits for theirs.
+        """
+        if not self._wal_is_due:
             return
-        self._wal_pages = 0
+        self._unlooked = 0
+        if self._connection is None:  # it looks when it is opened anew
+            return
         try:
-            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            pages, _ = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+            if pages >= WAL_PAGES:
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         except apsw.Error as error:
             self._abandon(error)
 

@@ -94,6 +94,14 @@ LOG = [
         "versions of the same commit were forgotten",
     ),
     Planted(
+        "What stands beside a log stays small",
+        "test_log_trouble.py::test_the_write_ahead_log_does_not_grow_with_the_log",
+        "events/sqlite/writer.py",
+        "if pages >= WAL_PAGES:",
+        "if pages < 0:",
+        "the write-ahead log was never moved into the database",
+    ),
+    Planted(
         "A log may be used from several event loops",
         "test_log_trouble.py::test_an_event_loop_that_ends_early_keeps_nobody_waiting",
         "events/sqlite/log.py",
