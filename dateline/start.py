@@ -9,9 +9,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-__all__ = ["collision", "main"]
+__all__ = ["TURN", "collision", "main"]
 
 INTERRUPTED = 130  # as in dateline.outcomes, which is not there yet
+# Seconds that a thread keeps the interpreter from another: whoever writes the log is back from the
+# disk sooner than Python would let it go on, and who files prepares the next events meanwhile.
+TURN = 0.000_5
 
 # A file that only our package of that name has.
 _MARKS: Final = {"events": "vocabulary.py", "producers": "desk.py", "consumers": "views.py"}
@@ -58,6 +61,7 @@ def main() -> None:
     # While modules are made, an interrupt could be lost or print a traceback: nothing is begun yet.
     _at_ctrl_c(_ended_quietly)
     _mend_streams()
+    sys.setswitchinterval(TURN)
     sentence = collision()
     if sentence is not None:
         sys.stderr.write(f"{sentence}\n")
