@@ -98,7 +98,8 @@ class Writer:
         """
         group = _Group([append])
         with self._changed:
-            busy = self._at_work or self._queue
+            # Nor while the thread is kept from looking after the write-ahead log: it has its turn.
+            busy = self._at_work or self._queue or self._unlooked >= 2 * LOOK_EVERY
             if busy or self._took > QUICK or not self._place(group):
                 return False
             self._at_work, self._patient = True, False
