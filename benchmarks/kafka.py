@@ -30,6 +30,7 @@ from events.kafka.log import KafkaLog
 from events.kafka.records import KEYS_BYTES, Headers, Keys, encode, key_number
 from events.log import Expect
 from events.sqlite.log import SqliteLog
+from producers.importing import BATCH, IN_FLIGHT
 
 __all__ = ["main"]
 
@@ -38,7 +39,6 @@ STORIES = 1_000
 TOGETHER = 20_000  # events that 64 appenders file
 ONE_BY_ONE = 1_000
 IMPORTED = 20_000
-BATCH, IN_FLIGHT = 100, 8  # as `dateline import` has it
 CAUGHT_UP = 1_000_000
 MEGABYTE: Final = 1024 * 1024
 

@@ -32,7 +32,7 @@ from producers.publisher import Publisher, foreseen, is_recorded_as
 __all__ = ["BadLine", "Import", "Imported"]
 
 BATCH = 100  # events of one story in one append
-IN_FLIGHT = 8  # appends under way at once; one is prepared while another is committed
+IN_FLIGHT = 16  # appends under way at once; some are prepared while others are committed
 LOOK_UP = 500  # ids looked up at a time
 TRIES = 10  # times to judge what is left anew when somebody filed into a story meanwhile
 

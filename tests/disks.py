@@ -12,11 +12,11 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk
 
 
 @contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A tmpfs of 4 MB."""
+def small_disk(folder: Path, megabytes: int = 4) -> Iterator[Path]:
+    """A tmpfs."""
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)],
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)],
         check=False,
         capture_output=True,
     )

@@ -61,6 +61,7 @@ async def test_the_write_ahead_log_does_not_grow_with_the_log(
     """However much is filed, and by whom, what stands beside the log stays small."""
     monkeypatch.setattr(writer, "WAL_PAGES", 100)
     monkeypatch.setattr(writer, "LOOK_EVERY", 25)
+    monkeypatch.setattr(writer, "LAID_OUT", 100)
     log = SqliteLog(tmp_path / "log.db")
     for number in range(appends):
         await log.append("a", [note(f"{number} {n}") for n in range(together)])

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import pytest
 from conftest import STORY
-from witness import check_file
+from witness import HERE, acknowledged, check_file
 
 from dateline.wiring import newsroom
+from events.sqlite import writer
 from producers.case import Actor
 from producers.intake import take
 
@@ -23,6 +24,8 @@ EVENT_ID = "01999999-0000-7000-8000-000000000001"
 CALLS = "pwrite64,write,fsync,fdatasync,ftruncate,openat"
 # A disk errs once; it is full and stays full; the process ends. In strace's words.
 FAULTS = ("error=EIO:when={}", "error=ENOSPC:when={}+", "signal=SIGKILL:when={}")
+# SQLite opens for reading as well, writes a page at a time, and syncs nothing but bytes.
+LAYING_OUT = r"openat\(.*O_WRONLY|pwrite64\(.*, \d{6,}, \d+\)|fsync\("
 POINTS = 250  # at least so many calls, each with a fault of its own, make up the long programme
 
 needs_strace = pytest.mark.skipif(
@@ -78,10 +81,10 @@ async def prepare(folder: Path, drill: Drill) -> Path:
     return path
 
 
-def traced(drill: Drill, log: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def traced(command: list[str], log: Path, *options: str) -> subprocess.CompletedProcess[str]:
     Path(f"{log.parent}.trace").unlink(missing_ok=True)
     return subprocess.run(
-        ["strace", "-f", "-qq", "-y", f"-o{log.parent}.trace", *options, *drill.command(log)],
+        ["strace", "-f", "-qq", "-y", f"-o{log.parent}.trace", *options, *command],
         capture_output=True,
         text=True,
         check=False,
@@ -89,17 +92,23 @@ def traced(drill: Drill, log: Path, *options: str) -> subprocess.CompletedProces
     )
 
 
-def under(point: Point, drill: Drill, log: Path) -> subprocess.CompletedProcess[str]:
+def under(point: Point, command: list[str], log: Path) -> subprocess.CompletedProcess[str]:
     """File while one call fails."""
     fault = point.fault.format(point.number)
     # Quicker by far, but a process is not killed in time.
     quick = () if "SIGKILL" in fault else ("--seccomp-bpf",)
     only = (f"-P{log.parent / point.file}", f"-etrace={point.call}")
-    return traced(drill, log, *quick, *only, f"-einject={point.call}:{fault}")
+    return traced(command, log, *quick, *only, f"-einject={point.call}:{fault}")
 
 
-def points(trace: str, folder: Path) -> Iterator[Point]:
-    """Give each call of a filing on files of the log, with each fault; strace counts by thread."""
+def points(trace: str, folder: Path, which: str = "") -> Iterator[Point]:
+    """Give each call on files of the log, with each fault; strace counts by thread.
+
+    Args:
+        trace: what strace wrote.
+        folder: where the files are.
+        which: a pattern that the line of a call must have.
+    """
     counts: Counter[tuple[str, ...]] = Counter()
     seen = set()
     for line in trace.splitlines():
@@ -109,14 +118,14 @@ def points(trace: str, folder: Path) -> Iterator[Point]:
         thread, call, file = found.groups()
         counts[thread, call, file] += 1
         place = (file, call, counts[thread, call, file])
-        if place not in seen:
+        if place not in seen and re.search(which, line):
             seen.add(place)
             yield from (Point(*place, fault) for fault in FAULTS)
 
 
 async def survive(drill: Drill, log: Path, point: Point) -> None:
     """File under one fault, and find the filing recorded or safely repeated, never both."""
-    done = under(point, drill, log)
+    done = under(point, drill.command(log), log)
     where = f"{drill.kind}, {point}: {done.returncode} {done.stderr}"
     assert "Traceback" not in done.stderr, where
     if "SIGKILL" in point.fault:
@@ -142,7 +151,7 @@ async def test_a_filing_survives_any_fault_of_the_disk(every: int, tmp_path: Pat
         before = await prepare(tmp_path / f"before-{drill.position}", drill)
         probe = tmp_path / f"probe-{drill.position}"
         shutil.copytree(before.parent, probe)
-        done = traced(drill, probe / before.name, f"-etrace={CALLS}")
+        done = traced(drill.command(probe / before.name), probe / before.name, f"-etrace={CALLS}")
         if done.returncode:
             pytest.skip(f"strace may not trace on this machine: {done.stderr}")
         for point in list(points(Path(f"{probe}.trace").read_text(), probe))[::every]:
@@ -155,12 +164,43 @@ async def test_a_filing_survives_any_fault_of_the_disk(every: int, tmp_path: Pat
 
 
 @needs_strace
+@pytest.mark.parametrize("every", [13, pytest.param(1, marks=pytest.mark.torture)])
+@pytest.mark.timeout(600)
+async def test_laying_out_the_write_ahead_log_survives_any_fault(
+    every: int, tmp_path: Path
+) -> None:
+    """Whatever fails while the write-ahead log is laid out, all that was acknowledged is there."""
+
+    def command(log: Path) -> list[str]:
+        filing = str(HERE / "filing_process.py")
+        return [sys.executable, filing, f"sqlite:///{log}", STORY, str(writer.MANY + 8)]
+
+    (tmp_path / "probe").mkdir()
+    probe = tmp_path / "probe" / "log.db"
+    done = traced(command(probe), probe, f"-etrace={CALLS}")
+    if done.returncode:
+        pytest.skip(f"strace may not trace on this machine: {done.stderr}")
+    trace = Path(f"{probe.parent}.trace").read_text()
+    found = list(points(trace, probe.parent, LAYING_OUT))
+    assert len(found) >= len(FAULTS) * 10
+    for point in found[::every]:
+        (tmp_path / "disturbed").mkdir()
+        log = tmp_path / "disturbed" / "log.db"
+        done = under(point, command(log), log)
+        where = f"{point}: {done.returncode} {done.stderr}"
+        expected = (-signal.SIGKILL,) if "SIGKILL" in point.fault else (0, 3)
+        assert done.returncode in expected, where
+        await check_file(log, acknowledged(done.stdout.splitlines()))
+        shutil.rmtree(log.parent)
+
+
+@needs_strace
 async def test_after_a_failed_sync_the_file_is_opened_anew(tmp_path: Path) -> None:
     """After a sync that failed nothing is acknowledged before the log was opened and read again."""
     log = await prepare(tmp_path / "disk", NEXT)
     files = (f"-P{log}", f"-P{log}-wal")
     fault = ("-etrace=openat,pwrite64,fdatasync", "-einject=fdatasync:error=EIO:when=2")
-    done = traced(NEXT, log, *files, *fault)
+    done = traced(NEXT.command(log), log, *files, *fault)
     if "PTRACE" in done.stderr:
         pytest.skip(f"strace may not trace on this machine: {done.stderr}")
     assert done.returncode == 0, done.stderr

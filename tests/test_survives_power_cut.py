@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from witness import acknowledged, check_file, programs
 
-IMAGE_BYTES = 64 * 1024 * 1024
+from events.sqlite.writer import MANY
+
+IMAGE_BYTES = 256 * 1024 * 1024  # room enough for a write-ahead log to be laid out
 FILERS = 2
-BEFORE_THE_CUT = 40  # acknowledgements of each filer
+BEFORE_THE_CUT = 2 * MANY  # acknowledgements of each filer; its log is laid out by then
 
 TOOLS = ("losetup", "mkfs.ext4", "mount", "umount")
 needs_disk = pytest.mark.skipif(

@@ -22,12 +22,15 @@ from events.sqlite.file import connect, explain, identity, patience, patiently
 from events.sqlite.insertion import MOST_ROWS, insert, prepare_for_insertion
 from events.sqlite.places import End, Pending, Places, together
 from events.sqlite.transaction import commit_by_steps
+from events.sqlite.write_ahead import lay_out
 
 __all__ = ["Writer"]
 
 MOST_IN_A_COMMIT = 2_000  # events; bounds how long one commit keeps other processes waiting
 WAL_PAGES = 2_000  # pages of 4 KiB before the write-ahead log is moved into the database
 LOOK_EVERY = 250  # events between two looks at how long it is; those of a few hundred appends
+LAID_OUT = 3_300  # pages laid out for it: those, and as many as may come between two looks
+MANY = 32  # events; whoever has appended so many will append enough for that to pay
 WAL_LIMIT = 64 * 1024 * 1024  # bytes the write-ahead log keeps on disk once it has been moved
 QUICK = 0.002  # seconds; while commits take no longer, a lone append is not handed over
 BRISK = 0.000_040  # seconds an event; while commits take no longer, half of what waits may wait on
@@ -74,7 +77,8 @@ class Writer:
         self._closing = False
         self._patient = True  # whether another process's lock is waited for
         self._took = self._pace = 0.0  # seconds of the last commit, and for each of its events
-        self._unlooked = 0  # events since the write-ahead log was last looked at
+        self._unlooked = LOOK_EVERY - MANY  # events since the write-ahead log was last looked at
+        self._laid_out = False
         self._file: tuple[int, int] | None = None
         self._connection: apsw.Connection | None = self._open()
         self._thread = threading.Thread(target=self._run, name="dateline-writer", daemon=True)
@@ -98,8 +102,8 @@ class Writer:
         """
         group = _Group([append])
         with self._changed:
-            # Nor while the thread is kept from looking after the write-ahead log: it has its turn.
-            busy = self._at_work or self._queue or self._unlooked >= 2 * LOOK_EVERY
+            # The thread would never have its turn to look after the write-ahead log otherwise.
+            busy = self._at_work or self._queue or self._wal_is_due
             if busy or self._took > QUICK or not self._place(group):
                 return False
             self._at_work, self._patient = True, False
@@ -325,6 +329,9 @@ class Writer:
         if self._connection is None:  # it looks when it is opened anew
             return
         try:
+            if not self._laid_out:
+                self._laid_out = True
+                lay_out(self._connection, LAID_OUT)
             pages, _ = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
             if pages >= WAL_PAGES:
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
