@@ -45,7 +45,7 @@ _ACTOR: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,79}")
 SLUG: Final = re.compile(r"[a-z0-9-]{1,80}")
 
 Entropy = Callable[[int], bytes]
-"""Gives that many unguessable bytes; `os.urandom` outside tests."""
+"""Gives that many unguessable bytes; `events.entropy.drawn` outside tests."""
 
 
 class Filed(NamedTuple):

@@ -1,13 +1,13 @@
 """The log in memory: for tests and for trying things out; it forgets everything when it closes."""
 
 import asyncio
-import os
 import time
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 import orjson
 
+from events.entropy import drawn
 from events.envelope import (
     Entropy,
     Filed,
@@ -51,7 +51,7 @@ class MemoryLog:
 
     url = "memory:"
 
-    def __init__(self, clock: Clock = wall_clock, entropy: Entropy = os.urandom) -> None:
+    def __init__(self, clock: Clock = wall_clock, entropy: Entropy = drawn) -> None:
         self._clock = clock
         self._entropy = entropy
         self._events: list[Sealed] = []

@@ -229,8 +229,9 @@ def clocks_are_plausible(case: Case) -> None:
 
 def answers_are_due_after_asking(case: Case) -> None:
     """An answer is due after it was asked for."""
-    response = getattr(case.development, "response", None)
-    if not isinstance(response, Response) or not response.asked_at or not response.due_at:
+    asks = case.development
+    response = asks.response if isinstance(asks, ResponseAwaited | LetterSent) else None
+    if response is None or not response.asked_at or not response.due_at:
         return
     if response.due_at <= response.asked_at:
         raise Refused(

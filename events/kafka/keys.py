@@ -13,42 +13,14 @@ from events.envelope import Entropy
 from events.kafka.keystore import BLOCK, BLOCK_BYTES
 from events.kafka.records import KEYS_BYTES, Keys
 
-__all__ = ["InBulk", "KeyRing"]
+__all__ = ["KeyRing"]
 
-BULK = 16 * 1024  # unguessable bytes fetched at a time
 MOST = 64  # blocks published at a time by a process that goes on; one that files once needs one
 
 Publish = Callable[[Sequence[tuple[bytes, bytes]]], Awaitable[None]]
 """Puts blocks with their numbers on the broker, and comes back when they are there."""
 Do = Callable[[Coroutine[None, None, None]], "Future[None]"]
 """Does work in the event loop that publishes."""
-
-
-class InBulk:
-    """Unguessable bytes fetched many at a time.
-
-    Each fetch lets other threads of the program have their turn, which costs an append more than
-    the bytes do. No byte is given twice.
-
-    Args:
-        entropy: where they come from.
-    """
-
-    def __init__(self, entropy: Entropy) -> None:
-        self._entropy = entropy
-        self._lock = threading.Lock()
-        self._bytes = b""
-        self._at = 0
-
-    def __call__(self, size: int) -> bytes:
-        """Give so many bytes."""
-        with self._lock:
-            start, end = self._at, self._at + size
-            if end > len(self._bytes):
-                self._bytes = self._entropy(max(size, BULK))
-                start, end = 0, size
-            self._at = end
-            return self._bytes[start:end]
 
 
 class KeyRing:

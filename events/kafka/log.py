@@ -1,20 +1,20 @@
 """The log on a Kafka topic, for any number of machines: the log arbitrates, a mirror is read."""
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 import uuid_utils
 
 from events.codec import decode
+from events.entropy import drawn
 from events.envelope import Entropy, Filed, Prepared, Recorded, Sealed, prepare_batch
 from events.errors import LogDamaged, LogUnavailable, Refused, WrongVersion
 from events.kafka.address import Address
 from events.kafka.arbitration import Places, Void, Why
 from events.kafka.follower import Lag
 from events.kafka.irregular import VoidRecord
-from events.kafka.keys import InBulk, KeyRing
+from events.kafka.keys import KeyRing
 from events.kafka.node import APPEND_SECONDS, Node, Submission
 from events.kafka.records import MOST_BYTES, Headers, Keys, Offer, asked, encode, encode_relay
 from events.kafka.records import decode as decode_record
@@ -55,13 +55,13 @@ class KafkaLog:
         self,
         address: Address,
         clock: Clock | None = None,
-        entropy: Entropy = os.urandom,
+        entropy: Entropy = drawn,
         *,
         make: bool = True,
     ) -> None:
         self.address = address
         self.url = address.url
-        self._entropy = InBulk(entropy)
+        self._entropy = entropy
         self._node = Node(address, clock, make=make, folded=self._folded)
         self._mirror = SqliteLog(address.mirror, reading=decode)  # others write to a topic too
         self._keys = KeyRing(entropy, self._node.publish_keys, self._node.do)

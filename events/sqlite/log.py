@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import apsw
 
+from events.entropy import drawn
 from events.envelope import Entropy, Filed, Recorded, Sealed, prepare_batch
 from events.errors import LogDamaged, LogUnavailable
 from events.log import Appended, Clock, Elsewhere, Expect, ExpectedVersion, Head, Leaf, check_batch
@@ -85,7 +86,7 @@ class SqliteLog:
         self,
         path: str | os.PathLike[str],
         clock: Clock = wall_clock,
-        entropy: Entropy = os.urandom,
+        entropy: Entropy = drawn,
         reading: Reading = recall,
     ) -> None:
         self._reading = reading

@@ -126,6 +126,14 @@ LOG = [
         "the disk was filled with zeros",
     ),
     Planted(
+        "No two events have a nonce in common",
+        "test_entropy.py::test_a_process_that_forks_shares_no_nonce_with_its_child",
+        "events/entropy.py",
+        "os.register_at_fork(after_in_child=_left.clear)\n",
+        "",
+        "parent and child drew from the same bytes",
+    ),
+    Planted(
         "A log may be used from several event loops",
         "test_log_trouble.py::test_an_event_loop_that_ends_early_keeps_nobody_waiting",
         "events/sqlite/log.py",
