@@ -25,6 +25,7 @@ import psutil
 from benchmarks.measuring import Effort, Finding
 from benchmarks.million import log_of
 from consumers.alerts.decide import decide
+from consumers.alerts.parts import version_of
 from consumers.alerts.policy import Policy, load
 from consumers.alerts.quiet import Hours
 from consumers.alerts.targets import Already, Sent, Target, Targets, notice_of, verdict_on
@@ -177,7 +178,7 @@ class _Deciding:
             for story, keys in due.items():
                 with self._watching.story(story) as parts:
                     made = decide(story, parts, keys, self._watching.rules, now_ms)
-                    version = parts.version
+                    version = version_of(parts)
                 recorded += [_recorded(story, version, now_ms, one) for one in made]
             recorded = [
                 event._replace(position=position + number)

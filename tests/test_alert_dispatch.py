@@ -11,7 +11,6 @@ from filings import ADA, filed, opening
 from structlog.testing import capture_logs
 from viewing import watched
 
-from consumers.alerts import watching
 from consumers.alerts.dispatch import Dispatch
 from consumers.alerts.explain import explain
 from consumers.alerts.policy import load
@@ -303,7 +302,7 @@ async def test_a_watch_with_little_memory_decides_the_same(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With more stories than are kept in memory, each is decided on as it stands on disk."""
-    monkeypatch.setattr(watching, "REMEMBERED", 3)
+    monkeypatch.setattr(wire.dispatch.watching._remembered, "_most", 3)
     stories = [f"story-{number}" for number in range(4)]
     for story in stories:
         await wire.opened(story)

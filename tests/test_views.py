@@ -11,7 +11,7 @@ import apsw
 import orjson
 import pytest
 from conftest import STORY, Clock
-from filings import filed, gathered, note, opening
+from filings import development, filed, gathered, note, opening
 from noting import noted
 from viewing import fresh_contents, import_sample
 
@@ -49,6 +49,25 @@ async def test_the_view_is_the_replay(room: Newsroom) -> None:
     await import_sample(room)
     for n in range(20):
         await room.log.append(f"other-{n % 3}", [filed(opening(headline=str(n)))])
+        await room.subscription.catch_up()
+    assert list(room.stories.contents()) == await fresh_contents(room.log)
+
+
+async def test_a_view_with_little_memory_is_the_replay(
+    room: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With more stories than are kept in memory, each goes on from how it stands on disk."""
+    monkeypatch.setattr(room.stories._remembered, "_most", 3)
+    stories = [f"story-{number}" for number in range(4)]
+    waits = {"ref": "P1", "awaited_from": "org:ministry"}
+    for what in (
+        opening(),
+        development("response-awaited", ref="E2", response=waits),
+        development("response-received", ref="E3", resolves="P1"),
+        development("withdrawn", target="E3", reason="a drill"),
+    ):
+        for story in stories:
+            await room.log.append(story, [filed(what)])
         await room.subscription.catch_up()
     assert list(room.stories.contents()) == await fresh_contents(room.log)
 

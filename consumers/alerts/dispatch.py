@@ -15,6 +15,7 @@ import orjson
 import structlog
 
 from consumers.alerts.decide import BY, decide
+from consumers.alerts.parts import version_of
 from consumers.alerts.policy import Policy
 from consumers.alerts.watching import Watching
 from consumers.subscription import Subscription
@@ -173,4 +174,4 @@ class Dispatch:
     def _judge(self, story: str, keys: Sequence[str]) -> tuple[list[Filed], int]:
         with self.watching.story(story) as parts:
             made = decide(story, parts, keys, self.watching.rules, self._clock())
-            return made, parts.version
+            return made, version_of(parts)

@@ -6,7 +6,7 @@ has to be decided on, milliseconds since 1970 UTC; None while it has not. They a
 event makes some anew.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple, get_args
 
 import orjson
@@ -30,6 +30,7 @@ __all__ = [
     "Wait",
     "part_of",
     "text_of",
+    "version_of",
 ]
 
 STORY: Final = ""  # the key of the story itself; no development can have it
@@ -181,3 +182,9 @@ def part_of(kind: str, text: str) -> Part:
     for place, name in within:
         values[place] = _WITHIN[name](values[place])
     return made(*values)
+
+
+def version_of(story: Mapping[str, Part]) -> int:
+    """Say how far a story is, as far as it was watched."""
+    known = story.get(STORY)
+    return known.version if isinstance(known, Known) else 0

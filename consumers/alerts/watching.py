@@ -5,7 +5,6 @@ history, and of history nothing is decided: a replay alerts nobody.
 """
 
 import contextlib
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal
 
@@ -13,9 +12,10 @@ import apsw
 import orjson
 
 from consumers.alerts.match import Routing, Rules
-from consumers.alerts.parts import STORY, Known, Owned, Part, Parts, part_of, text_of
+from consumers.alerts.parts import STORY, Known, Part, Parts, part_of, text_of
 from consumers.alerts.policy import Policy
 from consumers.alerts.watch import evolve, fold
+from consumers.remembered import Remembered, Story
 from consumers.views import Views
 from events.envelope import Recorded
 
@@ -39,8 +39,6 @@ CREATE INDEX IF NOT EXISTS alert_parts_{generation}_due
 CREATE TABLE IF NOT EXISTS alert_begin_{generation} (position INTEGER NOT NULL) STRICT;
 """
 
-_UNKNOWN: Final = Owned("")  # stands for what is not remembered
-
 
 class Watching:
     """The projection that finds what is to be decided.
@@ -56,8 +54,7 @@ class Watching:
     def __init__(self, views: Views, policy: Policy) -> None:
         self._views = views
         self.rules = Rules(policy, Routing(policy))
-        self._stories: OrderedDict[str, Story] = OrderedDict()  # that used longest ago first
-        self._held = 0  # parts of them in memory
+        self._remembered: Remembered[Part] = Remembered(self, REMEMBERED)
         self._good_for = (0, -1, -1)
         self._made = 0  # the generation whose tables are known to be there
 
@@ -67,17 +64,18 @@ class Watching:
         self._make(generation)
         now = (generation, events[0].position - 1, _others(connection))
         if self._good_for != now:  # another process may have written what is not remembered here
-            self._forget()
+            self._remembered.forget()
         self._good_for = (0, -1, -1)  # until all is written: what is in memory may be ahead of it
         rules = self.rules._replace(begin=self._begin(generation))
         changed: dict[str, Parts] = {}
+        stories: dict[str, Story[Part]] = {}
         for event in events:
-            story = self._story(generation, event.story)
+            story = stories[event.story] = self._remembered.story(generation, event.story)
             found = evolve(story, event, rules)
             story.parts |= found
             changed.setdefault(event.story, {}).update(found)
         self._write(generation, changed)
-        self._count([self._stories[name] for name in changed])
+        self._remembered.count(stories.values())
         self._good_for = (generation, events[-1].position, _others(connection))
 
     def _write(self, generation: int, changed: Mapping[str, Parts]) -> None:
@@ -100,7 +98,7 @@ class Watching:
         self._made = 0
         for table in ("alert_parts", "alert_begin"):
             self._views.connection.execute(f"DROP TABLE IF EXISTS {table}_{generation}")
-        self._forget()
+        self._remembered.forget()
 
     def begin(self, position: int, later: Iterable[str] = ()) -> None:
         """Let history end at a position, where it has not ended yet.
@@ -119,7 +117,7 @@ class Watching:
             known = {story: part for story, part in found.items() if isinstance(part, Known)}
             due: dict[str, Parts] = {s: {STORY: p._replace(due_ms=0)} for s, p in known.items()}
             self._write(generation, due)
-            self._forget()
+            self._remembered.forget()
 
     def begun(self) -> int | None:
         """Give the position at which history ended, None while all is history."""
@@ -165,7 +163,7 @@ class Watching:
         return [str(row[0]) for row in rows]
 
     @contextlib.contextmanager
-    def story(self, story: str) -> Iterator["Story"]:
+    def story(self, story: str) -> Iterator[Story[Part]]:
         """Give a story's parts as they are now: while they are looked at nothing changes them."""
         with self._views.lock:
             connection = self._views.connection
@@ -173,11 +171,11 @@ class Watching:
             try:
                 generation = self._ready()
                 if self._good_for[2] != _others(connection):  # another process projected
-                    self._forget()
+                    self._remembered.forget()
                     self._good_for = (0, -1, -1)
-                found = self._story(generation, story)
+                found = self._remembered.story(generation, story)
                 yield found
-                self._count([found])
+                self._remembered.count([found])
             finally:
                 connection.execute("COMMIT")
 
@@ -185,7 +183,7 @@ class Watching:
         """Make one story anew from all of its events, inside a transaction."""
         generation = self._generation()
         self._make(generation)
-        self._forget()
+        self._remembered.forget()
         table = f"alert_parts_{generation}"
         self._views.connection.execute(f"DELETE FROM {table} WHERE story = ?", (story,))
         rules = self.rules._replace(begin=self._begin(generation))
@@ -225,84 +223,6 @@ class Watching:
     def _make(self, generation: int) -> None:
         # Each time: a table made in a transaction that was rolled back is not there.
         self._views.connection.execute(_TABLES.format(generation=generation))
-
-    def _story(self, generation: int, story: str) -> "Story":
-        """Give a story as far as it is remembered; the one used now is the last to be forgotten."""
-        found = self._stories.get(story)
-        if found is None:
-            found = self._stories[story] = Story(self, generation, story)
-        else:
-            self._stories.move_to_end(story)
-        return found
-
-    def _count(self, stories: Iterable["Story"]) -> None:
-        """Take note of how much of stories is in memory, and forget others where it is too much."""
-        for story in stories:
-            self._held += len(story.parts) - story.counted
-            story.counted = len(story.parts)
-        while self._held > REMEMBERED:
-            _, forgotten = self._stories.popitem(last=False)
-            self._held -= forgotten.counted
-
-    def _forget(self) -> None:
-        self._stories.clear()
-        self._held = 0
-
-
-class Story(Mapping[str, Part]):
-    """A story's parts as an event finds them: those remembered, the others on disk.
-
-    `parts` are those that are remembered, None for what is not there; `counted` is how many of them
-    the watch knows of. A story of which nothing was on disk when it was first met is `whole`: what
-    is not remembered of it is not there.
-    """
-
-    __slots__ = ("_generation", "_name", "_watching", "_whole", "counted", "parts")
-
-    def __init__(self, watching: Watching, generation: int, name: str) -> None:
-        self._watching = watching
-        self._generation = generation
-        self._name = name
-        known = watching.stored(generation, name, STORY)  # written with whatever else there is
-        self._whole = known is None
-        self.parts: Parts = {STORY: known}
-        self.counted = 0
-
-    def get(self, key: str, default: object = None) -> Part | None:  # type: ignore[override]  # - parts have no other default
-        """Give a part, None where there is none."""
-        del default
-        found = self.parts.get(key, _UNKNOWN)
-        if found is not _UNKNOWN:
-            return found
-        if self._whole:
-            return None
-        part = self.parts[key] = self._watching.stored(self._generation, self._name, key)
-        return part
-
-    def __getitem__(self, key: str) -> Part:
-        """Give a part that is there."""
-        part = self.get(key)
-        if part is None:
-            raise KeyError(key)
-        return part
-
-    def _all(self) -> dict[str, Part | None]:
-        stored: Parts = dict(self._watching.all_of(self._generation, self._name))
-        return stored | self.parts
-
-    def __iter__(self) -> Iterator[str]:
-        """Give the keys of all parts."""
-        return (key for key, part in self._all().items() if part is not None)
-
-    def __len__(self) -> int:
-        """Say how many parts there are."""
-        return sum(part is not None for part in self._all().values())
-
-    @property
-    def version(self) -> int:
-        """How far the story is, as far as it was watched."""
-        known = self.get(STORY)
-        return known.version if isinstance(known, Known) else 0
 
 
 def _others(connection: apsw.Connection) -> int:

@@ -1,6 +1,5 @@
 """The view of all stories: every part of every story on disk, kept current event by event."""
 
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,9 +10,10 @@ import orjson
 
 from consumers.feed.bulletin import Bulletin, Wanted
 from consumers.feed.updates import Update, comes_into_sight, taken_back, update_of
+from consumers.remembered import Remembered, Story
 from consumers.stories import tables
 from consumers.stories.parts import Heading, Part
-from consumers.stories.state import EVERYBODY, INTERNAL, Row, document, good_until, row_of
+from consumers.stories.state import EVERYBODY, INTERNAL, Row, document, good_until, part_of, row_of
 from consumers.stories.story import evolve, fold
 from consumers.views import Views
 from events.envelope import Recorded
@@ -60,7 +60,7 @@ class Stories:
     def __init__(self, views: Views) -> None:
         self._views = views
         self._bulletin = Bulletin(views)
-        self._remembered: OrderedDict[tuple[str, str], Part | None] = OrderedDict()
+        self._remembered: Remembered[Part] = Remembered(self, PARTS_REMEMBERED)
         self._good_for = (0, -1, -1)
         self._made = 0  # the generation whose tables are known to be there
         self._shown: dict[str, _Shown] = {}
@@ -73,15 +73,15 @@ class Stories:
         # Nor are tables: those of a transaction that was rolled back are not there.
         now = (generation, events[0].position - 1, connection.pragma("data_version"))
         if self._good_for != now:
-            self._remembered.clear()
+            self._remembered.forget()
             self._make(generation)
         self._good_for = (0, -1, -1)
-        changed: dict[tuple[str, str], Part] = {}
+        stories: dict[str, Story[Part]] = {}
         rows: dict[tuple[str, str], Row] = {}
         told: list[Update] = []
         for event in events:
             story = event.story
-            known = _Known(story, changed, self, generation)
+            known = stories[story] = self._remembered.story(generation, story)
             parts = evolve(known, event)
             made = {key: row_of(part) for key, part in parts.items()}
             earlier: list[Row] = []
@@ -95,12 +95,11 @@ class Stories:
                 self._bulletin.take_back(generation, story, back)
             if update is not None:
                 told.append(update)
-            for key, part in parts.items():
-                changed[story, key], rows[story, key] = part, made[key]
+            known.parts |= parts
+            rows |= {(story, key): row for key, row in made.items()}
         tables.put(connection, generation, ((story, row) for (story, _), row in rows.items()))
         self._bulletin.add(generation, told)
-        for name, part in changed.items():
-            self._remember(name, part)
+        self._remembered.count(stories.values())
         self._good_for = (generation, events[-1].position, connection.pragma("data_version"))
 
     def _in_sight(
@@ -116,15 +115,14 @@ class Stories:
         seen = [row for key, row in found.items() if row.audience != INTERNAL and key not in made]
         return sorted(seen, key=lambda row: (row.place, row.key))
 
-    def lookup(self, generation: int, story: str, key: str) -> Part | None:
+    def stored(self, generation: int, story: str, key: str) -> Part | None:
         """Give one part of a story as it is stored."""
-        name = (story, key)
-        if name in self._remembered:
-            self._remembered.move_to_end(name)
-            return self._remembered[name]
-        part = tables.part(self._views.connection, generation, story, key)
-        self._remember(name, part)
-        return part
+        return tables.part(self._views.connection, generation, story, key)
+
+    def all_of(self, generation: int, story: str) -> Iterator[tuple[str, Part]]:
+        """Give every stored part of a story."""
+        found = tables.rows(self._views.connection, generation, story)
+        return ((key, part_of(row.section, row.content)) for key, row in found.items())
 
     def state(self, story: str, now: str, *, public: bool = False) -> bytes | None:
         """Give the state of a story as JSON, None when there is none for this reader."""
@@ -156,7 +154,7 @@ class Stories:
 
     def _seen(self, story: str) -> int | None:
         """Give the position at which readers last saw a story move, None where they see none."""
-        # Not by `lookup`, which remembers what this process projected: another may be ahead of it.
+        # Not by what is remembered: another process may be ahead of what this one projected.
         with self._reading(public=True) as (connection, generation, _):
             found = tables.heading(connection, generation, story, public=True)
         return found.public_position if found else None
@@ -263,7 +261,7 @@ class Stories:
         """Make one story anew from all of its events, inside a transaction."""
         generation = self._views.position(self.name).generation
         self._make(generation)
-        self._remembered.clear()
+        self._remembered.forget()
         self._shown.clear()
         connection = self._views.connection
         tables.clear(connection, generation, story)
@@ -278,7 +276,7 @@ class Stories:
         connection = self._views.connection
         connection.execute(f"DELETE FROM story_parts_{generation} WHERE story = ?", (story,))
         self._bulletin.forget(generation, story)
-        self._remembered.clear()
+        self._remembered.forget()
         self._good_for = (0, -1, -1)
         if events:
             self.project(generation, events)
@@ -322,44 +320,6 @@ class Stories:
         # Each time: a table made in a transaction that was rolled back is not there.
         tables.make(self._views.connection, generation)
         self._bulletin.make(generation)
-
-    def _remember(self, key: tuple[str, str], part: Part | None) -> None:
-        self._remembered[key] = part
-        self._remembered.move_to_end(key)
-        if len(self._remembered) > PARTS_REMEMBERED:
-            self._remembered.popitem(last=False)
-
-
-class _Known(Mapping[str, Part]):
-    """A story's parts as an event finds them: changed in this batch, remembered, or on disk."""
-
-    __slots__ = ("_changed", "_generation", "_stories", "_story")
-
-    def __init__(
-        self,
-        story: str,
-        changed: Mapping[tuple[str, str], Part],
-        stories: Stories,
-        generation: int,
-    ) -> None:
-        self._story = story
-        self._changed = changed
-        self._stories = stories
-        self._generation = generation
-
-    def __getitem__(self, key: str) -> Part:
-        part = self._changed.get((self._story, key))
-        if part is None:
-            part = self._stories.lookup(self._generation, self._story, key)
-        if part is None:
-            raise KeyError(key)
-        return part
-
-    def __iter__(self) -> Iterator[str]:
-        raise NotImplementedError("an event looks at the parts that it names, never at all")
-
-    def __len__(self) -> int:
-        raise NotImplementedError("an event looks at the parts that it names, never at all")
 
 
 def _summary(heading: Heading, *, public: bool) -> Summary:

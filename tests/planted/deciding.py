@@ -112,8 +112,8 @@ DECIDING = [
     Planted(
         "More stories than are kept in memory are decided on as they stand",
         "test_alert_dispatch.py::test_a_watch_with_little_memory_decides_the_same",
-        "consumers/alerts/watching.py",
-        "self._whole = known is None",
+        "consumers/remembered.py",
+        "self._whole = itself is None",
         "self._whole = True",
         "of a story that had been forgotten nothing was looked up on disk",
     ),

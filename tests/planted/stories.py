@@ -95,6 +95,14 @@ STORIES = [
         "damaged views stood in the way",
     ),
     Planted(
+        "A view of more stories than are kept in memory is that of a replay",
+        "test_views.py::test_a_view_with_little_memory_is_the_replay",
+        "consumers/remembered.py",
+        "        if self._whole:\n",
+        "        if key:\n",
+        "nothing was looked up on disk",
+    ),
+    Planted(
         "No reader is in the way of a view that takes another's place",
         "test_rebuild.py::test_a_reader_makes_no_table_that_is_there",
         "consumers/stories/projection.py",
