@@ -73,6 +73,7 @@ class Broker:
         folder: where it keeps everything.
         address: host and port that it is reached at; free ones of loopback by default.
         within: a command that runs another one somewhere else, such as in a namespace.
+        scram: users that its storage begins with, as `kafka.tools.StorageTool` takes them.
         **settings: more of Kafka's own, their dots written as `__`.
     """
 
@@ -81,10 +82,12 @@ class Broker:
         folder: Path,
         address: str | None = None,
         within: Sequence[str] = (),
+        scram: Sequence[str] = (),
         **settings: str,
     ) -> None:
         self.folder = folder
         self._within = within
+        self._users = [part for user in scram for part in ("--add-scram", user)]
         host = address.rsplit(":", 1)[0] if address else "127.0.0.1"
         port, controller = (str(free) for free in free_ports(2))
         self.address = address or f"{host}:{port}"
@@ -125,7 +128,9 @@ class Broker:
             cluster = uuid.uuid4().hex[:22]
             format_ = ("kafka.tools.StorageTool", "format", "-t", cluster, "-c")
             subprocess.run(
-                self._java(*format_, str(self._settings)), check=True, capture_output=True
+                self._java(*format_, str(self._settings), *self._users),
+                check=True,
+                capture_output=True,
             )
         with (self.folder / "server.log").open("ab") as out:
             self._process = subprocess.Popen(

@@ -19,10 +19,14 @@ from events.kafka.address import Address
 from events.kafka.log import KafkaLog
 
 PASSWORD = "a-secret-of-the-drill"  # noqa: S105 - of a broker that lives for one test
-JAAS = (
-    "org.apache.kafka.common.security.plain.PlainLoginModule required "
-    f'username="dateline" password="{PASSWORD}" user_dateline="{PASSWORD}";'
-)
+_LOGIN = "org.apache.kafka.common.security"
+_US = f'username="dateline" password="{PASSWORD}"'
+# What a broker is set up with for each mechanism, beside its name.
+JAAS = {
+    "PLAIN": f'{_LOGIN}.plain.PlainLoginModule required {_US} user_dateline="{PASSWORD}";',
+    "SCRAM-SHA-256": f"{_LOGIN}.scram.ScramLoginModule required {_US};",
+    "SCRAM-SHA-512": f"{_LOGIN}.scram.ScramLoginModule required {_US};",
+}
 
 
 def certificate(folder: Path) -> Path:
@@ -57,34 +61,66 @@ def certificate(folder: Path) -> Path:
     return both
 
 
-@pytest.fixture
-async def guarded(tmp_path: Path) -> AsyncIterator[Broker]:
-    """A broker that speaks TLS and lets in who knows the password."""
-    fetched()
-    both = certificate(tmp_path)
-    made = Broker(
-        tmp_path / "broker",
+def guarding(folder: Path, both: Path, **settings: str) -> dict[str, str]:
+    """Settings of a broker that speaks TLS."""
+    return {
+        "ssl__keystore__type": "PEM",
+        "ssl__keystore__location": str(both),
+        "ssl__truststore__type": "PEM",
+        "ssl__truststore__location": str(folder / "ca.pem"),
+        **settings,
+    }
+
+
+@pytest.fixture(params=list(JAAS))
+async def guarded(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
+    """A broker that speaks TLS and lets in who knows the password, by each mechanism."""
+    mechanism = request.param
+    scram = [f"{mechanism}=[name=dateline,password={PASSWORD}]"] if "SCRAM" in mechanism else []
+    settings = guarding(
+        tmp_path,
+        certificate(tmp_path),
         listener__security__protocol__map="PLAINTEXT:SASL_SSL,CONTROLLER:PLAINTEXT",
-        sasl__enabled__mechanisms="PLAIN",
-        sasl__mechanism__inter__broker__protocol="PLAIN",
-        listener__name__plaintext__plain__sasl__jaas__config=JAAS,
-        ssl__keystore__type="PEM",
-        ssl__keystore__location=str(both),
-        ssl__truststore__type="PEM",
-        ssl__truststore__location=str(tmp_path / "ca.pem"),
+        sasl__enabled__mechanisms=mechanism,
+        sasl__mechanism__inter__broker__protocol=mechanism,
     )
+    settings[f"listener__name__plaintext__{mechanism.lower()}__sasl__jaas__config"] = JAAS[
+        mechanism
+    ]
+    async for broker in running(tmp_path, scram, settings):
+        yield broker
+
+
+@pytest.fixture
+async def mutual(tmp_path: Path) -> AsyncIterator[Broker]:
+    """A broker that speaks TLS and lets in who shows a certificate that it knows."""
+    settings = guarding(
+        tmp_path,
+        certificate(tmp_path),
+        listener__security__protocol__map="PLAINTEXT:SSL,CONTROLLER:PLAINTEXT",
+        ssl__client__auth="required",
+    )
+    async for broker in running(tmp_path, [], settings):
+        yield broker
+
+
+async def running(
+    folder: Path, scram: list[str], settings: dict[str, str]
+) -> AsyncIterator[Broker]:
+    fetched()
+    made = Broker(folder / "broker", scram=scram, **settings)
     try:
         yield await asyncio.to_thread(made.start)
     finally:
         await asyncio.to_thread(made.stop)
 
 
-def address_of(broker: Broker, folder: Path, **named: str) -> Address:
+def address_of(broker: Broker, folder: Path, mechanism: str, **named: str) -> Address:
     secret = folder / "credentials"
     secret.write_text(f"dateline\n{PASSWORD}\n", encoding="utf-8")
     wanted = {
         "security": "sasl_ssl",
-        "mechanism": "PLAIN",
+        "mechanism": mechanism,
         "credentials": str(secret),
         "ca": str(folder / "ca.pem"),
         "mirror": str(folder / "mirror.db"),
@@ -123,6 +159,7 @@ def test_a_key_with_a_password_is_refused_and_nobody_is_asked(
 async def test_a_guarded_broker_lets_us_in(
     guarded: Broker,
     tmp_path: Path,
+    request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -131,7 +168,8 @@ async def test_a_guarded_broker_lets_us_in(
     Neither an error nor a line of the log says the password, and the URL that is shown names no
     file.
     """
-    log = KafkaLog(address_of(guarded, tmp_path))
+    mechanism = request.node.callspec.params["guarded"]
+    log = KafkaLog(address_of(guarded, tmp_path, mechanism))
     assert (await log.append("a", [note("1")])).positions == (1,)
     assert log.url == f"kafka://{guarded.address}/guarded"
     await log.close()
@@ -140,13 +178,13 @@ async def test_a_guarded_broker_lets_us_in(
     wrong.write_text(f"dateline\n{PASSWORD}-not\n", encoding="utf-8")
     empty = tmp_path / "empty"
     empty.write_text(PASSWORD, encoding="utf-8")
-    for named in (
-        {"credentials": str(wrong)},
+    unusable = (
         {"credentials": str(empty)},
         {"credentials": str(tmp_path / "none")},
         {"ca": str(empty)},
-    ):
-        log = KafkaLog(address_of(guarded, tmp_path, **named))
+    )
+    for named in ({"credentials": str(wrong)}, *(unusable if mechanism == "PLAIN" else ())):
+        log = KafkaLog(address_of(guarded, tmp_path, mechanism, **named))
         with pytest.raises(LogUnavailable) as refused:
             await log.head()
         await log.close()
@@ -154,3 +192,29 @@ async def test_a_guarded_broker_lets_us_in(
     said = capfd.readouterr()
     assert PASSWORD not in said.out + said.err
     gc.collect()  # here, so that no other test is told of them
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_broker_that_asks_for_our_certificate_is_shown_it(
+    mutual: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a certificate and its key, in one file or two, a log is had; without, it is not."""
+    url = f"kafka://{mutual.address}/mutual?security=ssl&ca={tmp_path}/ca.pem"
+    key = tmp_path / "key.pem"
+    key.write_bytes((tmp_path / "broker.pem").read_bytes().partition(b"-----BEGIN CERT")[0])
+    for number, shown in enumerate(
+        (f"cert={tmp_path}/broker.pem", f"cert={tmp_path}/ca.pem&key={key}"), 1
+    ):
+        address = Address.parse(f"{url}&mirror={tmp_path}/{number}.db&{shown}")
+        assert address is not None
+        log = KafkaLog(address)
+        assert (await log.append("a", [note(str(number))])).positions == (number,)
+        await log.close()
+    monkeypatch.setattr("events.kafka.log.OPEN_SECONDS", 2)
+    nobody = Address.parse(f"{url}&mirror={tmp_path}/nobody.db")
+    assert nobody is not None
+    log = KafkaLog(nobody)
+    with pytest.raises(LogUnavailable):
+        await log.head()
+    await log.close()
+    gc.collect()
