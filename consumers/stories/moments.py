@@ -1,5 +1,6 @@
 """A moment of the log, given as a position or as a time, and the story as it stood then."""
 
+import asyncio
 import calendar
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
@@ -94,8 +95,13 @@ async def as_of(
                 parts.update(evolve(parts, event))
     if public:
         parts = await _still_public(log, story, upto, known, parts)
-    sections, lead = sections_of(parts, public=public)
-    return document(sections, lead, upto, now, public=public)
+
+    def written() -> bytes | None:
+        sections, lead = sections_of(parts, public=public)
+        return document(sections, lead, upto, now, public=public)
+
+    # In a thread: a story of thousands takes long to write, and others wait for this event loop.
+    return await asyncio.to_thread(written)
 
 
 def _about_what_is_there(event: Recorded, known: Parts, parts: Parts) -> bool:
