@@ -43,8 +43,15 @@ FIGURE_DIGITS = 15  # every integer below 10**15 is exact in any JSON reader (RF
 # Control characters and line separators end lines or drive terminals; a line of text has none.
 _IN_LINE = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]"
 _IN_TEXT = r"[^\x00-\x08\x0b-\x1f\x7f-\x9f]"
-# And somewhere there is something to see: neither space nor one of the marks without a width.
-_SEEN = r"[^\x00-\x1f\x7f-\x9f\s\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]"
+# And somewhere there is something to see: neither space nor what is drawn as nothing, which is
+# Unicode's Default_Ignorable_Code_Point (UAX 44) and the Braille pattern without a dot.
+_UNSEEN = (
+    r"\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    r"\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
+    # As characters: Python, Rust and ECMAScript write these in three ways.
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_SEEN = rf"[^\x00-\x1f\x7f-\x9f{_UNSEEN}]"
 _LINE = f"^{_IN_LINE}*{_SEEN}{_IN_LINE}*$"
 _TEXT = f"^{_IN_TEXT}*{_SEEN}{_IN_TEXT}*$"
 

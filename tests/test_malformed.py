@@ -243,3 +243,17 @@ def test_a_body_without_markup_is_what_a_parser_makes_of_it(body: str) -> None:
     """What is not taken apart, because it holds no markup, would have come out as it went in."""
     if clean(body) is body:
         assert nh3.clean(body, tags={"p"}, attributes={}) == body
+
+
+@pytest.mark.parametrize("unseen", [
+    " \t", "\u00a0", "\u00ad", "\u034f", "\u061c", "\u115f\u1160", "\u17b4", "\u180e", "\u200b",
+    "\u200d", "\u202e", "\u2060", "\u206f", "\u2800", "\u3000", "\u3164", "\ufe0f", "\ufeff",
+    "\uffa0", "\ufff8", "\U0001bca0", "\U0001d173", "\U000e0001", "\U000e0041\U000e007f",
+])  # fmt: skip
+def test_a_headline_that_shows_nothing_is_none(unseen: str) -> None:
+    """Nothing but characters that are drawn as nothing is no headline; beside others they stand."""
+    opening = {"kind": "story-opened", "story": "a", "title": "A drill"}
+    with pytest.raises(Refused, match="headline"):
+        take(opening | {"headline": unseen})
+    shown = f"❤{unseen.strip()}"
+    assert take(opening | {"headline": shown}).development.headline == shown

@@ -329,7 +329,8 @@ class Writer:
         if self._connection is None:  # it looks when it is opened anew
             return
         try:
-            if not self._laid_out:
+            # Never that of another log which was put in the place of this one.
+            if not self._laid_out and identity(self._path) == self._file:
                 self._laid_out = True
                 lay_out(self._connection, LAID_OUT)
             pages, _ = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)

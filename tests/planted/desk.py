@@ -78,6 +78,14 @@ DESK = [
         "half a surrogate pair came through",
     ),
     Planted(
+        "A headline shows something",
+        "test_malformed.py::test_a_headline_that_shows_nothing_is_none",
+        "events/filing.py",
+        "\\u2800\\u3164",
+        "",
+        "letters that are drawn as nothing were taken for words",
+    ),
+    Planted(
         "Private text is in no error",
         "test_malformed.py::test_private_text_is_not_repeated_in_errors",
         "producers/intake.py",
