@@ -1,6 +1,7 @@
 """Whatever the shell hands to the program, or takes from it, the answer is one clear sentence."""
 
 import gzip
+import json
 import os
 import resource
 import subprocess
@@ -105,3 +106,11 @@ def test_looking_makes_no_file(tmp_path: Path) -> None:
     for words in (("stories",), ("story", "a"), ("keys", "list"), ("doctor",), ("audit", "verify")):
         dateline(tmp_path, *words)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("words", [("rebuild",), ("alerts", "list", "--state")])
+def test_bytes_that_are_no_text_are_refused_in_json(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """An argument that is not UTF-8 is named in the object that a program gets."""
+    code, said, complaint = dateline(tmp_path, *words, os.fsdecode(b"caf\xe9"), "--json")
+    assert (code in (1, 2), said) == (True, "")
+    assert "caf\udce9" in json.loads(complaint)["detail"]

@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import errno
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-import orjson
 import structlog
 import typer
 from pydantic import ValidationError
@@ -38,12 +38,13 @@ _GO_ON: Final = {
 }
 
 
-def _end(json: bool, code: int, sentence: str, facts: Mapping[str, Any] | None = None) -> int:  # noqa: FBT001 - bound first
+def _end(as_json: bool, code: int, sentence: str, facts: Mapping[str, Any] | None = None) -> int:  # noqa: FBT001 - bound first
     """End without a result: say why in one sentence, or to a program as one JSON object."""
-    if json:
+    if as_json:
         told = {"type": "about:blank", "title": "Refused", **(facts or {})}
-        said = orjson.dumps({**told, "detail": sentence, "exit_code": code})
-        sys.stderr.write(f"{said.decode()}\n")
+        # Not by orjson: an argument need not be UTF-8, and stderr writes `\udce9` for such a byte.
+        said = json.dumps({**told, "detail": sentence, "exit_code": code}, ensure_ascii=False)
+        sys.stderr.write(f"{said}\n")
     else:
         printing.complain(f"dateline: {sentence}")
     return code
