@@ -14,6 +14,10 @@ from dateline.server import Outside, Server, listening, url_of
 from dateline.wiring import Newsroom
 from producers.keys import GRANTABLE, Keys
 
+SOON = (
+    20.0  # seconds; what the feed owes is there at once, and a busy machine may take some of them
+)
+
 
 class Told(NamedTuple):
     """One event of the feed as it came over the wire."""
@@ -52,16 +56,18 @@ class Subscriber:
         raise StopAsyncIteration
 
     async def take(self, most: int) -> list[Told]:
-        """Read this many events."""
-        return [await anext(self) for _ in range(most)]
+        """Read this many events, which come soon or never."""
+        async with asyncio.timeout(SOON):
+            return [await anext(self) for _ in range(most)]
 
     async def news(self, most: int) -> list[Told]:
-        """Read this many updates, control events left out."""
+        """Read this many updates, which come soon or never, control events left out."""
         found: list[Told] = []
-        while len(found) < most:
-            told = await anext(self)
-            if told.event == "message":
-                found.append(told)
+        async with asyncio.timeout(SOON):
+            while len(found) < most:
+                told = await anext(self)
+                if told.event == "message":
+                    found.append(told)
         return found
 
 
