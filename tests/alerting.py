@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from filings import Story
+from filings import ADA, BEN, Story
 
 from consumers.alerts.decide import BY, decide
 from consumers.alerts.match import Routing, Rules
@@ -14,6 +14,38 @@ from events.codec import canonical, decode, encode
 from events.envelope import Filed, Recorded
 from events.vocabulary import SCHEMAS
 from producers.desk import evolve as evolve_desk
+
+POLICY = """
+[levels.urgent]
+wait = "30s"
+interval = "5m"
+
+[[inhibit]]
+by = "flash"
+mutes = ["urgent", "regular"]
+for = "10m"
+
+[overdue]
+level = "regular"
+after = "1m"
+
+[[route]]
+name = "deaths"
+level = "flash"
+kinds = ["figure-reported"]
+urgency = 1
+
+[[route]]
+name = "outcomes"
+level = "urgent"
+kinds = ["outcome-reported", "response-received"]
+
+[[route]]
+name = "remarks"
+level = "regular"
+kinds = ["remarks-delivered", "quote-added"]
+"""
+COUNT = {"ref": "F1", "measure": "children", "value": 9, "source": "person:a"}
 
 
 def rules_of(policy: str | Policy, begin: int | None = 0) -> Rules:
@@ -102,3 +134,10 @@ class Alerting(Story):
         part = self.watched[ref]
         assert isinstance(part, Alerted)
         return part
+
+
+def flashed(story: Alerting, ref: str = "E2") -> None:
+    """File something that goes out as a flash at once: one files it, another publishes it."""
+    reporter = ADA._replace(needs_second=True)
+    story.file("figure-reported", by=reporter, ref=ref, figures=[COUNT], urgency=1)
+    story.file("published", by=BEN, target=ref)

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from brokers import Broker, fetched, topic_of
@@ -17,6 +18,9 @@ from events.kafka.log import KafkaLog
 from events.log import Log
 from events.memory_log import MemoryLog
 from events.sqlite.log import SqliteLog
+
+if TYPE_CHECKING:
+    from dispatching import Wire
 
 # A shell that runs tests in the background has them ignore Ctrl-C, and what they start as well.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -114,3 +118,15 @@ async def room(tmp_path: Path, clock: Clock) -> AsyncIterator[Newsroom]:
 async def desk(room: Newsroom) -> AsyncIterator[Served]:
     async with served(room) as made:
         yield made
+
+
+@pytest.fixture
+async def wire(log: Log, clock: Clock) -> AsyncIterator["Wire"]:
+    """A log with one story, and alerts at work on it."""
+    from dispatching import Wire  # noqa: PLC0415 - which has the clock from here
+
+    made = Wire(log, clock)
+    await made.opened()
+    await made.dispatch.decide_due()
+    yield made
+    made.views.close()

@@ -1,14 +1,12 @@
 """Alerts at work on a log: decided once, by whoever is first, and never of history."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Clock
-from filings import ADA, filed, opening
-from structlog.testing import capture_logs
+from dispatching import POLICY, Wire
 from viewing import watched
 
 from consumers.alerts.dispatch import Dispatch
@@ -18,65 +16,7 @@ from consumers.alerts.watching import Watching
 from consumers.subscription import Subscription
 from consumers.views import Views
 from events.alerts import AlertDecision
-from events.envelope import Recorded
-from events.log import Log
 from events.memory_log import MemoryLog
-from producers.intake import take
-from producers.publisher import Publisher
-
-POLICY = """
-[levels.urgent]
-wait = "30s"
-interval = "5m"
-
-[[route]]
-name = "outcomes"
-level = "urgent"
-kinds = ["outcome-reported"]
-
-[[route]]
-name = "words"
-level = "regular"
-kinds = ["quote-added"]
-"""
-
-
-class Wire:
-    """A log that is filed into and alerts at work on it."""
-
-    def __init__(self, log: Log, clock: Clock, views: str = ":memory:") -> None:
-        self.log = log
-        self.clock = clock
-        self.publisher = Publisher(log, clock)
-        self.views = Views(views, clock)
-        self.dispatch = Dispatch(log, self.views, load(POLICY), clock)
-
-    def another(self, views: str = ":memory:") -> "Wire":
-        """Another worker on the same log."""
-        return Wire(self.log, self.clock, views)
-
-    async def file(self, kind: str, story: str = "a-story", **fields: Any) -> None:
-        fields.setdefault("headline", f"A {kind} happens")
-        await self.publisher.file(take({"story": story, "kind": kind, **fields}), ADA)
-
-    async def opened(self, story: str = "a-story") -> None:
-        await self.file("story-opened", story, title="A story")
-
-    async def decisions(self) -> list[Recorded]:
-        events = [event async for event in self.log.read()]
-        return [event for event in events if isinstance(event.development, AlertDecision)]
-
-    async def said(self) -> list[str]:
-        return [event.development.kind for event in await self.decisions()]
-
-
-@pytest.fixture
-async def wire(log: Log, clock: Clock) -> AsyncIterator[Wire]:
-    made = Wire(log, clock)
-    await made.opened()
-    await made.dispatch.decide_due()
-    yield made
-    made.views.close()
 
 
 async def test_news_alerts_as_it_comes(wire: Wire) -> None:
@@ -265,23 +205,6 @@ async def test_erased_words_are_not_remembered(wire: Wire) -> None:
     assert await wire.said() == ["alert-issued", "alert-deferred", "alert-issued"]
 
 
-async def test_alerts_go_on_past_what_is_not_understood(wire: Wire) -> None:
-    """An event that a consumer cannot handle is parked, and its story goes on to alert."""
-    evolve, watching = Watching.project, wire.dispatch.watching
-
-    def choke(generation: int, events: Any) -> None:
-        if any(event.development.ref == "E2" for event in events):
-            raise ValueError("indigestible")
-        evolve(watching, generation, events)
-
-    watching.project = choke  # type: ignore[method-assign]  # - a fault has to be put inside
-    await wire.file("background-added", ref="E2")
-    await wire.file("quote-added", ref="E3")
-    await wire.dispatch.decide_due()
-    assert await wire.said() == ["alert-issued"]
-    assert [parked.position for parked in wire.views.parked("alerts")] == [2]
-
-
 async def test_the_watch_is_the_fold(wire: Wire) -> None:
     """What stands in the watch on disk is what all events of a story give, folded afresh."""
     for n in range(4):
@@ -348,76 +271,3 @@ async def test_a_replay_gives_the_same_decisions(clock: Clock) -> None:
         "alert-issued", "alert-deferred", "alert-issued", "alert-corrected", "alert-retracted",
     ]  # fmt: skip
     assert await day() == first
-
-
-async def test_a_story_that_cannot_be_decided_keeps_no_other_waiting(
-    wire: Wire,
-) -> None:
-    """Where what is known of one story is damaged, alerts of every other go out all the same."""
-    await wire.opened("b-story")
-    await wire.file("quote-added")
-    await wire.file("quote-added", "b-story")
-    anew = Dispatch(wire.log, wire.views, load(POLICY), wire.clock)
-    await Subscription(wire.log, wire.views, anew.watching).catch_up()
-    generation = wire.views.position("alerts").generation
-    wire.views.connection.execute(
-        f"UPDATE alert_parts_{generation} SET content = '{{}}' WHERE story = 'a-story' AND key > ''"
-    )
-    await Dispatch(wire.log, wire.views, load(POLICY), wire.clock).decide_due()
-    assert [event.story for event in await wire.decisions()] == ["b-story"]
-
-
-async def test_what_can_never_be_appended_keeps_no_other_waiting(wire: Wire) -> None:
-    """Where the id of a decision stands for something else, its story is named, and others go on.
-
-    That another worker decided is no such case: nothing is named then.
-    """
-    await wire.opened("b-story")
-    await wire.file("quote-added", ref="E2")
-    await wire.file("quote-added", "b-story")
-    checkpoint = await Subscription(wire.log, wire.views, wire.dispatch.watching).catch_up()
-    ((one,), _) = wire.dispatch._judge("a-story", ["E2"])
-    await wire.log.append("c-story", [filed(opening(), event_id=one.id)])
-    with capture_logs() as said:
-        assert await wire.dispatch.decide_due() > checkpoint
-        await wire.dispatch.decide_due()
-    assert [event.story for event in await wire.decisions()] == ["b-story"]
-    named = [(each["story"], each["error"]) for each in said if each["event"] == "not decided"]
-    assert named == [("a-story", "IdReused")]
-    assert wire.dispatch.undecided == 1
-
-
-async def test_a_story_that_cannot_be_learned_keeps_no_other_waiting(wire: Wire) -> None:
-    """Where a story cannot be gone through again, alerts of every other go out all the same."""
-    refold, watch = Watching.refold, wire.dispatch.watching
-
-    def choke(story: str, events: Any) -> None:
-        if story == "a-story":
-            raise ValueError("indigestible")
-        refold(watch, story, events)
-
-    watch.refold = choke  # type: ignore[method-assign]  # - a fault has to be put inside
-    await wire.file("statement-issued", ref="E2")
-    alert = {"ref": "A1", "level": "urgent", "derived_from": ["E2"], "reason": "it is big"}
-    await wire.file("alert-issued", alert=alert)
-    await wire.opened("b-story")
-    await wire.file("quote-added", "b-story")
-    with capture_logs() as said:
-        await wire.dispatch.decide_due()
-        await wire.dispatch.decide_due()
-    assert [event.story for event in await wire.decisions()] == ["a-story", "b-story"]
-    assert [each["story"] for each in said if each["event"] == "not decided"] == ["a-story"]
-
-
-async def test_a_story_with_much_that_cannot_be_decided_hides_no_other(wire: Wire) -> None:
-    """However much is due in a story that cannot be decided on, others have their turn."""
-    await wire.file("quote-added")
-    await Subscription(wire.log, wire.views, wire.dispatch.watching).catch_up()
-    generation = wire.views.position("alerts").generation
-    undecidable = [(f"E{number}", "Behind", 1, "[]") for number in range(1_001)]
-    wire.views.connection.executemany(
-        f"INSERT INTO alert_parts_{generation} VALUES ('c-story', ?, ?, ?, ?)",
-        [("", "Known", None, "[1]"), *undecidable],
-    )
-    await wire.dispatch.decide_due()
-    assert await wire.said() == ["alert-issued"]

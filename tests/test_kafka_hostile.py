@@ -8,7 +8,7 @@ import uuid_utils
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from brokers import eventually, topic_of
 from filings import gathered, note
-from test_kafka_log import foreign, forged, opened
+from topics import foreign, forged, opened
 
 from events.envelope import prepare_batch
 from events.kafka.address import Address

@@ -1,53 +1,28 @@
 """A log on Kafka is the same log on every machine, whatever else is on its topic."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
 
-import apsw
 import pytest
 import uuid_utils
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from brokers import eventually, topic_of
-from filings import development, filed, gathered, note, opening
+from filings import filed, gathered, note, opening
+from topics import block_of, foreign, forged, opened
 
 from consumers.audit.verify import verify
 from dateline.wiring import newsroom
-from events.codec import encode as encode_body
-from events.envelope import Filed, prepare_batch
+from events.envelope import prepare_batch
 from events.errors import LogDamaged, LogUnavailable, NotFound, Refused, WrongVersion
 from events.kafka.address import Address, BadAddress
-from events.kafka.keystore import BLOCK_BYTES
 from events.kafka.log import KafkaLog
-from events.kafka.records import ERASED_KEY, KEYS_BYTES, Keys, encode
+from events.kafka.records import KEYS_BYTES, Keys, encode
 from events.kafka.topics import log_settings
 from events.log import Expect
 from events.vocabulary import Unknown
 from producers.case import Actor
 from producers.intake import take
-
-
-@asynccontextmanager
-async def opened(address: Address) -> AsyncIterator[KafkaLog]:
-    log = KafkaLog(address)
-    try:
-        yield log
-    finally:
-        await log.close()
-
-
-@asynccontextmanager
-async def foreign(address: Address, **settings: Any) -> AsyncIterator[AIOKafkaProducer]:
-    """A producer that is none of ours."""
-    producer = AIOKafkaProducer(bootstrap_servers=address.servers, **settings)
-    await producer.start()
-    try:
-        yield producer
-    finally:
-        await producer.stop()
 
 
 async def test_every_node_has_the_same_log(kafka: str, tmp_path: Path) -> None:
@@ -325,98 +300,6 @@ def test_a_url_that_cannot_be_used_is_refused_without_its_secrets(url: str) -> N
     assert "secret" not in str(refused.value)
 
 
-async def test_contents_are_unreadable_on_the_topic(kafka: str, tmp_path: Path) -> None:
-    """What is on the broker's disks of an event is its envelope; headline and body are not."""
-    address = topic_of(kafka, tmp_path)
-    async with opened(address) as log:
-        await log.append("a", [note("a headline in plain sight")])
-        (event,) = await gathered(log.read_sealed())
-    consumer = AIOKafkaConsumer(
-        address.topic, bootstrap_servers=kafka, auto_offset_reset="earliest"
-    )
-    await consumer.start()
-    record = await consumer.getone()
-    await consumer.stop()
-    assert event.kind.encode() in record.value
-    assert b"plain sight" not in record.value
-
-
-def redaction(target: str, version: int) -> Filed:
-    """A redaction as the desk decides it, of a whole event."""
-    left = development("development-reported", ref=target, label="note", headline="[redacted]")
-    return filed(
-        development(
-            "redacted",
-            target=target,
-            fields=["headline"],
-            reason_code="drill",
-            legal_basis="a drill",
-            ordered_by="desk:ada",
-            erases=[{"version": version, "remains": encode_body(left).decode(), "private": True}],
-        )
-    )
-
-
-async def test_an_erased_event_is_erased_on_every_node(kafka: str, tmp_path: Path) -> None:
-    """A redaction erases the words on every node and their keys on the broker; the root stays."""
-    address = topic_of(kafka, tmp_path)
-    other = address._replace(mirror=str(tmp_path / "other.db"))
-    late = address._replace(mirror=str(tmp_path / "late.db"))
-    async with opened(address) as first, opened(other) as second:
-        await first.append("a", [note("1"), note("a secret of the drill"), note("3")])
-        assert await second.grown(2) == 3
-        await first.append("a", [redaction("d2", 2)])
-        before = await first.head()
-
-        async def unlocked() -> bool:
-            """Nobody has a key that the broker still has."""
-            blocks = (await keys_on(address)).values()
-            return sum(erased_in(block or b"") for block in blocks) == 2
-
-        await eventually(unlocked)
-        async with opened(late) as third:
-            for log in (first, second, third):
-                assert await log.grown(3) == 4
-                assert await log.head() == before
-                assert (await verify(log, lambda _done, _all: None)).erased == 1
-                (event,) = await gathered(log.read(1, upto=2))
-                assert event.development.headline == "[redacted]"
-    for mirror in (address.mirror, other.mirror, late.mirror):
-        for file in Path(mirror).parent.glob(f"{Path(mirror).name}*"):
-            assert b"secret of the drill" not in file.read_bytes(), file
-        connection = apsw.Connection(mirror)
-        rows = connection.execute("SELECT block FROM keys").fetchall()
-        assert sum(erased_in(cast("bytes", block)) for (block,) in rows) == 2
-        connection.close()
-
-
-def block_of(keys: Keys) -> bytes:
-    """A block that begins with the keys of an event, and would open nothing else."""
-    return keys.secrets + b"?" * (BLOCK_BYTES - len(keys.secrets))
-
-
-def erased_in(block: bytes) -> int:
-    """How many keys of a block are gone."""
-    parts = range(0, len(block), len(ERASED_KEY))
-    return [block[at : at + len(ERASED_KEY)] for at in parts].count(ERASED_KEY)
-
-
-async def keys_on(address: Address) -> dict[bytes, bytes | None]:
-    """What the topic of keys says of each block in the end."""
-    partition = TopicPartition(address.keys_topic, 0)
-    consumer = AIOKafkaConsumer(bootstrap_servers=address.servers)
-    consumer.assign([partition])
-    await consumer.start()
-    await consumer.seek_to_beginning(partition)
-    end = (await consumer.end_offsets([partition]))[partition]
-    found: dict[bytes, bytes | None] = {}
-    while await consumer.position(partition) < end:
-        for record in (await consumer.getmany(partition, timeout_ms=500)).get(partition, []):
-            found[record.key] = record.value
-    await consumer.stop()
-    return found
-
-
 async def test_what_others_say_wrongly_is_parked(kafka: str, tmp_path: Path) -> None:
     """An unknown kind, a headline of a megabyte, a redaction of nonsense: kept, and parked."""
     address = topic_of(kafka, tmp_path)
@@ -437,17 +320,3 @@ async def test_what_others_say_wrongly_is_parked(kafka: str, tmp_path: Path) -> 
         parked = [event.position for event in room.views.parked()]
         assert parked == [2, 3, 4, 5]
         assert (await room.log.append("a", [note("goes on")])).positions == (6,)
-
-
-async def forged(address: Address, prefix: bytes, kind: bytes, body: bytes) -> None:
-    """Append with what is needed to do so properly, but for what is said."""
-    keys = Keys(prefix + bytes(8), b"k" * KEYS_BYTES)
-    (event,) = prepare_batch("a", [note("x")], bytes)
-    swapped = event._replace(
-        before_position=event.before_position.replace(b"development-reported", kind),
-        contents=(body, bytes(32), b"", bytes(32)),
-    )
-    headers, value = encode(str(uuid_utils.uuid7()), Expect.ANY, [swapped], keys)
-    async with foreign(address, max_request_size=4_000_000) as producer:
-        await producer.send_and_wait(address.keys_topic, block_of(keys), key=keys.first)
-        await producer.send_and_wait(address.topic, value, headers=headers)

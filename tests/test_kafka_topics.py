@@ -17,7 +17,7 @@ from brokers import Broker, eventually, fetched, topic_of
 from filings import note
 from serving import served
 from structlog.testing import capture_logs
-from test_kafka_log import opened
+from topics import opened
 
 from consumers.relay import relay
 from dateline.wiring import newsroom

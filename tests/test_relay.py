@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from brokers import topic_of
 from filings import gathered, note
-from test_kafka_log import erased_in, keys_on, redaction
+from topics import erased_in, keys_on, redaction
 
 from consumers.relay import relay
 from events.errors import LogDamaged

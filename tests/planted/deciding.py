@@ -47,7 +47,7 @@ DECIDING = [
     ),
     Planted(
         "A correction of a figure finds the alert of its development",
-        "test_alert_decisions.py::test_a_correction_follows_the_alert",
+        "test_alert_corrections.py::test_a_correction_follows_the_alert",
         "consumers/alerts/moved.py",
         "    behind = find(owned.owner) if isinstance(owned, Owned) else owned\n",
         "    behind = owned\n",
@@ -231,7 +231,7 @@ DECIDING = [
     ),
     Planted(
         "Corrections follow what a person alerted of, be it a figure, a claim or an alert",
-        "test_alert_decisions.py::test_corrections_follow_what_a_person_alerted_of",
+        "test_alert_corrections.py::test_corrections_follow_what_a_person_alerted_of",
         "consumers/alerts/decide.py",
         "found = sources(self.get, refs)",
         "found = refs",
@@ -247,7 +247,7 @@ DECIDING = [
     ),
     Planted(
         "A story that cannot be decided on keeps no other waiting",
-        "test_alert_dispatch.py::test_a_story_that_cannot_be_decided_keeps_no_other_waiting",
+        "test_alert_trouble.py::test_a_story_that_cannot_be_decided_keeps_no_other_waiting",
         "consumers/alerts/dispatch.py",
         "if isinstance(error, DatelineError | apsw.Error) and",
         "if isinstance(error, Exception) and",
@@ -255,7 +255,7 @@ DECIDING = [
     ),
     Planted(
         "A story that cannot be decided on keeps no other waiting",
-        "test_alert_dispatch.py::test_a_story_that_cannot_be_learned_keeps_no_other_waiting",
+        "test_alert_trouble.py::test_a_story_that_cannot_be_learned_keeps_no_other_waiting",
         "consumers/alerts/dispatch.py",
         "await self._try(story, self._learn(story, checkpoint), failing)",
         "await self._learn(story, checkpoint)",
@@ -263,7 +263,7 @@ DECIDING = [
     ),
     Planted(
         "A story that cannot be decided on keeps no other waiting",
-        "test_alert_dispatch.py::test_a_story_with_much_that_cannot_be_decided_hides_no_other",
+        "test_alert_trouble.py::test_a_story_with_much_that_cannot_be_decided_hides_no_other",
         "consumers/alerts/dispatch.py",
         "self.watching.due, self._clock(), failing)",
         "self.watching.due, self._clock())",
@@ -271,7 +271,7 @@ DECIDING = [
     ),
     Planted(
         "What can never be decided is named",
-        "test_alert_dispatch.py::test_what_can_never_be_appended_keeps_no_other_waiting",
+        "test_alert_trouble.py::test_what_can_never_be_appended_keeps_no_other_waiting",
         "consumers/alerts/dispatch.py",
         "            if not await self._moved_on(story, version):\n",
         "            if not version:\n",
@@ -279,7 +279,7 @@ DECIDING = [
     ),
     Planted(
         "The last of several corrections is told whole",
-        "test_alert_decisions.py::test_the_last_of_several_corrections_is_told",
+        "test_alert_corrections.py::test_the_last_of_several_corrections_is_told",
         "consumers/alerts/moved.py",
         "        note = after(told, note, NOTE_LENGTH)\n",
         '        note = f"{told}; {note}"[:NOTE_LENGTH]\n',
@@ -287,7 +287,7 @@ DECIDING = [
     ),
     Planted(
         "No correction comes after one that stands for it",
-        "test_alert_decisions.py::test_a_later_correction_stands_for_those_before_it",
+        "test_alert_corrections.py::test_a_later_correction_stands_for_those_before_it",
         "consumers/alerts/decide.py",
         "references=(alert.ref, *before),",
         "references=(alert.ref,),",

@@ -7,7 +7,7 @@ __all__ = ["DELIVERY"]
 DELIVERY = [
     Planted(
         "Corrections pass quiet hours and throttles",
-        "test_delivery.py::test_a_correction_passes_quiet_hours_and_throttles",
+        "test_delivery_times.py::test_a_correction_passes_quiet_hours_and_throttles",
         "consumers/delivery/reaction.py",
         '        if alert.msg_type != "Alert":\n',
         '        if alert.msg_type == "Cancel":\n',
@@ -31,7 +31,7 @@ DELIVERY = [
     ),
     Planted(
         "Retries keep to the schedule",
-        "test_delivery.py::test_retries_keep_to_the_schedule[0.5]",
+        "test_delivery_times.py::test_retries_keep_to_the_schedule[0.5]",
         "consumers/delivery/schedule.py",
         "planned = table[tries] *",
         "planned = table[tries - 1] *",

@@ -48,7 +48,7 @@ LEDGER = [
     ),
     Planted(
         "Too much comes in a digest, each alert of it once",
-        "test_delivery.py::test_what_is_too_much_comes_in_a_digest",
+        "test_delivery_times.py::test_what_is_too_much_comes_in_a_digest",
         "consumers/sql/delivering.sql",
         "AND state = 'held' AND digested AND digest IS NULL AND due_ms <= :now",
         "AND state = 'held' AND digest IS NULL AND due_ms <= -:now",
@@ -72,7 +72,7 @@ LEDGER = [
     ),
     Planted(
         "What is old news by now is not sent",
-        "test_delivery.py::test_what_is_old_news_by_now_is_not_sent",
+        "test_delivery_times.py::test_what_is_old_news_by_now_is_not_sent",
         "consumers/delivery/deliveries.py",
         'row["expires"] = (planned.recorded_ms or now_ms) +',
         'row["expires"] = now_ms +',

@@ -119,7 +119,7 @@ MANY_MACHINES = [
     ),
     Planted(
         "What is said in an event is not on the broker's disks",
-        "test_kafka_log.py::test_contents_are_unreadable_on_the_topic",
+        "test_kafka_erasure.py::test_contents_are_unreadable_on_the_topic",
         "events/kafka/records.py",
         "of_body = AESGCM(secrets[at:middle]).encrypt(nonce, body_nonce + body, envelope)",
         "of_body = body_nonce + body + bytes(16)",
@@ -127,7 +127,7 @@ MANY_MACHINES = [
     ),
     Planted(
         "An erasure reaches every node and every key",
-        "test_kafka_log.py::test_an_erased_event_is_erased_on_every_node",
+        "test_kafka_erasure.py::test_an_erased_event_is_erased_on_every_node",
         "events/kafka/keystore.py",
         'self._connection.execute("INSERT OR IGNORE INTO erasing VALUES (?)", (number,))',
         "pass",
