@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from asking import eventually
 
 from events.kafka.address import Address
 
-__all__ = ["Broker", "eventually", "fetched", "topic_of"]
+__all__ = ["Broker", "fetched", "topic_of"]
 
 POM = Path(__file__).parent / "kafka" / "pom.xml"
 JARS = Path(sys.prefix) / "kafka"  # fetched once for a checkout

@@ -43,7 +43,6 @@ class Got(NamedTuple):
 
 NOW = 1_790_000_000_000
 DAY = 24 * 3_600_000
-until = eventually  # a ledger may be another process's
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 from aiohttp import web
+from asking import eventually
 from conftest import Clock
 from filings import development, filed, opening
 from receiving import (
@@ -19,7 +20,6 @@ from receiving import (
     receiving,
     sending,
     states,
-    until,
 )
 from standardwebhooks import Webhook
 
@@ -295,7 +295,7 @@ async def test_who_says_it_is_gone_is_left_alone(room: Newsroom, tmp_path: Path)
         await issue(room, ref="A1")
         await receiver.wait(1)
         await counted(out, failed=1)
-        await until(lambda: is_so(out, target, disabled=True))
+        await eventually(lambda: is_so(out, target, disabled=True))
         await issue(room, ref="A2")
         await counted(out, failed=1, skipped=1)
         receiver.status = 204
@@ -324,9 +324,9 @@ async def test_nothing_but_failure_for_five_days_disables(
             clock.move(int(hours * HOUR))
             had = await tries(out, target)
             await issue(room, ref=f"A{number}")
-            await until(lambda had=had: tried(out, target, had + 1))  # type: ignore[misc]  # - bound now
+            await eventually(lambda had=had: tried(out, target, had + 1))  # type: ignore[misc]  # - bound now
             await owners.wait(told)
-            await until(lambda ended=ended: is_so(out, target, disabled=ended))  # type: ignore[misc]  # - bound now
+            await eventually(lambda ended=ended: is_so(out, target, disabled=ended))  # type: ignore[misc]  # - bound now
         assert len(owners.got) == 1
         assert target in owners.got[0].event["data"]["headline"]
 
@@ -413,7 +413,7 @@ async def test_the_first_alert_of_all_is_sent(room: Newsroom, tmp_path: Path) ->
     async with receiving() as receiver, sending(room, tmp_path, at_work=False) as out:
         await hook(out, receiver.url)
         deciding = asyncio.ensure_future(out.decide(dispatch))
-        await until(begun)
+        await eventually(begun)
         await room.log.append("a-story", [filed(opening()), filed(development("quote-added"))])
         await room.log.grown(2)
         position = await out.reaction.place()

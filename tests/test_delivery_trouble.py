@@ -7,8 +7,9 @@ from typing import Any
 import apsw
 import pytest
 from aiohttp import web
+from asking import eventually
 from conftest import Clock
-from receiving import at_hour, counted, hook, issue, receiving, sending, until
+from receiving import at_hour, counted, hook, issue, receiving, sending
 
 from consumers.delivery.deliveries import WINDOW
 from consumers.delivery.rows import Planned
@@ -60,7 +61,7 @@ async def test_what_came_of_a_try_is_kept_until_it_can_be_written(
         )
         for number in range(5):
             await issue(room, f"story-{number}")
-        await until(lambda: is_left_in_peace(out))  # all five have answered
+        await eventually(lambda: is_left_in_peace(out))  # all five have answered
         await counted(out, in_flight=5)
         ledger.execute("DROP TRIGGER full")
         ledger.close()

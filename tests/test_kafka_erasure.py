@@ -6,7 +6,8 @@ from typing import cast
 import apsw
 import pytest
 from aiokafka import AIOKafkaConsumer
-from brokers import eventually, topic_of
+from asking import eventually
+from brokers import topic_of
 from filings import gathered, note
 from topics import erased_in, keys_on, opened, redaction
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import uuid_utils
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
-from brokers import eventually, topic_of
+from asking import eventually
+from brokers import topic_of
 from filings import gathered, note
 from topics import foreign, forged, opened
 

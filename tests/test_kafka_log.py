@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import uuid_utils
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from brokers import eventually, topic_of
+from asking import eventually
+from brokers import topic_of
 from filings import filed, gathered, note, opening
 from topics import block_of, foreign, forged, opened
 

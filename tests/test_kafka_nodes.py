@@ -9,7 +9,8 @@ from pathlib import Path
 import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
-from brokers import eventually, topic_of
+from asking import eventually
+from brokers import topic_of
 from conftest import SAMPLE, Clock
 from filings import note
 from serving import served

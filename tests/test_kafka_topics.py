@@ -13,7 +13,8 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from brokers import Broker, eventually, fetched, topic_of
+from asking import eventually
+from brokers import Broker, fetched, topic_of
 from filings import note
 from serving import served
 from structlog.testing import capture_logs

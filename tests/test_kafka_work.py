@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from brokers import Broker, eventually, fetched, topic_of
+from asking import eventually
+from brokers import Broker, fetched, topic_of
 from conftest import Clock
 from filings import gathered, note
 from serving import served
