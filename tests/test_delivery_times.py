@@ -1,6 +1,5 @@
 """When an alert goes out: tries, quiet hours, throttles and digests, each on its clock."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -15,16 +14,9 @@ from receiving import (
 )
 
 from consumers.delivery.schedule import USUAL
-from dateline.wiring import Newsroom, newsroom
+from dateline.wiring import Newsroom
 
 HOUR = 3_600_000
-
-
-@pytest.fixture
-async def room(tmp_path: Path, clock: Clock) -> AsyncIterator[Newsroom]:
-    clock.now = int(datetime.now(timezone.utc).timestamp() * 1000)  # noqa: UP017 - beside timezone below
-    async with newsroom(f"sqlite:///{tmp_path}/news.db", clock) as made:
-        yield made
 
 
 @pytest.mark.parametrize("chance", [0.0, 0.5, 0.999])
