@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from events.envelope import Sealed
-from events.errors import LogDamaged
+from events.errors import Conflict, LogDamaged
 from events.log import Head, Log
 from events.tree import Frontier
 
@@ -59,6 +59,7 @@ async def relay(
         follow: go on with what is appended, for ever.
 
     Raises:
+        Conflict: the target has more than the source.
         LogDamaged: the target is no copy of the source, as far as it goes.
         LogUnavailable: one of them is out of reach; run it again.
     """
@@ -79,9 +80,15 @@ async def relay(
 
 async def _tree(source: Log, target: Target, size: int) -> Frontier:
     """Give the source's tree at a size, and see that it is the target's."""
+    there = (await source.head()).size
+    if there < size:
+        raise Conflict(
+            f"{target.url} went on without the log that it copies: expected at most the {there} "
+            f"events of that; found {size}; file into one of them alone"
+        )
     tree = Frontier()
-    async for event in source.read_sealed(upto=size):
-        tree.append(event.envelope)
+    async for leaves in source.read_leaves(0, size):
+        tree.extend(leaf.envelope for leaf in leaves)
     await _check(target, tree)
     return tree
 

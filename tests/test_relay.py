@@ -12,7 +12,7 @@ from filings import gathered, note
 from topics import erased_in, keys_on, redaction
 
 from consumers.relay import relay
-from events.errors import LogDamaged
+from events.errors import Conflict, LogDamaged
 from events.kafka.address import Address
 from events.kafka.log import KafkaLog
 from events.sqlite.log import SqliteLog
@@ -96,6 +96,18 @@ async def test_a_log_with_events_of_its_own_is_no_copy(kafka: str, tmp_path: Pat
         with pytest.raises(LogDamaged, match="expected position 2"):
             await target.relay(events)
         assert await target.head() == before
+
+
+async def test_a_copy_that_went_on_by_itself_is_not_called_damaged(
+    kafka: str, tmp_path: Path
+) -> None:
+    """Into a log that was filed into after it had been copied nothing more is copied."""
+    async with logs(topic_of(kafka, tmp_path), tmp_path) as (source, target):
+        await source.append("a", [note("1")])
+        await relay(source, target, quiet)
+        await target.append("a", [note("2")])
+        with pytest.raises(Conflict, match=r"went on without .* at most the 1 .* found 2"):
+            await relay(source, target, quiet)
 
 
 async def test_what_is_redacted_on_the_way_is_erased_in_the_copy(
