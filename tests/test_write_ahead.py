@@ -10,7 +10,7 @@ from filings import note
 from witness import check
 
 from events.sqlite import writer
-from events.sqlite.file import connect, writing
+from events.sqlite.file import connect, identity, writing
 from events.sqlite.log import SqliteLog
 from events.sqlite.write_ahead import lay_out
 
@@ -68,9 +68,35 @@ def test_nothing_is_laid_out_where_another_writes(tmp_path: Path) -> None:
     ours.set_busy_handler(None)
     with writing(other):
         with pytest.raises(apsw.BusyError):
-            lay_out(ours, 100)
+            lay_out(ours, 100, identity(path))
         assert (tmp_path / "log.db-wal").stat().st_size == 0
-    lay_out(ours, 100)
+    lay_out(ours, 100, identity(path))
     assert (tmp_path / "log.db-wal").stat().st_size > 100 * 4096
     ours.close()
     other.close()
+
+
+def test_nothing_is_laid_out_in_a_log_that_was_put_in_its_place(tmp_path: Path) -> None:
+    """A log which is put in the place of another, while that one is waited for, is left alone."""
+    path = str(tmp_path / "log.db")
+    ours, other = connect(path), connect(path)
+    ours.pragma("journal_mode", "wal")
+    log = identity(path)
+    instead: list[apsw.Connection] = []
+
+    def replace(_times: int) -> bool:
+        for file in tmp_path.glob("log.db*"):
+            file.rename(tmp_path / f"old-{file.name}")
+        instead.append(connect(path))
+        instead[0].pragma("journal_mode", "wal")
+        instead[0].pragma("application_id")  # its write-ahead log is there once it was read
+        other.execute("ROLLBACK")
+        return True
+
+    other.execute("BEGIN IMMEDIATE")
+    ours.set_busy_handler(replace)
+    lay_out(ours, 100, log)
+    assert instead
+    assert (tmp_path / "log.db-wal").stat().st_size == 0
+    for connection in (ours, other, *instead):
+        connection.close()

@@ -11,7 +11,7 @@ import os
 
 import apsw
 
-from events.sqlite.file import writing
+from events.sqlite.file import identity, writing
 
 __all__ = ["lay_out"]
 
@@ -20,7 +20,7 @@ _PIECE = bytes(1024 * 1024)  # written at a time
 ROOM = 8  # times as much as is laid out must be free on the disk
 
 
-def lay_out(connection: apsw.Connection, pages: int) -> None:
+def lay_out(connection: apsw.Connection, pages: int, log: tuple[int, int] | None) -> None:
     """Lengthen a connection's write-ahead log by zeros, to room for that many pages.
 
     Where the disk has little room or errs, it stays as long as it was: appends then lengthen it.
@@ -28,6 +28,8 @@ def lay_out(connection: apsw.Connection, pages: int) -> None:
     Args:
         connection: one that writes, in no transaction.
         pages: of the database.
+        log: the identity of the database file when it was opened; in a log which was put in its
+            place, nothing is laid out.
 
     Raises:
         apsw.Error: it cannot be kept from others.
@@ -37,7 +39,9 @@ def lay_out(connection: apsw.Connection, pages: int) -> None:
     with writing(connection), contextlib.suppress(OSError):
         file = os.open(connection.filename_wal, os.O_WRONLY)
         try:
-            _lengthen(file, length)
+            # Asked for after it was opened: that of another log can only be there once the log is.
+            if identity(connection.filename) == log:
+                _lengthen(file, length)
         finally:
             os.close(file)
 

@@ -329,10 +329,9 @@ class Writer:
         if self._connection is None:  # it looks when it is opened anew
             return
         try:
-            # Never that of another log which was put in the place of this one.
-            if not self._laid_out and identity(self._path) == self._file:
+            if not self._laid_out:
                 self._laid_out = True
-                lay_out(self._connection, LAID_OUT)
+                lay_out(self._connection, LAID_OUT, self._file)
             pages, _ = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
             if pages >= WAL_PAGES:
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)

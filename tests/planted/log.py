@@ -105,7 +105,7 @@ LOG = [
         "Whoever appends much does not lengthen a file at each sync",
         "test_write_ahead.py::test_many_appends_do_not_lengthen_it",
         "events/sqlite/writer.py",
-        "                lay_out(self._connection, LAID_OUT)\n",
+        "                lay_out(self._connection, LAID_OUT, self._file)\n",
         "",
         "nothing was laid out",
     ),
@@ -116,6 +116,14 @@ LOG = [
         "with writing(connection), contextlib",
         "with contextlib",
         "the others were not kept out",
+    ),
+    Planted(
+        "Nothing is laid out in a log that was put in the place of another",
+        "test_write_ahead.py::test_nothing_is_laid_out_in_a_log_that_was_put_in_its_place",
+        "events/sqlite/write_ahead.py",
+        "if identity(connection.filename) == log:",
+        "if log:",
+        "whose place it was before the wait was believed",
     ),
     Planted(
         "A small disk is left to the events",
