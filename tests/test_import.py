@@ -265,6 +265,15 @@ async def test_others_may_file_into_the_same_story_meanwhile() -> None:
     assert (await run(log, lines)).known == len(lines)
 
 
+async def test_what_another_import_was_faster_with_was_not_imported_by_this_one() -> None:
+    """Two imports of one file at the same time say together what went in, once."""
+    log = MemoryLog()
+    lines = many(2, BATCH)
+    both = await asyncio.gather(run(log, lines), run(log, lines))
+    assert sum(done.appended for done in both) == len(lines)
+    assert [done.appended + done.known for done in both] == [len(lines)] * 2
+
+
 async def test_who_is_always_overtaken_is_told_at_last() -> None:
     """An import that others overtake each time ends with the reason, and can be run again."""
     log = Overtaken(range(2, 1_000))

@@ -110,6 +110,14 @@ DESK = [
         "refs were corrected to names of nothing",
     ),
     Planted(
+        "Imports that run at the same time say what each of them appended",
+        "test_import.py::test_what_another_import_was_faster_with_was_not_imported_by_this_one",
+        "producers/importing.py",
+        "if not appended.duplicate:",
+        "if appended:",
+        "what the other one had appended was counted as well",
+    ),
+    Planted(
         "An import goes on when its story moved on meanwhile",
         "test_import.py::test_others_may_file_into_the_same_story_meanwhile",
         "producers/importing.py",
