@@ -8,9 +8,20 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from consumers.stories.parts import Conflict, Correction, Figure, Item, Part, Response, Tombstone
+from consumers.stories.parts import (
+    Conflict,
+    Correction,
+    Figure,
+    Find,
+    Item,
+    Mention,
+    Part,
+    Response,
+    Tombstone,
+)
+from consumers.stories.standing import in_sight
 
-__all__ = ["named_by", "without"]
+__all__ = ["as_read", "named_by", "without"]
 
 # Fields whose values are refs, as corrections name them by their last word.
 _REFS: Final = frozenset({"about", "at", "between", "of", "part_of", "resolves", "target"})
@@ -22,7 +33,7 @@ def named_by(part: Part) -> list[str]:
         case Figure():
             return [*part.parts, *part.not_comparable_with, *_some(part.part_of)]
         case Response():
-            return part.about
+            return [*part.about, *_some(part.by)]
         case Tombstone():
             return _some(part.replacement)
         case Item():
@@ -39,6 +50,21 @@ def named_by(part: Part) -> list[str]:
             return []
 
 
+def as_read(find: Find, part: Part | None) -> Part | None:
+    """Give a part as readers may know it, None where they may not; how often it is named is ours.
+
+    Args:
+        find: gives the parts that it names.
+        part: the part, None where there is none.
+    """
+    if part is None or not part.public:
+        return None
+    if isinstance(part, Mention):
+        return replace(part, times=0, public_times=1)
+    hidden = {ref for ref in named_by(part) if not in_sight(find, ref)}
+    return without(part, hidden) if hidden else part
+
+
 def without(part: Part, hidden: Container[str]) -> Part:
     """Give a part as it is for those who may not know of some refs."""
     match part:
@@ -50,7 +76,8 @@ def without(part: Part, hidden: Container[str]) -> Part:
                 part_of=_seen(part.part_of, hidden),
             )
         case Response():
-            return replace(part, about=_seen(part.about, hidden))
+            wait = replace(part, about=_seen(part.about, hidden))
+            return replace(wait, by=None, how=None) if part.by in hidden else wait
         case Tombstone():
             return replace(part, replacement=_seen(part.replacement, hidden))
         case Item():

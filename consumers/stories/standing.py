@@ -186,8 +186,12 @@ def in_sight(find: Find, ref: str) -> bool:
 
 
 def _mentioned(find: Find, before: Item | None, after: Item) -> Parts:
-    """Count the people and places of a development in, and those that it no longer names out."""
-    changed: Parts = {}
+    """Count the people and places of a development in, and those that it no longer names out.
+
+    Their order is that in which they were named. For readers that begins with what they see: being
+    named before under embargo must not show by standing further ahead.
+    """
+    changed: dict[str, Mention] = {}
     for item, sign in ((before, -1), (after, 1)):
         if item is None or not (item.people or item.places):
             continue
@@ -198,6 +202,10 @@ def _mentioned(find: Find, before: Item | None, after: Item) -> Parts:
             if isinstance(now, Mention):
                 times, public_times, position = now.times, now.public_times, now.position
             changed[key] = Mention(key, times + more, public_times + in_public, position)
+    for key, part in changed.items():
+        known = find(key)
+        if part.public and not (known is not None and known.public):
+            changed[key] = replace(part, position=after.position)
     return {key: part for key, part in changed.items() if part != (find(key) or _unnamed(part))}
 
 

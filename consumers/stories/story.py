@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from consumers.stories.corrected import correct, redact, refile
+from consumers.stories.named import as_read
 from consumers.stories.parts import (
     Alert,
     Changes,
@@ -97,7 +98,7 @@ def evolve(parts: Mapping[str, Part], event: Recorded) -> Parts:
     if not isinstance(development, Unknown | Erased):
         for change in _evolve(find, event, development):
             changed |= change
-    return changed | {"": _moved(heading, event, parts, changed)}
+    return changed | {"": _moved(heading, event, parts, changed, find)}
 
 
 def _evolve(find: Find, event: Recorded, development: KnownKind) -> Changes:
@@ -161,7 +162,11 @@ def _unopened(story: str) -> Heading:
 
 
 def _moved(
-    heading: Heading, event: Recorded, parts: Mapping[str, Part], changed: Mapping[str, Part]
+    heading: Heading,
+    event: Recorded,
+    parts: Mapping[str, Part],
+    changed: Mapping[str, Part],
+    find: Find,
 ) -> Heading:
     """The heading after an event: where the story is now, and where it is for the public."""
     own = changed.get("")
@@ -179,8 +184,11 @@ def _moved(
             seen = target not in parts
     opened = changed.get(opening or "") or parts.get(opening or "")
     public = isinstance(opened, Item) and opened.public
+    # What only the newsroom sees of a part may change: an answer under embargo ends a wait for it.
     seen = seen or any(
-        part.public or (key in parts and parts[key].public) for key, part in changed.items() if key
+        as_read(find, part) != as_read(parts.get, parts.get(key))
+        for key, part in changed.items()
+        if key
     )
     shown = public and (seen or not heading.public)
     # Made anew rather than replaced in part: every event of every story comes by here.

@@ -14,6 +14,22 @@ STORIES = [
         "the claims of a held development stayed public",
     ),
     Planted(
+        "What ends a wait or names somebody under embargo is told when it is out, and not before",
+        "test_embargo_untold.py::test_an_answer_or_name_that_is_kept_back_is_not_told",
+        "consumers/stories/story.py",
+        "as_read(find, part) != as_read(parts.get, parts.get(key))",
+        "part.public or as_read(parts.get, parts.get(key)) is not None",
+        "a wait that ended by an answer under embargo was told as news",
+    ),
+    Planted(
+        "People stand in the order in which readers met them",
+        "test_embargo_untold.py::test_people_stand_in_the_order_in_which_readers_met_them",
+        "consumers/stories/standing.py",
+        "            changed[key] = replace(part, position=after.position)",
+        "            changed[key] = part",
+        "who was named before under embargo stood ahead of others",
+    ),
+    Planted(
         "An embargoed revision does not give its number away",
         "test_story.py::test_an_embargoed_revision_keeps_its_number",
         "consumers/stories/standing.py",
