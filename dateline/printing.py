@@ -18,6 +18,7 @@ from events.vocabulary import Erased, Unknown
 
 __all__ = [
     "Told",
+    "Untold",
     "complain",
     "counted",
     "event_object",
@@ -30,6 +31,7 @@ __all__ = [
     "show_state",
     "steps",
     "table",
+    "telling",
 ]
 
 SHORT = 100  # characters of a value in a line that shows a change
@@ -38,6 +40,8 @@ TOLD_PARTS = 10  # plain progress lines for one piece of work: enough to see it 
 
 # Marks that turn the direction of text; on a terminal they let one headline pass for another.
 _TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# An argument is told as it was given, and must not command the terminal that shows it.
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 class _Plain(Console):
@@ -62,9 +66,30 @@ class Told(Protocol):
         ...
 
 
+class Untold(OSError):
+    """What was printed cannot be written, although what it tells of was done."""
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """Tell a failure of standard output from one of the work.
+
+    Raises:
+        Untold: it takes nothing more.
+        BrokenPipeError: whoever read has had enough.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Untold(error.errno, error.strerror, "standard output") from error
+
+
 def line(text: str = "", style: str = "") -> None:
     """Print one line as it is; nothing in it is taken for markup."""
-    _out.print(Text(_TURNING.sub("", text), style=style))
+    with telling():
+        _out.print(Text(_TURNING.sub("", text), style=style))
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
@@ -82,14 +107,16 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def exactly(text: str) -> None:
     """Print text byte for byte: a signature stands under it, or a program reads it."""
-    sys.stdout.write(text)
+    with telling():
+        sys.stdout.write(text)
 
 
 def show_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
     """Print JSON on one line."""
     raw = value if isinstance(value, bytes) else orjson.dumps(value)
-    sys.stdout.buffer.write(raw + b"\n")
-    sys.stdout.buffer.flush()
+    with telling():
+        sys.stdout.buffer.write(raw + b"\n")
+        sys.stdout.buffer.flush()
 
 
 @contextmanager
@@ -188,7 +215,8 @@ def show_event(event: Recorded, *, story: bool = False) -> None:
     text.append(f"{development.kind:<22} ", style="cyan")
     text.append(_TURNING.sub("", words))
     text.append(f"  {event.provenance['filed_by']}", style="dim")
-    _out.print(text)
+    with telling():
+        _out.print(text)
 
 
 def _ref(event: Recorded) -> str:
@@ -316,4 +344,4 @@ def _short(value: Any) -> str:  # noqa: ANN401 - any JSON value
 
 def complain(text: str) -> None:
     """Print one sentence on standard error."""
-    sys.stderr.write(_TURNING.sub("", text.replace("\n", " ")) + "\n")
+    sys.stderr.write(_TURNING.sub("", _CONTROL.sub(" ", text)) + "\n")

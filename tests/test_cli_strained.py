@@ -114,3 +114,31 @@ def test_bytes_that_are_no_text_are_refused_in_json(tmp_path: Path, words: tuple
     code, said, complaint = dateline(tmp_path, *words, os.fsdecode(b"caf\xe9"), "--json")
     assert (code in (1, 2), said) == (True, "")
     assert "caf\udce9" in json.loads(complaint)["detail"]
+
+
+@pytest.mark.parametrize("json_too", [(), ("--json",)])
+def test_what_was_filed_and_cannot_be_told_is_not_to_be_filed_again(
+    tmp_path: Path, json_too: tuple[str, ...]
+) -> None:
+    """Who files into a log and cannot be answered is told that it is recorded, not to try again."""
+    filing = ("file", "a", "story-opened", "--headline", "h", "--data", '{"title": "t"}')
+    code, _, complaint = dateline(tmp_path, *filing, *json_too, before=">/dev/full")
+    assert code == 1
+    assert "standard output: No space left on device; what was recorded is kept" in complaint
+    assert "version 1" in dateline(tmp_path, "stories")[1]
+
+
+@pytest.mark.parametrize("words", [("story",), ("history",), ("follow", "--story"), ("backup",)])
+def test_bytes_that_are_no_text_are_no_fault(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """An argument that is not UTF-8 is refused wherever it would be looked for as text."""
+    dateline(tmp_path, "file", "a", "story-opened", "--headline", "h", "--data", '{"title": "t"}')
+    code, said, complaint = dateline(tmp_path, *words, os.fsdecode(b"caf\xe9"))
+    assert (code, said) == (1, "")
+    assert "expected text that is UTF-8; found 'caf\\udce9" in complaint
+
+
+def test_a_complaint_commands_no_terminal(tmp_path: Path) -> None:
+    """What was typed is repeated without what would colour or clear the screen."""
+    dateline(tmp_path, "file", "a", "story-opened", "--headline", "h", "--data", '{"title": "t"}')
+    code, _, complaint = dateline(tmp_path, "story", "\x1b[2J\x9b\r")
+    assert (code, complaint) == (1, "dateline: no story  [2J  \n")

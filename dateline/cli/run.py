@@ -56,7 +56,8 @@ def run(arguments: Sequence[str]) -> int:
     end = partial(_end, "--json" in arguments)
     try:
         found = app(args=list(arguments), prog_name="dateline", standalone_mode=False)
-        sys.stdout.flush()
+        with printing.telling():
+            sys.stdout.flush()
     except DatelineError as error:
         return end(exit_code(error), str(error), facts_of(error))
     except typer.TyperException as error:
@@ -73,6 +74,13 @@ def run(arguments: Sequence[str]) -> int:
             raise
         _let_go_of_stdout()
         return DONE
+    except printing.Untold as error:
+        _let_go_of_stdout()
+        # Never UNAVAILABLE: whoever files the same again has it there twice.
+        return end(REFUSED, f"{error.filename}: {error.strerror}; what was recorded is kept")
+    except UnicodeEncodeError as error:  # only an argument is text that cannot be encoded
+        found = ascii(error.object[: printing.SHORT])
+        return end(REFUSED, f"expected text that is UTF-8; found {found}")
     except OSError as error:
         _let_go_of_stdout()
         what = f"{error.filename}: " if error.filename else ""

@@ -118,6 +118,22 @@ PROGRAM = [
         "a line was read to its end before it was found to be too long",
     ),
     Planted(
+        "What was recorded and cannot be told is not called safe to file again",
+        "test_cli_strained.py::test_what_was_filed_and_cannot_be_told_is_not_to_be_filed_again",
+        "dateline/printing.py",
+        'raise Untold(error.errno, error.strerror, "standard output") from error',
+        "raise",
+        "an answer that could not be written was taken for a log that took nothing",
+    ),
+    Planted(
+        "A complaint commands no terminal",
+        "test_cli_strained.py::test_a_complaint_commands_no_terminal",
+        "dateline/printing.py",
+        '_CONTROL.sub(" ", text)',
+        'text.replace("\\n", " ")',
+        "what was typed was repeated as it was",
+    ),
+    Planted(
         "Whom a policy cannot reach is told when it is checked",
         "test_alert_policy.py::test_mail_without_a_relay_is_told",
         "dateline/commands/alerting.py",
