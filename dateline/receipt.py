@@ -17,11 +17,19 @@ __all__ = ["Receipt"]
 HEADERS_WITHIN = 10.0  # seconds from the connection, or from the first byte of a later request
 BODY_WITHIN = 20.0  # seconds from the headers
 HEADER_BYTES = 32 * 1024  # or trailers, and no more than what is read at once on top of it
-_LATE: Final = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-_LONG: Final = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-length: 0\r\nconnection: close\r\n\r\n"
-)
+
+
+def _refusal(status: int, title: str) -> bytes:
+    """Give the whole answer to what is no request: a problem document, and the end."""
+    about = b'{"type":"about:blank","title":"%b","status":%d}' % (title.encode(), status)
+    head = f"HTTP/1.1 {status} {title}\r\ncontent-type: application/problem+json\r\n"
+    ends = f"content-length: {len(about)}\r\nconnection: close\r\n\r\n"
+    return (head + ends).encode() + about
+
+
+_BAD: Final = _refusal(400, "Bad Request")
+_LATE: Final = _refusal(408, "Request Timeout")
+_LONG: Final = _refusal(431, "Request Header Fields Too Large")
 
 
 class Receipt(HttpToolsProtocol):
@@ -76,6 +84,12 @@ class Receipt(HttpToolsProtocol):
         """Let the answer go before the next one begins."""
         self._sending.ended()
         super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP in the form of all errors, and hang up."""
+        del msg
+        self.transport.write(_BAD)
+        self.transport.close()
 
     def _expect_within(self, seconds: float) -> None:
         self._expect_nothing()

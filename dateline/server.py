@@ -49,8 +49,11 @@ FEED = "/v1/feed"
 DRAIN_SECONDS = 10  # that requests under way have to end when the server is stopped
 KEEP_ALIVE_SECONDS = 75
 YOUNG = 10_000  # objects made before the collector looks at them; some hundred requests
-# What decides who asks, and what is done: of two that differ, each layer would take its own.
-_SAID_ONCE: Final = frozenset({b"authorization", b"idempotency-key", b"if-match"})
+# What decides who asks, where, and what is done: of two that differ, each layer would take its own.
+_SAID_ONCE: Final = frozenset(
+    {b"authorization", b"host", b"idempotency-key", b"if-match", b"last-event-id"}
+)
+_READING: Final = frozenset({"GET", "HEAD"})
 _HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -216,7 +219,7 @@ def _beside(live: ASGIApp, file: ASGIApp, rest: ASGIApp) -> ASGIApp:
             _said_once(scope)
             if scope["path"] == FEED:
                 app = live
-            elif scope["method"] == "POST" and filing.PATH.fullmatch(scope["path"]):
+            elif scope["method"] not in _READING and filing.PATH.fullmatch(scope["path"]):
                 app = file
         await app(scope, receive, send)
 
@@ -228,6 +231,8 @@ def _said_once(scope: Scope) -> None:
     for name in said:
         if (times := said.count(name)) > 1:
             raise Refused("header", name.decode(), "it once", f"it {times} times")
+    if b"host" not in said and scope["http_version"] == "1.1":
+        raise Refused("header", "host", "it once", "none")  # RFC 9112, section 3.2
 
 
 def _answered(app: ASGIApp) -> ASGIApp:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 import orjson
+from starlette.exceptions import HTTPException
 
 from events.envelope import EVENT_ID
 from events.errors import Refused
@@ -18,7 +19,7 @@ from producers.publisher import Publisher, Receipt
 __all__ = ["PATH", "filing"]
 
 PATH: Final = re.compile(r"/v1/stories/([^/]+)/developments")
-"""Where filings are sent, by POST; its group is the story."""
+"""Where filings are sent, by POST, and read by GET; its group is the story."""
 
 MOST_FILINGS = 100  # in one request; a longer history is imported
 Filer = Callable[[str | None], Actor]
@@ -47,6 +48,8 @@ def filing(
     """
 
     async def file(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            raise HTTPException(405, headers={"allow": "GET, HEAD, POST"})
         found = PATH.fullmatch(scope["path"])
         story = found[1] if found else ""
         headers = {

@@ -202,7 +202,7 @@ async def test_what_is_not_released_is_as_if_it_never_was(desk: Served) -> None:
 
 async def test_a_request_with_two_keys_is_refused(desk: Served) -> None:
     """Who sends a header twice that says who asks or what is done is told so, wherever they ask."""
-    for name in ("Authorization", "Idempotency-Key", "If-Match"):
+    for name in ("Authorization", "Idempotency-Key", "If-Match", "Last-Event-ID"):
         for method, path in (
             ("GET", "/v1/stories"),
             ("GET", "/v1/feed"),
@@ -213,6 +213,18 @@ async def test_a_request_with_two_keys_is_refused(desk: Served) -> None:
             async with desk.session.request(method, url, headers=twice) as answer:
                 problem = orjson.loads(await answer.read())
                 assert (answer.status, problem["field"]) == (400, name.lower())
+
+
+async def test_what_a_path_takes_is_told(desk: Served) -> None:
+    """Who asks in a way that a path does not take is told all that it does (RFC 9110)."""
+    for path, taken in (("/v1/stories", {"GET", "HEAD"}), ("/v1/feed", {"GET"})):
+        async with desk.session.delete(f"{desk.url}{path}") as answer:
+            assert answer.status == 405
+            assert set(answer.headers["Allow"].split(", ")) == taken
+    url = f"{desk.url}/v1/stories/a-drill/developments"
+    async with desk.session.delete(url) as answer:
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD, POST")
+        assert orjson.loads(await answer.read())["status"] == 405
 
 
 async def test_stories_are_read_page_by_page(desk: Served) -> None:

@@ -152,6 +152,16 @@ async def test_what_stands_around_a_body_has_a_bound(
     assert (await caller.answer()).startswith(b"HTTP/1.1 431 ")
 
 
+@pytest.mark.parametrize("hosts", [b"", b"Host: x\r\nHost: y\r\n"])
+async def test_a_request_names_its_host_once(desk: Served, hosts: bytes) -> None:
+    """A request to no host or to two is refused: feeds name the host that was asked (RFC 9112)."""
+    for path in (b"/v1/stories", b"/v1/feed"):
+        said = b"GET %b HTTP/1.1\r\n%bConnection: close\r\n\r\n" % (path, hosts)
+        answer = await (await Caller.call(desk, said)).answer()
+        assert answer.startswith(b"HTTP/1.1 400 "), answer
+        assert b'"field":"host"' in answer
+
+
 async def test_a_trailer_is_no_header(desk: Served) -> None:
     """A key that is sent behind the body opens nothing."""
     body = b'{"kind":"story-opened","headline":"A drill begins","title":"A drill"}'
@@ -170,6 +180,7 @@ async def test_a_trailer_is_no_header(desk: Served) -> None:
         b"GET http://elsewhere/v1/stories HTTP/1.1\r\nConnection: close\r\n\r\n",
         b"POST /v1/stories/a-drill/developments HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
         b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET /v1/stories HTTP/1.1\r\nConnection: close\r\n\r\n",  # to no host
         b"DELETE /v1/feed HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"GET /v1/feed HTTP/1.1\r\nHost: x\r\nLast-Event-ID: \x01\xff\r\nConnection: close\r\n\r\n",
         b"GET /v1/stories HTTP/1.1\r\nAuthorization: Bearer \xff\r\nConnection: close\r\n\r\n",
@@ -181,4 +192,8 @@ async def test_what_is_not_http_is_no_fault_of_ours(desk: Served, said: bytes) -
     caller.writer.write_eof()
     answer = await caller.answer()
     assert not answer or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 200")), answer
+    assert (
+        not answer.startswith(b"HTTP/1.1 4")
+        or b"\r\ncontent-type: application/problem+json" in answer
+    )
     assert (await desk.get("/v1/stories/a-drill"))[0] == 200

@@ -46,6 +46,14 @@ PROGRAM = [
         "trailers had no bound",
     ),
     Planted(
+        "A request names the host that it asks, once",
+        "test_survives_clients.py::test_a_request_names_its_host_once",
+        "dateline/server.py",
+        "if (times := said.count(name)) > 1:",
+        "if (times := said.count(name)) > 2:",
+        "of two hosts that differed one was taken, and named in every feed",
+    ),
+    Planted(
         "A trailer is never taken for a header",
         "test_survives_clients.py::test_a_trailer_is_no_header",
         "dateline/receipt.py",
