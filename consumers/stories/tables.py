@@ -102,11 +102,8 @@ def rows(connection: apsw.Connection, generation: int, story: str) -> dict[str, 
 
 def part(connection: apsw.Connection, generation: int, story: str, key: str) -> Part | None:
     """Give one part of a story, None where it is not there."""
-    # By that index and no other: SQLite might take the table's own order and sweep the story.
-    table = f"story_parts_{generation}"
     row = connection.execute(
-        f"SELECT section, content FROM {table} INDEXED BY {table}_by_key "
-        "WHERE story = ? AND key = ?",
+        f"SELECT section, content FROM story_parts_{generation} WHERE story = ? AND key = ?",
         (story, key),
     ).get
     return None if row is None else part_of(*row)

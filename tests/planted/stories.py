@@ -228,8 +228,8 @@ STORIES = [
         "How long a story is makes no difference to what its next event costs",
         "test_views.py::test_the_next_event_of_a_long_story_costs_what_it_does_in_a_short_one",
         "consumers/stories/tables.py",
-        'FROM {table} INDEXED BY {table}_by_key "',
-        'FROM {table} "',
+        "WHERE story = ? AND key = ?",
+        "WHERE story = ? AND +key = ?",
         "SQLite swept the story for each part that it had not in memory",
     ),
     Planted(
