@@ -275,7 +275,7 @@ async def test_who_does_not_read_is_cut(room: Newsroom) -> None:
                 await desk.file("a-drill", "development-reported", label="note", body=body)
             await reading
             # Before it is cut it may not read: it would be a reader then like any other.
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(15):
                 while b"dateline_feed_clients 1.0" not in (await desk.get("/metrics"))[1]:
                     pass
             taken = 0
