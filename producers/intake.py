@@ -2,7 +2,9 @@
 
 import codecs
 import difflib
+import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -48,16 +50,36 @@ def parse(text: bytes | str) -> Any:  # noqa: ANN401 - any JSON value may have b
     """Read JSON text (RFC 8259).
 
     Raises:
-        Refused: it is too long or no JSON.
+        Refused: it is too long, no JSON, or has a name twice in one object.
     """
     if isinstance(text, bytes):
         text = text.removeprefix(codecs.BOM_UTF8)  # which some editors put before a file's text
     if len(text) > FILING_BYTES:
         raise Refused("size", "filing", f"at most {FILING_BYTES} bytes", f"{len(text)} bytes")
     try:
-        return orjson.loads(text)
+        found = orjson.loads(text)
+        _ONCE.decode(text if isinstance(text, str) else text.decode())
     except orjson.JSONDecodeError as error:
         raise _no_json(error) from error
+    except RecursionError:
+        raise Refused("json", "filing", "values at most some hundred deep", "deeper ones") from None
+    return found
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a name that comes twice: parsers take the first or the last, people see either."""
+    names = dict(pairs)
+    if len(names) < len(pairs):
+        seen = Counter(name for name, _ in pairs)
+        twice = next(name for name, times in seen.items() if times > 1)
+        found = f"{twice} twice" if _FIELD.fullmatch(twice) else "one twice"
+        raise Refused("json", "filing", "each name once in an object", found)
+    return names
+
+
+# Reads for the names alone: orjson, which reads the values, does not tell of those that it drops.
+_ONCE: Final = json.JSONDecoder(object_pairs_hook=_named_once, parse_int=str, parse_float=str)
+_FIELD: Final = re.compile("[a-z_]{1,40}")  # anything else may be private words, and is not said
 
 
 def _no_json(error: Exception) -> Refused:

@@ -212,6 +212,28 @@ def test_hostile_json_text_is_refused(text: bytes) -> None:
         take(parse(text))
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"story":"a","story":"b"}', "story twice"),
+        ('{"embargo_until":"2031-01-01T00:00:00Z","embargo_until":null}', "embargo_until twice"),
+        ('[{"kind":"quote-added"},{"figures":[{"value":8,"value":9}]}]', "value twice"),
+        ('{"private":{"UNSAYABLE WORDS":1,"UNSAYABLE WORDS":2}}', "one twice"),
+        ('{"a":{"b":1},"c":{"b":1}}', None),
+        ('{"a":' * 990 + "1" + "}" * 990, "deeper"),
+    ],
+)
+def test_a_name_stands_once_in_an_object(text: str, found: str | None) -> None:
+    """Where a name comes twice nobody can say which was meant, so neither is taken."""
+    if found is None:
+        parse(text)
+        return
+    for sent in (text, text.encode()):
+        with pytest.raises(Refused, match=found) as raised:
+            parse(sent)
+        assert raised.value.rule == "json"
+
+
 def test_private_text_is_not_repeated_in_errors() -> None:
     """An error about a private field says that it is wrong, and not what it says."""
     for private in (

@@ -78,6 +78,14 @@ DESK = [
         "half a surrogate pair came through",
     ),
     Planted(
+        "A name that comes twice in a filing decides nothing",
+        "test_malformed.py::test_a_name_stands_once_in_an_object",
+        "producers/intake.py",
+        "    if len(names) < len(pairs):\n",
+        "    if not pairs:\n",
+        "the last of two values was taken",
+    ),
+    Planted(
         "A headline shows something",
         "test_malformed.py::test_a_headline_that_shows_nothing_is_none",
         "events/filing.py",
