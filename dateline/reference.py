@@ -167,7 +167,11 @@ def _typed(parameter: Any) -> str:  # noqa: ANN401 - as above
 
 
 def _told(parameter: Any) -> str:  # noqa: ANN401 - as above
-    return str(getattr(parameter, "help", "") or "").replace("|", "\\|")
+    told = str(getattr(parameter, "help", "") or "")
+    default = parameter.default
+    if isinstance(default, int | str) and default is not False and "by default" not in told:
+        told += f"; `{default}` by default"
+    return told.replace("|", "\\|")
 
 
 def _json(schema: Mapping[str, Any]) -> str:

@@ -68,7 +68,9 @@ def demo() -> int:
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="the address to listen at")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 is any that is free", min=0, max=65535)] = 8080,
+    port: Annotated[
+        int, typer.Option(help="the port to listen at, 0 for any that is free", min=0, max=65535)
+    ] = 8080,
     roles: Annotated[
         str | None, typer.Option(help="desk, feed, alerts, clock, hub, with commas; all by default")
     ] = None,
@@ -259,9 +261,7 @@ def follow(
 
 @app.command()
 def rebuild(
-    projection: Annotated[
-        str, typer.Argument(help="which view; there is one, stories")
-    ] = "stories",
+    projection: Annotated[str, typer.Argument(help="which view; there is one")] = "stories",
     log: LogUrl = None,
     json: Json = False,
 ) -> int:
