@@ -12,7 +12,7 @@ import apsw
 
 __all__ = ["BUSY_SECONDS", "in_turn", "only_one", "patience"]
 
-BUSY_SECONDS = 30.0  # how long to wait for another process to be done with its turn
+BUSY_SECONDS = 30.0  # to wait for another process's turn; a commit on a tired disk is slow
 
 
 @contextlib.contextmanager

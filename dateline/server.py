@@ -63,12 +63,14 @@ _HEADERS: Final = (
 
 # Every connection inherits these. A reader that is gone without a word is noticed, and what waits
 # to be sent to a slow one waits with us, where it is counted, and not in the kernel.
+SEND_BUFFER = 64 * 1024  # bytes of one connection in the kernel
+UNHEARD_MS = 30_000  # that what was sent may wait for its acknowledgement
 _DOOR: Final = (
     (socket.SOL_SOCKET, socket.SO_REUSEADDR, 1),
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024),
+    (socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER),
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-    (socket.IPPROTO_TCP, getattr(socket, "TCP_USER_TIMEOUT", 18), 30_000),
+    (socket.IPPROTO_TCP, getattr(socket, "TCP_USER_TIMEOUT", 18), UNHEARD_MS),
 )
 
 log = structlog.get_logger()

@@ -21,8 +21,8 @@ from producers.publisher import Publisher
 
 __all__ = ["Embargo", "EmbargoClock"]
 
-LOOK_AGAIN = 1.0  # seconds between looks at what is due
-MOST_APART = 60.0  # seconds that the two clocks may disagree
+LOOK_AGAIN = 1.0  # seconds between looks at what is due: an embargo ends as late as that
+MOST_APART = 60.0  # seconds that the two clocks may disagree; setting a clock right takes less
 CLOCK: Final = Actor("clock:embargo", frozenset({"file"}))
 
 log = structlog.get_logger()

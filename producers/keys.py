@@ -15,6 +15,7 @@ from producers.case import EVERY_SCOPE, Actor
 
 __all__ = ["GRANTABLE", "Key", "Keys"]
 
+BUSY_MS = 30_000  # to wait for another process's commit; fsync on a tired disk is slow
 REMEMBERED_MS = 1_000  # that a key which was let in is let in again without a look into the file
 
 GRANTABLE: Final = frozenset({*EVERY_SCOPE, "read:internal", "audit"})
@@ -60,7 +61,7 @@ class Keys:
         if path != ":memory:":
             Path(path).touch(mode=0o600, exist_ok=True)
         self._connection = apsw.Connection(path)
-        self._connection.set_busy_timeout(30_000)
+        self._connection.set_busy_timeout(BUSY_MS)
         self._connection.execute(_TABLE)
         self._known: dict[bytes, Key] = {}
         self._looked_ms = 0

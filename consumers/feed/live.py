@@ -32,7 +32,7 @@ PAGE = 256  # updates read at a time for somebody who catches up
 STRETCH = 2_048  # positions looked through at a time for it: a filter may let none of them pass
 BREATH = 0.004  # seconds between looks while much is filed: what comes meanwhile is read together
 RETRY_MS = (2_000, 8_000)  # when a browser comes back, spread so that not all come at once
-BUSY_MS = (30_000, 90_000)
+BUSY_MS = (30_000, 90_000)  # the same for who is turned away: later, for others have to go first
 
 NAMELESS = "0" * 12  # in the cursor of a log that has no event yet
 
