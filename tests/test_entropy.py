@@ -24,10 +24,10 @@ FORKS = """
 import os
 from events.entropy import PIECE, drawn
 drawn(PIECE)  # so that more is there
-before = os.fork()
+child = os.fork()
+if child:
+    os.waitpid(child, 0)  # or what both print is mixed
 print(*(drawn(PIECE).hex() for _ in range(300)), flush=True)
-if before:
-    os.waitpid(before, 0)
 """
 
 
