@@ -25,9 +25,7 @@ from standardwebhooks import Webhook
 
 from consumers.alerts.policy import load
 from consumers.delivery.rows import Tally
-from consumers.delivery.wishes import Wishes
 from consumers.rebuild import rebuild
-from dateline.outbox import Outbox
 from dateline.wiring import Newsroom, newsroom
 
 HOUR = 3_600_000
@@ -285,63 +283,6 @@ async def test_one_process_sends_at_a_time(room: Newsroom, tmp_path: Path) -> No
             await issue(room, "another")
             await receiver.wait(11)
             await counted(third, delivered=11)
-
-
-async def test_who_says_it_is_gone_is_left_alone(room: Newsroom, tmp_path: Path) -> None:
-    """An endpoint that answers 410 is disabled; what it missed meanwhile can be had later."""
-    async with receiving() as receiver, sending(room, tmp_path) as out:
-        target, _ = await hook(out, receiver.url)
-        receiver.status = 410
-        await issue(room, ref="A1")
-        await receiver.wait(1)
-        await counted(out, failed=1)
-        await eventually(lambda: is_so(out, target, disabled=True))
-        await issue(room, ref="A2")
-        await counted(out, failed=1, skipped=1)
-        receiver.status = 204
-        await out.endpoints.enable(target)
-        assert await out.deliveries.recover(target, 0, room.clock()) == 2
-        await receiver.wait(3)
-        await counted(out, delivered=2)
-
-
-async def test_nothing_but_failure_for_five_days_disables(
-    room: Newsroom, tmp_path: Path, clock: Clock
-) -> None:
-    """After 72 h of nothing but failure the owner is told, after 120 h the target is disabled."""
-    async with receiving() as receiver, receiving() as owners, sending(room, tmp_path) as out:
-        owner, _ = await hook(out, owners.url, stories=["no-story"])
-        wishes = Wishes(stories=frozenset({"a-story"}))
-        target, _ = await out.endpoints.register(receiver.url, wishes, owner=owner)
-        receiver.status = 500
-        # Hours that pass, and whether the owner is told and the target disabled by then.
-        for number, (hours, told, ended) in enumerate(
-            [
-                *((0, 0, False), (24, 0, False), (24, 0, False), (23, 0, False)),
-                *((1.5, 1, False), (23, 1, False), (23, 1, False), (2, 1, True)),
-            ]
-        ):
-            clock.move(int(hours * HOUR))
-            had = await tries(out, target)
-            await issue(room, ref=f"A{number}")
-            await eventually(lambda had=had: tried(out, target, had + 1))  # type: ignore[misc]  # - bound now
-            await owners.wait(told)
-            await eventually(lambda ended=ended: is_so(out, target, disabled=ended))  # type: ignore[misc]  # - bound now
-        assert len(owners.got) == 1
-        assert target in owners.got[0].event["data"]["headline"]
-
-
-async def is_so(out: Outbox, target: str, *, disabled: bool) -> bool:
-    return ((await out.endpoints.get(target)).state == "disabled") == disabled
-
-
-async def tries(out: Outbox, target: str) -> int:
-    """Count the tries of which it is written down what came, and so what that says of a target."""
-    return sum(each.status is not None for each in await out.deliveries.attempts(target, None))
-
-
-async def tried(out: Outbox, target: str, count: int) -> bool:
-    return await tries(out, target) >= count
 
 
 async def test_an_old_secret_signs_for_a_day(room: Newsroom, tmp_path: Path, clock: Clock) -> None:

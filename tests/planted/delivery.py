@@ -113,7 +113,7 @@ DELIVERY = [
     ),
     Planted(
         "Nothing but failure for five days disables, and the owner is told before",
-        "test_delivery.py::test_nothing_but_failure_for_five_days_disables",
+        "test_delivery_ends.py::test_nothing_but_failure_for_five_days_disables",
         "consumers/delivery/failing.py",
         'return "warn" if',
         'return "disable" if',
