@@ -21,10 +21,23 @@ from events.custody import Key, Signature
 from events.editorial import Content
 from events.filing import Amount, Body, FieldPath, Headline, Instant, Measure, Phrase, Ref, Speaker
 
-__all__ = ["CONTENTS", "MARK", "NAMELESS", "STAND_INS", "Leaf", "has_field", "leaves", "stand_in"]
+__all__ = [
+    "CONTENTS",
+    "MARK",
+    "NAMELESS",
+    "PRIVATE",
+    "STAND_INS",
+    "Leaf",
+    "has_field",
+    "leaves",
+    "stand_in",
+]
 
 CONTENTS: Final = "contents"
 """The field that stands for all that an event says, and all that it brought."""
+
+PRIVATE: Final = "private"
+"""The field that stands for an event's private part as a whole."""
 
 MARK: Final = "[redacted]"
 NAMELESS: Final = "person:redacted"

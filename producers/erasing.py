@@ -14,9 +14,9 @@ from events.codec import canonical, decode
 from events.editorial import Erasure, Redacted
 from events.envelope import Recorded
 from events.errors import Refused
-from events.redaction import CONTENTS, MARK, STAND_INS, Leaf, leaves
+from events.redaction import CONTENTS, MARK, PRIVATE, STAND_INS, Leaf, leaves
 from events.vocabulary import KINDS
-from producers.redactable import PRIVATE, Contents, named_in, ref_of
+from producers.redactable import Contents, named_in, ref_of
 
 __all__ = ["Held", "Stored", "erasures"]
 

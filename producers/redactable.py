@@ -6,13 +6,10 @@ from typing import Any, Final, NamedTuple
 from events.corrections import locate
 from events.editorial import Redacted
 from events.errors import Refused
-from events.redaction import CONTENTS, STAND_INS, Leaf, has_field, leaves
+from events.redaction import CONTENTS, PRIVATE, STAND_INS, Leaf, has_field, leaves
 from events.vocabulary import KINDS
 
-__all__ = ["PRIVATE", "Contents", "Named", "named_in", "ref_of"]
-
-PRIVATE: Final = "private"
-"""The field that stands for an event's private part as a whole."""
+__all__ = ["Contents", "Named", "named_in", "ref_of"]
 
 Contents = Mapping[int, Mapping[str, Any]]
 """The bodies of a story's events, parsed, by version; without what they say was erased."""

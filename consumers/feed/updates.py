@@ -151,8 +151,13 @@ def _about(changed: Parts, event: Recorded) -> tuple[str, str]:
 
 
 def taken_back(before: Mapping[str, Part], changed: Parts, event: Recorded) -> set[str]:
-    """Give the keys of parts whose words must not be told again as they were before an event."""
-    redacted = isinstance(event.development, Redacted)
+    """Give the keys of parts whose words must not be told again as they were before an event.
+
+    A redaction that readers are not told of took nothing that they had been told.
+    """
+    heading = changed.get("")
+    told = isinstance(heading, Heading) and heading.public_position == event.position
+    redacted = told and isinstance(event.development, Redacted)
     return {
         key
         for key, part in changed.items()

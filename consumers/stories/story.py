@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from consumers.stories.corrected import correct, redact, refile
+from consumers.stories.erased import erased_in_sight
 from consumers.stories.named import as_read
 from consumers.stories.parts import (
     Alert,
@@ -180,15 +181,16 @@ def _moved(
             status, seen = "closed", True
         case StoryReopened():
             status, seen = "open", True
-        case Redacted(target=target):  # of an act: where its words are shown, they are another's
-            seen = target not in parts
+        case Redacted() as redaction:
+            seen = erased_in_sight(parts.get, redaction)
     opened = changed.get(opening or "") or parts.get(opening or "")
     public = isinstance(opened, Item) and opened.public
     # What only the newsroom sees of a part may change: an answer under embargo ends a wait for it.
+    # Of a redaction that is no way to tell: who reads it later finds the words gone already.
     seen = seen or any(
         as_read(find, part) != as_read(parts.get, parts.get(key))
         for key, part in changed.items()
-        if key
+        if key and not isinstance(event.development, Redacted)
     )
     shown = public and (seen or not heading.public)
     # Made anew rather than replaced in part: every event of every story comes by here.
