@@ -4,6 +4,8 @@ import asyncio
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import orjson
@@ -14,6 +16,7 @@ from brokers import topic_of
 from conftest import SAMPLE, Clock
 from filings import note
 from serving import served
+from topics import block_of, foreign
 from witness import programs
 
 from dateline.roles import ALL, roles_of
@@ -22,8 +25,11 @@ from dateline.wiring import newsroom
 from events.envelope import prepare_batch
 from events.kafka.address import Address
 from events.kafka.duty import on_duty
+from events.kafka.follower import Follower, Outcome
 from events.kafka.log import KafkaLog
-from events.kafka.records import KEYS_BYTES, Claim, Keys, claiming, encode
+from events.kafka.mirror import Mirror, Taken
+from events.kafka.records import KEYS_BYTES, Claim, Keys, Offer, asked, claiming, encode
+from events.log import Expect
 
 TAKEOVER_SECONDS = 30
 
@@ -201,3 +207,53 @@ async def test_a_program_may_begin_on_a_mirror_that_another_fills(
     filling = False
     await busy
     await log.close()
+
+
+async def test_who_shares_a_mirror_is_told_of_each_append(kafka: str, tmp_path: Path) -> None:
+    """Where two programs share a mirror, one learns of its own append that the other folded first.
+
+    What it sends next is not folded before it was told of that.
+    """
+    address = topic_of(kafka, tmp_path)
+    sent: dict[bytes, Taken] = {}
+    told: list[bytes] = []
+    caught_up, all_told = asyncio.Event(), asyncio.Event()
+
+    def folded(outcomes: Sequence[Outcome], _size: int) -> None:
+        told.extend(attempt for attempt, _ in outcomes)
+        if len(told) == len(sent):
+            all_told.set()
+
+    def own(headers: Sequence[tuple[str, bytes | None]], _value: bytes | None) -> Offer | None:
+        record = sent.get(headers[0][1] or b"")
+        return record and record.offer
+
+    async def send(name: bytes) -> Taken:
+        keys = Keys(name * 8 + bytes(8), b"k" * KEYS_BYTES)
+        batch = prepare_batch("a", [note("x")], bytes)
+        headers, value = encode(name.decode(), Expect.ANY, batch, keys)
+        async with foreign(address) as producer:
+            await producer.send_and_wait(address.keys_topic, block_of(keys), key=keys.first)
+            stands = await producer.send_and_wait(address.topic, value, headers=headers)
+        offer = asked(name.decode(), "a", Expect.ANY, batch, keys)
+        sent[name] = Taken(stands.offset, stands.timestamp, headers, value, offer)
+        return sent[name]
+
+    mirror, others = (Mirror(address.mirror, address.url, address.topic) for _ in range(2))
+    follower = Follower(
+        address, mirror, own=own, folded=folded, caught_up=caught_up.set, make=True, stamped=True
+    )
+    following = asyncio.create_task(follower.run())
+    await caught_up.wait()
+    # While this loop waits for a thread, it reads nothing, and the other program is faster.
+    with ThreadPoolExecutor(1) as thread:
+        others.fold([thread.submit(asyncio.run, send(b"1")).result()], all_keys=True)
+        last = thread.submit(asyncio.run, send(b"2")).result()
+    follower.acknowledged([last])
+    async with asyncio.timeout(10):
+        await all_told.wait()
+    assert told == [b"1", b"2"]
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    mirror.close()
+    others.close()

@@ -85,6 +85,7 @@ class Follower:
         self._keys_read = asyncio.Event()
         self._keys_at = 0
         self._end = 0
+        self._told: int | None = None  # the next record that who waits here is to be told of
         self._position = (
             0  # where reading goes on: past records of the broker's own, which are none
         )
@@ -136,7 +137,7 @@ class Follower:
             await let_go(consumer, STOP_SECONDS)
 
     async def _follow(self, records: AIOKafkaConsumer, keys: AIOKafkaConsumer) -> None:
-        partition, last = self._record, self._mirror.last()
+        partition, last = self._record, self._begin(records)
         beginning = (await records.beginning_offsets([partition]))[partition]
         self._end = (await records.end_offsets([partition]))[partition]
         if beginning > 0:
@@ -146,21 +147,18 @@ class Follower:
             )
         if self._end <= last.offset:
             raise self._made_anew(f"no record {last.offset}")
-        records.seek(partition, max(last.offset, 0))
         unknown = last.offset >= 0
         reading, self._heard_ms = Reading(records, partition), _now_ms()
         while True:
             taken = await reading.take()
             if self._was_away(records.last_poll_timestamp(partition) or 0):
                 # What was read is read once more, behind the last record that the mirror knows.
-                self._reading, last = None, self._mirror.last()
-                records.seek(partition, max(last.offset, 0))
+                self._reading, last = None, self._begin(records)
                 unknown = last.offset >= 0
                 continue
             batch = [self._taken(record) for record in taken]
-            if batch and unknown:
-                self._check_last(last, batch.pop(0))
-                unknown = False
+            if unknown:
+                unknown = not self._passes(last, batch)
             if batch:
                 await self._fold(batch, keys)
             await self._note(records)
@@ -175,9 +173,23 @@ class Follower:
         silent, self._heard_ms = heard_ms - self._heard_ms, max(heard_ms, self._heard_ms)
         return silent > AWAY_MS
 
-    def _check_last(self, last: Last, record: Taken) -> None:
-        if not last.recognises(record.offset, record.value):
+    def _begin(self, records: AIOKafkaConsumer) -> Last:
+        """Go to the last record that the mirror knows, and give it.
+
+        Or further back: another program may have folded there what somebody waits for here.
+        """
+        last = self._mirror.last()
+        if self._told is None:
+            self._told = last.offset + 1
+        records.seek(self._record, max(min(last.offset, self._told), 0))
+        return last
+
+    def _passes(self, last: Last, batch: Sequence[Taken]) -> bool:
+        """Whether the last record that the mirror knows is among those that were read."""
+        record = next((each for each in batch if each.offset >= last.offset), None)
+        if record is not None and not last.recognises(record.offset, record.value):
             raise self._made_anew(f"another record {last.offset}")
+        return record is not None
 
     async def _note(self, records: AIOKafkaConsumer) -> None:
         """See how far behind the mirror is, and open the log once it has caught up."""
@@ -201,13 +213,11 @@ class Follower:
         if records is None or sent[0].offset < 0:  # the broker does not say where a repeat stands
             return
         self._end = max(self._end, last + 1)
-        if _now_ms() - self._heard_ms > AWAY_MS:
-            records.resume(self._record)
-            return
-        try:
-            folded = self._mirror.fold(sent, unread=True)
-        except Exception:  # noqa: BLE001 - whatever it is, it is met again where the topic is read
-            folded = []
+        folded: list[Folded | None] = []
+        # Nor is what this node sent before passed over, where another program was first to fold it.
+        if sent[0].offset == self._told and _now_ms() - self._heard_ms <= AWAY_MS:
+            with contextlib.suppress(Exception):  # it is met again where the topic is read
+                folded = self._mirror.fold(sent, unread=True)
         if not folded:
             records.resume(self._record)
             return
@@ -236,6 +246,7 @@ class Follower:
             elif record.offer is not None:
                 ids = [parcel.prepared.id for parcel in record.offer.parcels]
                 outcomes.append((record.offer.attempt, self._mirror.outcome(record.offset, ids)))
+        self._told = batch[-1].offset + 1
         self._folded(outcomes, self._mirror.size)
 
     async def _follow_keys(self, keys: AIOKafkaConsumer) -> None:
