@@ -17,7 +17,7 @@ from consumers.views import Position
 from dateline.metrics import Lag, Metrics, Moment, Sent
 from dateline.outbox import Outbox
 from dateline.wiring import Newsroom
-from events.errors import BookDamaged, DatelineError
+from events.errors import BookDamaged, DatelineError, LogMoved
 from events.log import Head
 from producers.embargo_clock import Embargo, EmbargoClock
 
@@ -113,6 +113,8 @@ class Operations:
             wrong.append(f"embargo clock: {self.embargo_clock.stopped}")
         try:
             now = await self._look()
+        except LogMoved as error:
+            wrong.append(f"log: {error.why}")
         except DatelineError as error:
             wrong.append(f"log: {type(error).__name__}")
         else:

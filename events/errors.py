@@ -16,6 +16,7 @@
         │   └── PartlyRepeated
         ├── LogUnavailable  nobody knows whether it was appended; the same ids may be sent again
         │   ├── LogFull
+        │   ├── LogMoved    its file is no longer where it was opened
         │   └── Overtaken   something was redacted while an export was made
         └── LogDamaged      what is stored is not what was written
 
@@ -33,6 +34,7 @@ __all__ = [
     "LogDamaged",
     "LogError",
     "LogFull",
+    "LogMoved",
     "LogUnavailable",
     "NotFound",
     "Overtaken",
@@ -214,6 +216,14 @@ class LogUnavailable(LogError):
         super().__init__(f"log unavailable: {log}: {why}; {self.advice}")
         self.log = log
         self.why = why
+
+
+class LogMoved(LogUnavailable):
+    """Its file is no longer where it was opened: nobody would find again what is appended to it."""
+
+    def __init__(self, log: str, *, reading: bool = False) -> None:
+        why = "its file was moved or replaced: start the program anew"
+        super().__init__(log, why, reading=reading)
 
 
 class LogFull(LogUnavailable):

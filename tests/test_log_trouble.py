@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import apsw
@@ -247,7 +248,7 @@ async def follow_on(log: SqliteLog, size: int) -> None:
 
 @pytest.mark.parametrize("instead", ["nothing", "another log"])
 async def test_a_log_that_was_taken_away_takes_nothing(tmp_path: Path, instead: str) -> None:
-    """When its file was moved, an append is refused, for nobody would find it again."""
+    """When its file was moved, nothing is appended, for nobody would find it, and nothing read."""
     log = SqliteLog(tmp_path / "news.db")
     await log.append("a", [note("1")])
     (tmp_path / "news.db").rename(tmp_path / "moved.db")
@@ -259,6 +260,28 @@ async def test_a_log_that_was_taken_away_takes_nothing(tmp_path: Path, instead: 
     for _ in range(2):
         with pytest.raises(LogUnavailable, match="moved or replaced"):
             await log.append("a", [note("2")])
+        # Several at once, for which connections are opened that there were not before.
+        for found in await asyncio.gather(*(log.head() for _ in range(8)), return_exceptions=True):
+            assert "moved or replaced" in str(found)
+    (tmp_path / "moved.db").rename(tmp_path / "news.db")
+    assert (await log.append("a", [note("2")])).versions == (2,)
+    await log.close()
+
+
+async def test_no_empty_log_takes_the_place_of_one_that_was_taken_away(tmp_path: Path) -> None:
+    """A log that opens its file anew after trouble makes none where its file is gone by then."""
+    log = SqliteLog(tmp_path / "news.db")
+    await log.append("a", [note("1")])
+    with closing(apsw.Connection(str(tmp_path / "news.db"))) as other:
+        trouble = "BEGIN SELECT RAISE(ABORT, 'a drill'); END"
+        other.execute(f"CREATE TRIGGER trouble BEFORE INSERT ON events {trouble}")
+        with pytest.raises(LogUnavailable, match="a drill"):
+            await log.append("a", [note("2")])
+        other.execute("DROP TRIGGER trouble")
+    (tmp_path / "news.db").rename(tmp_path / "moved.db")
+    with pytest.raises(LogUnavailable, match="moved or replaced"):
+        await log.append("a", [note("2")])
+    assert not (tmp_path / "news.db").exists()
     (tmp_path / "moved.db").rename(tmp_path / "news.db")
     assert (await log.append("a", [note("2")])).versions == (2,)
     await log.close()
@@ -270,7 +293,7 @@ async def test_reading_a_log_that_was_taken_away_makes_none(tmp_path: Path) -> N
     await log.append("a", [note("1")])
     for file in tmp_path.glob("news.db*"):
         file.unlink()
-    with pytest.raises(LogUnavailable, match="cannot be opened"):
+    with pytest.raises(LogUnavailable, match="moved or replaced"):
         await log.head()
     assert not (tmp_path / "news.db").exists()
     await log.close()

@@ -1,6 +1,27 @@
 """What a server keeps at work goes on after a failure, soon where failures are far between."""
 
+from pathlib import Path
+
+import orjson
+from serving import served
+
 from dateline.operations import pause_after
+from dateline.wiring import newsroom
+
+
+async def test_a_server_whose_log_was_moved_away_is_not_ready(tmp_path: Path) -> None:
+    """When filings are refused because the log's file is gone, readiness says so and why."""
+    news, moved = tmp_path / "news.db", tmp_path / "moved.db"
+    async with newsroom(f"sqlite:///{news}") as room, served(room) as desk:
+        await desk.file("a", "story-opened", title="A story")
+        news.rename(moved)
+        status, body, _ = await desk.get("/readyz")
+        reason = "log: its file was moved or replaced: start the program anew"
+        assert (status, reason in orjson.loads(body)["wrong"]) == (503, True)
+        assert str(tmp_path).encode() not in body
+        assert (await desk.post("a", {"kind": "story-closed", "reason": "over"}))[0] == 503
+        moved.rename(news)
+        assert (await desk.post("a", {"kind": "story-closed", "reason": "over"}))[0] == 201
 
 
 def test_work_that_ran_well_meanwhile_is_taken_up_soon() -> None:

@@ -13,7 +13,7 @@ import apsw
 
 from events.entropy import drawn
 from events.envelope import Entropy, Filed, Recorded, Sealed, prepare_batch
-from events.errors import LogDamaged, LogUnavailable
+from events.errors import LogDamaged, LogMoved, LogUnavailable
 from events.log import Appended, Clock, Elsewhere, Expect, ExpectedVersion, Head, Leaf, check_batch
 from events.memory_log import wall_clock
 from events.recall import recall
@@ -293,6 +293,9 @@ class SqliteLog:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._with, work)
 
     def _with(self, work: Callable[[apsw.Connection], _T]) -> _T:
+        # Connections are opened as they are needed: some would read the one file, some the other.
+        if not self._writer.in_place:
+            raise LogMoved(self.url, reading=True)
         try:
             try:
                 connection = self._readers.get_nowait()

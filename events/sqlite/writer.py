@@ -16,7 +16,7 @@ from functools import partial
 
 import apsw
 
-from events.errors import LogError, LogUnavailable
+from events.errors import LogError, LogMoved, LogUnavailable
 from events.log import Appended, Clock
 from events.sqlite.file import connect, explain, identity, patience, patiently
 from events.sqlite.insertion import MOST_ROWS, insert, prepare_for_insertion
@@ -248,11 +248,9 @@ class Writer:
     def _commit(
         self, connection: apsw.Connection, groups: list[_Group], appends: list[Pending]
     ) -> tuple[list[Outcome], int]:
-        if identity(self._path) != self._file:
+        if not self.in_place:
             # What is written now would be in no log that anybody opens from now on.
-            raise LogUnavailable(
-                self._url, "its file was moved or replaced: start the program anew"
-            )
+            raise LogMoved(self._url)
         places = [group.places for group in groups if group.places is not None]
         if places and not connection.in_transaction:
             try:
@@ -292,8 +290,16 @@ class Writer:
         except apsw.Error:  # the file is out of reach; a new connection decides what is there
             return
 
+    @property
+    def in_place(self) -> bool:
+        """Whether the file that was opened first is still the one that others open."""
+        return identity(self._path) == self._file
+
     def _open(self) -> apsw.Connection:
-        connection = connect(self._path)
+        again = self._file is not None
+        if again and not self.in_place:  # or an empty log would take the place of this one
+            raise LogMoved(self._url)
+        connection = connect(self._path, make=not again)
         self._file = identity(self._path)
         try:
             # Here rather than where the tables are made: a restored copy comes without it.

@@ -338,8 +338,8 @@ LOG = [
         "Nothing is acknowledged into a file that was moved away",
         "test_log_trouble.py::test_a_log_that_was_taken_away_takes_nothing",
         "events/sqlite/writer.py",
-        "if identity(self._path) != self._file:",
-        "if False:",
+        "        if not self.in_place:",
+        "        if False:",
         "events went into a file that nobody would open again",
     ),
     Planted(
@@ -349,5 +349,21 @@ LOG = [
         'return {"type": "str"}',
         'return {"type": "str", "strip_whitespace": True}',
         "spaces at the ends of texts were lost when they were read",
+    ),
+    Planted(
+        "No empty log takes the place of one that was taken away",
+        "test_log_trouble.py::test_no_empty_log_takes_the_place_of_one_that_was_taken_away",
+        "events/sqlite/writer.py",
+        "again = self._file is not None",
+        "again = False",
+        "events were acknowledged into a new log, which had nothing of the old one",
+    ),
+    Planted(
+        "Nothing is read of a log that is in the place of another",
+        "test_log_trouble.py::test_a_log_that_was_taken_away_takes_nothing[another log]",
+        "events/sqlite/log.py",
+        "if not self._writer.in_place:",
+        "if False:",
+        "some connections read the one file, some the other",
     ),
 ]

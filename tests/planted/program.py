@@ -237,4 +237,12 @@ PROGRAM = [
         "from consumers.delivery import registrar as _\nfrom dateline import printing\n",
         "every command waited a quarter of a second for what calls out to be loaded",
     ),
+    Planted(
+        "A server whose log was moved away is not ready",
+        "test_operations.py::test_a_server_whose_log_was_moved_away_is_not_ready",
+        "dateline/operations.py",
+        'wrong.append(f"log: {error.why}")',
+        "pass",
+        "requests were sent to a server that took nothing more, or nobody knew why not",
+    ),
 ]
