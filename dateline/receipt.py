@@ -1,14 +1,16 @@
-"""How long a request may take to arrive, and how much its headers may hold.
+"""How a request arrives: how long it may take, how much its headers may hold, who still listens.
 
 uvicorn waits for ever for a request that was half sent, and keeps headers of any length. Here a
 request that does not arrive in time is answered 408, one with too long headers or trailers 431
-(RFC 9110 and RFC 6585), and the connection is closed.
+(RFC 9110 and RFC 6585), and the connection is closed. Who closes only its own side once it has
+asked is answered, and a client of HTTP/1.0 is sent no chunks, which it could not take apart.
 """
 
 import asyncio
+from collections.abc import MutableMapping
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from dateline.sending import Sending
 
@@ -68,6 +70,8 @@ class Receipt(HttpToolsProtocol):
         self._since_progress = 0
         self._expect_within(BODY_WITHIN)
         super().on_headers_complete()
+        if self.scope["http_version"] == "1.0":
+            self.cycle.__class__ = _Unchunked  # uvicorn lets nobody say which class it makes
         self.headers = []  # what comes now are trailers, which nobody here takes for headers
 
     def on_body(self, body: bytes) -> None:
@@ -84,6 +88,17 @@ class Receipt(HttpToolsProtocol):
         """Let the answer go before the next one begins."""
         self._sending.ended()
         super().on_response_complete()
+
+    def eof_received(self) -> bool:  # type: ignore[override] # uvicorn never keeps it open
+        """Keep the connection for who has asked and says no more; it is closed with the answer.
+
+        Who hangs up while it is being answered is gone: a subscriber does nothing else.
+        """
+        cycle: Any = self.cycle
+        asked = cycle is not None and not cycle.more_body and not cycle.response_started
+        if asked:
+            cycle.keep_alive = False
+        return asked
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP in the form of all errors, and hang up."""
@@ -106,3 +121,18 @@ class Receipt(HttpToolsProtocol):
         if cycle is None or cycle.response_complete or not cycle.response_started:
             self.transport.write(answer)
         self.transport.close()
+
+
+class _Unchunked(RequestResponseCycle):
+    """An answer over HTTP/1.0: where its length is not known, it ends with the connection."""
+
+    _until_closed = False
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:  # type: ignore[override] # as applications send
+        if message["type"] == "http.response.start":
+            names = {name.lower() for name, _ in message["headers"]}
+            self._until_closed = b"content-length" not in names
+            self.chunked_encoding = False if self._until_closed else None
+        elif self._until_closed:
+            self.expected_content_length = len(message.get("body", b""))
+        await super().send(message)  # type: ignore[arg-type] # likewise

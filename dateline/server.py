@@ -123,6 +123,7 @@ def application(
         },
         lifespan=lambda _app: _at_work(room, feed, outside, operations, outbox),
     )
+    app.router.redirect_slashes = False  # it would send whoever asks to the host that it named
     whole = live = file = _guarded(app)
     if "feed" in outside.roles:
         live = reading.live(room, feed, entrance.who)
@@ -235,6 +236,9 @@ def _said_once(scope: Scope) -> None:
             raise Refused("header", name.decode(), "it once", f"it {times} times")
     if b"host" not in said and scope["http_version"] == "1.1":
         raise Refused("header", "host", "it once", "none")  # RFC 9112, section 3.2
+    coded = [value.lower() for name, value in scope["headers"] if name == b"transfer-encoding"]
+    if coded not in ([], [b"chunked"]):
+        raise HTTPException(501)  # a body in another coding is not what was sent; section 6.1
 
 
 def _answered(app: ASGIApp) -> ASGIApp:

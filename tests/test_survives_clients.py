@@ -1,6 +1,7 @@
 """Clients that stall, flood or vanish cost others nothing."""
 
 import asyncio
+import gzip
 import resource
 import time
 from collections.abc import AsyncIterator
@@ -160,6 +161,59 @@ async def test_a_request_names_its_host_once(desk: Served, hosts: bytes) -> None
         answer = await (await Caller.call(desk, said)).answer()
         assert answer.startswith(b"HTTP/1.1 400 "), answer
         assert b'"field":"host"' in answer
+
+
+async def test_who_says_no_more_is_answered(desk: Served) -> None:
+    """A client that closes its own side once it has asked is answered, filings as well."""
+    body = b'{"kind":"development-reported","label":"note","headline":"A note"}'
+    said = f"Host: x\r\nAuthorization: Bearer {desk.key}\r\n".encode()
+    post = b"POST /v1/stories/a-drill/developments HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n%b"
+    asked = (b"GET /v1/stories/a-drill HTTP/1.1\r\n%b\r\n" % said, post % (said, len(body), body))
+    for each, status in zip(asked, (b"200", b"201"), strict=True):
+        caller = await Caller.call(desk, each)
+        caller.writer.write_eof()
+        answer = await caller.answer()
+        assert answer.startswith(b"HTTP/1.1 " + status), answer
+        assert answer.endswith(b"}")
+
+
+async def test_a_client_of_http_1_0_is_sent_no_chunks(desk: Served) -> None:
+    """Over HTTP/1.0 what has no length ends with the connection: the feed, and exports."""
+    said = f"HTTP/1.0\r\nAuthorization: Bearer {desk.key}\r\n\r\n".encode()
+    caller = await Caller.call(desk, b"GET /v1/feed?since=0 " + said)
+    head = await caller.reader.readuntil(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head
+    assert (await caller.reader.readuntil(b"\n\n")).startswith(b"retry: ")
+    assert (await caller.reader.readuntil(b"\n\n")).startswith(b"id: ")
+    caller.writer.close()
+    head, _, packed = (
+        await (await Caller.call(desk, b"GET /v1/audit/export " + said)).answer()
+    ).partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head
+    assert gzip.decompress(packed).startswith(b"{")
+    head, _, state = (
+        await (await Caller.call(desk, b"GET /v1/stories/a-drill " + said)).answer()
+    ).partition(b"\r\n\r\n")
+    assert b"content-length: %d\r\n" % len(state) in head
+
+
+@pytest.mark.parametrize("coding", [b"gzip, chunked", b"gzip\r\nTransfer-Encoding: chunked"])
+async def test_a_body_in_another_coding_is_not_taken_for_plain(desk: Served, coding: bytes) -> None:
+    """A body that was packed for the way is refused, and not read as if it were plain."""
+    said = b"POST /v1/stories/a-drill/developments HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    said += f"Authorization: Bearer {desk.key}\r\n".encode()
+    body = b'{"kind":"development-reported","label":"note","headline":"A note"}'
+    said += b"Transfer-Encoding: %b\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (coding, len(body), body)
+    assert (await (await Caller.call(desk, said)).answer()).startswith(b"HTTP/1.1 501 ")
+
+
+async def test_nobody_is_sent_to_the_host_that_they_name(desk: Served) -> None:
+    """A path with a slash too many is none, and no answer leads to a host of the asker's own."""
+    for path in (b"/v1/stories/", b"/stories/a-drill/", b"/feeds/a-drill.atom/", b"/healthz/"):
+        said = b"GET %b HTTP/1.1\r\nHost: elsewhere.example\r\nConnection: close\r\n\r\n" % path
+        answer = await (await Caller.call(desk, said)).answer()
+        assert answer.startswith(b"HTTP/1.1 404 "), answer
+        assert b"elsewhere" not in answer
 
 
 async def test_a_trailer_is_no_header(desk: Served) -> None:

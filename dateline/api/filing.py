@@ -34,7 +34,7 @@ def _file(story: dict[str, Any]) -> dict[str, Any]:
         },
         "responses": {
             "201": answer("Recorded", receipts),
-            **problems(400, 401, 403, 404, 408, 409, 413, 422, 431, 500, 503, 507),
+            **problems(400, 401, 403, 404, 408, 409, 413, 422, 431, 500, 501, 503, 507),
         },
     }
 
