@@ -12,7 +12,7 @@ from events.codec import canonical, decode, encode, encode_private
 from events.developments import Development
 from events.editorial import Redacted
 from events.envelope import Filed, Recorded, Sealed
-from events.errors import IdReused, LogUnavailable, Refused, WrongVersion
+from events.errors import Conflict, IdReused, LogUnavailable, Refused, WrongVersion
 from events.filing import Private
 from events.log import Appended, Clock, Expect, ExpectedVersion, Log, check_version
 from events.vocabulary import KnownKind
@@ -151,9 +151,38 @@ class Publisher:
     ) -> list[Receipt]:
         # An id made here can only be known when an earlier try got through without an answer.
         ids = [filing.id for filing in filings if filing.given_id or again]
+        before = await self._before(filings, ids)
+        if before is not None:
+            return before
+        try:
+            return await self._decided(story, filings, by, expected, correlation)
+        except (Refused, Conflict):
+            # It may have been sent twice at once, and refused for what the other had brought about.
+            before = await self._before(filings, ids)
+            if before is None:
+                raise
+            return before
+
+    async def _before(self, filings: Sequence[Filing], ids: Sequence[str]) -> list[Receipt] | None:
+        """Answer filings that were recorded before as they were answered then; None if not all.
+
+        Raises:
+            IdReused: an id was used for something else.
+        """
         known = await self._log.find(ids) if ids else {}
-        if len(known) == len(filings):
-            return [_again(filing, known[filing.id]) for filing in filings]
+        if len(known) < len(filings):
+            return None
+        return [_again(filing, known[filing.id]) for filing in filings]
+
+    async def _decided(
+        self,
+        story: str,
+        filings: Sequence[Filing],
+        by: Actor,
+        expected: ExpectedVersion,
+        correlation: str | None,
+    ) -> list[Receipt]:
+        """Decide filings by the story as it is, and record them."""
         desk = self._desks.get(story) or await self.desk(story)
         seen = desk.version
         try:

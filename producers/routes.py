@@ -111,6 +111,8 @@ def _filings(story: str, headers: Headers, contents: list[Any], actor: Actor) ->
             "batch-size", "filing", f"1 to {MOST_FILINGS} filings", f"a list of {len(contents)}"
         )
     key = headers.get(b"idempotency-key")
+    if key is not None and not key.strip():  # as a script sends it that forgot to make one
+        raise Refused("header", "Idempotency-Key", "a key that is yours alone", "none")
     filings = []
     for number, content in enumerate(contents):
         if isinstance(content, dict):

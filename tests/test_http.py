@@ -45,6 +45,8 @@ async def test_the_same_request_is_answered_as_before(desk: Served) -> None:
     other = opening | {"title": "Another"}
     status, problem = await desk.post("a-drill", other, Idempotency_Key="any text of ours")
     assert (status, problem["title"]) == (409, "IdReused")
+    status, problem = await desk.post("a-drill", opening, Idempotency_Key="")
+    assert (status, problem["field"]) == (400, "Idempotency-Key")
 
 
 async def test_a_filing_may_name_the_version_it_saw(desk: Served) -> None:

@@ -1,20 +1,20 @@
 """From a filing to the log: overtaken, interrupted or repeated, it lands once."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 from conftest import Clock
 from filings import ADA, BEN, gathered
 
-from events.envelope import Filed
+from events.envelope import Filed, Sealed
 from events.errors import IdReused, LogUnavailable, Refused, WrongVersion
 from events.log import Appended, Expect, ExpectedVersion, Log
 from events.memory_log import MemoryLog
 from producers.case import Actor
 from producers.intake import Filing, take
-from producers.publisher import TRIES, Publisher
+from producers.publisher import TRIES, Publisher, Receipt
 
 EVENT_ID = "01999999-0000-7000-8000-000000000001"
 
@@ -47,6 +47,21 @@ class Unsure(MemoryLog):
             self.failures -= 1
             raise LogUnavailable(self.url, "the answer was lost")
         return places
+
+
+class Meanwhile(MemoryLog):
+    """A log in which something happens right after somebody looked for ids."""
+
+    def __init__(self) -> None:
+        super().__init__(Clock())
+        self.happens: Callable[[], Awaitable[object]] | None = None
+
+    async def find(self, ids: Sequence[str]) -> Mapping[str, Sealed]:
+        found = await super().find(ids)
+        happens, self.happens = self.happens, None
+        if happens is not None:
+            await happens()
+        return found
 
 
 class Deaf(MemoryLog):
@@ -153,3 +168,33 @@ async def test_what_is_remembered_of_a_story_is_not_trusted(log: Log) -> None:
     await theirs.file(filing("story-closed", reason="over"), ADA)
     with pytest.raises(Refused, match="story-closed"):
         await ours.file(filing("quote-added"), ADA, Expect.MUST_EXIST)
+
+
+OPENING = filing("story-opened", id=EVENT_ID)
+SEVERAL = [filing(id=f"01999999-0000-7000-8000-00000000010{n}") for n in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("filings", "expected"),
+    [([OPENING], Expect.ANY), ([OPENING], 0), (SEVERAL, Expect.ANY), (SEVERAL, 1)],
+)
+async def test_the_same_filing_twice_at_once_is_recorded_once(
+    filings: list[Filing], expected: ExpectedVersion
+) -> None:
+    """Who sends a filing again before the first is answered gets its places, and no refusal."""
+    log = Meanwhile()
+    one, other = publisher(log), publisher(log)
+    if filings is SEVERAL:
+        await one.file(OPENING, ADA)
+    first: list[Receipt] = []
+
+    async def happens() -> None:
+        first.extend(await one.file_all(filings, ADA, expected))
+
+    log.happens = happens
+    again = await other.file_all(filings, ADA, expected)
+    assert again == [receipt._replace(duplicate=True) for receipt in first]
+    assert (await log.head()).size == len(filings) + (filings is SEVERAL)
+    refused = filing(id=filings[0].id, headline="It did not happen")
+    with pytest.raises(IdReused):
+        await other.file(refused, ADA)

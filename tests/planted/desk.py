@@ -309,4 +309,12 @@ DESK = [
         "if False:",
         "the desk could give an alert the ref that the policy would give to another",
     ),
+    Planted(
+        "The same filing twice at once is recorded once, and neither is refused",
+        "test_publisher.py::test_the_same_filing_twice_at_once_is_recorded_once[filings0-Expect.ANY]",
+        "producers/publisher.py",
+        "            if before is None:\n                raise\n",
+        "            raise\n",
+        "who sent a filing again too soon was told that the story had been opened by somebody",
+    ),
 ]
