@@ -37,6 +37,7 @@ class Moment(NamedTuple):
     proved: int = 0
     proved_seconds_ago: float | None = None
     sound: bool = True
+    answers: bool = True
     mirror: tuple[int, float, int, int] | None = None
     """Of a log with many nodes: records and seconds behind, void records, disagreements."""
 
@@ -72,6 +73,11 @@ class Metrics:
     def collect(self) -> Iterator[Metric]:
         """Give the numbers of this moment; the registry calls it for every scrape."""
         now = self.now
+        yield GaugeMetricFamily(
+            "dateline_log_answers",
+            "1 while the log can be asked; at 0 the others are of when it last was.",
+            now.answers,
+        )
         yield CounterMetricFamily("dateline_events", "Events in the log.", now.size)
         events = GaugeMetricFamily(
             "dateline_lag_events", "Events a consumer is behind.", labels=["consumer"]

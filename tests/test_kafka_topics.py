@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from asking import eventually
 from brokers import Broker, fetched, topic_of
@@ -21,8 +21,10 @@ from structlog.testing import capture_logs
 from topics import opened
 
 from consumers.relay import relay
-from dateline.wiring import newsroom
-from events.errors import LogDamaged
+from dateline.commands.upkeep import doctor
+from dateline.outcomes import REFUSED
+from dateline.wiring import expect_there, newsroom
+from events.errors import LogDamaged, Refused
 from events.kafka.follower import AWAY_MS
 from events.kafka.topics import log_settings
 from events.sqlite.log import SqliteLog
@@ -84,6 +86,7 @@ async def test_a_server_whose_topic_is_gone_says_so_and_no_more(kafka: str, tmp_
     async with newsroom(url) as room, served(room) as desk, administrator(kafka) as admin:
         await desk.file("harbour-fire", "story-opened", title="Harbour fire (drill)")
         assert (await desk.get("/v1/stories"))[0] == 200
+        assert b"dateline_log_answers 1.0\n" in (await desk.get("/metrics"))[1]
 
         async def lost() -> bool:
             return (await desk.get("/v1/stories"))[0] == 500
@@ -97,6 +100,10 @@ async def test_a_server_whose_topic_is_gone_says_so_and_no_more(kafka: str, tmp_
         assert orjson.loads(answer)["title"] == "LogDamaged"
         assert str(tmp_path).encode() not in answer
         assert address.topic.encode() not in answer
+        status, numbers = (await desk.get("/metrics"))[:2]
+        assert status == 200
+        assert b"dateline_log_answers 0.0\n" in numbers
+        assert b"dateline_events_total 1.0\n" in numbers
     (line,) = (line for line in said if line["event"] == "log lost")
     assert "made anew" in line["error"]
 
@@ -143,6 +150,34 @@ async def test_keys_that_are_gone_are_not_made_anew(kafka: str, tmp_path: Path) 
                     await log.head()
                 assert "away" not in str(told.value)
         assert address.keys_topic not in await admin.list_topics()
+
+
+async def test_a_topic_that_is_gone_is_not_one_that_never_was(kafka: str, tmp_path: Path) -> None:
+    """Where a mirror is left of it, nobody is told that there is no log yet, and none is made."""
+    address = topic_of(kafka, tmp_path)
+    url = f"{address.url}?mirror={address.mirror}"
+    async with opened(address) as log:
+        await log.append("a", [note("1")])
+    async with administrator(kafka) as admin:
+        await delete(admin, address.topic)
+        with pytest.raises(LogDamaged, match="the mirror alone has them"):
+            await expect_there(url)
+        assert await doctor(url, json=True) == REFUSED
+        async with opened(address) as log:
+            with pytest.raises(LogDamaged, match="none of that name"):
+                await log.append("a", [note("2")])
+        assert address.topic not in await admin.list_topics()
+
+
+async def test_a_topic_that_cannot_take_keys_is_refused(kafka: str, tmp_path: Path) -> None:
+    """A topic of keys that takes only small records is refused before anything is filed."""
+    address = topic_of(kafka, tmp_path)
+    settings = {"cleanup.policy": "compact", "retention.ms": "-1", "max.message.bytes": "2000"}
+    async with administrator(kafka) as admin:
+        await admin.create_topics([NewTopic(address.keys_topic, 1, 1, topic_configs=settings)])
+    async with opened(address) as log:
+        with pytest.raises(Refused, match=r"keys max\.message\.bytes"):
+            await log.head()
 
 
 async def test_where_the_first_records_are_gone_no_mirror_is_given_up(

@@ -16,7 +16,7 @@ from events.kafka.leaving import let_go, started
 from events.kafka.mirror import Folded, KeysBehind, Last, Mirror, Taken
 from events.kafka.reading import Reading
 from events.kafka.records import Offer
-from events.kafka.topics import keys_gone, prepared
+from events.kafka.topics import keys_gone, made_anew, prepared
 
 __all__ = ["Follower", "Lag", "Outcome"]
 
@@ -111,7 +111,7 @@ class Follower:
             except OffsetOutOfRangeError as error:
                 if self._key in error.args[0]:
                     raise keys_gone(self._address, "fewer records than were read") from error
-                raise self._made_anew("fewer records than it has read") from error
+                raise made_anew(self._address, "fewer records than it has read") from error
             finally:
                 self._reading = None
                 for task in (reading, folding):
@@ -146,7 +146,7 @@ class Follower:
                 f"those from {beginning} on; mirrors that have those before are all that is left",
             )
         if self._end <= last.offset:
-            raise self._made_anew(f"no record {last.offset}")
+            raise made_anew(self._address, f"no record {last.offset}")
         unknown = last.offset >= 0
         reading, self._heard_ms = Reading(records, partition), _now_ms()
         while True:
@@ -188,7 +188,7 @@ class Follower:
         """Whether the last record that the mirror knows is among those that were read."""
         record = next((each for each in batch if each.offset >= last.offset), None)
         if record is not None and not last.recognises(record.offset, record.value):
-            raise self._made_anew(f"another record {last.offset}")
+            raise made_anew(self._address, f"another record {last.offset}")
         return record is not None
 
     async def _note(self, records: AIOKafkaConsumer) -> None:
@@ -272,14 +272,6 @@ class Follower:
 
     def _damaged(self, expected: str, found: str) -> LogDamaged:
         return LogDamaged(self._address.url, 0, expected, found)
-
-    def _made_anew(self, found: str) -> LogDamaged:
-        mirror = self._address.mirror
-        return self._damaged(
-            f"the topic that {mirror} is the mirror of",
-            f"{found}; if the topic was made anew, move the mirror away; if it lost records, the "
-            "mirror alone has them",
-        )
 
     def lag(self) -> Lag:
         """Say how far behind the mirror is."""

@@ -1,11 +1,13 @@
 """The two topics of a log, made as they must be, or refused where they are otherwise."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import apsw
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -14,9 +16,10 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from events.errors import LogDamaged, LogUnavailable, NotFound, Refused
 from events.kafka.address import Address
 from events.kafka.leaving import let_go, started
+from events.kafka.producer import BATCH_BYTES
 from events.kafka.records import MOST_BYTES
 
-__all__ = ["exists", "keys_gone", "log_settings", "prepared"]
+__all__ = ["exists", "keys_gone", "log_settings", "made_anew", "prepared"]
 
 REPLICAS = 3  # copies of a topic, where there are that many brokers
 IN_SYNC = 2  # of them have a record before it is acknowledged
@@ -34,9 +37,10 @@ _KEYS: Final = {
     "max.compaction.lag.ms": str(24 * 3600 * 1000),
     "segment.ms": str(3600 * 1000),
     "min.cleanable.dirty.ratio": "0.01",
+    "max.message.bytes": str(BATCH_BYTES),
 }
 # The rest may be chosen otherwise by whoever runs the broker.
-_KEYS_CHECKED: Final = ("cleanup.policy", "retention.ms", "retention.bytes")
+_KEYS_CHECKED: Final = ("cleanup.policy", "retention.ms", "retention.bytes", "max.message.bytes")
 
 
 def log_settings(*, stamped: bool) -> dict[str, str]:
@@ -92,9 +96,39 @@ async def _unreachable(address: Address) -> str:
 
 
 async def exists(address: Address) -> bool:
-    """Whether the log's topic is there."""
+    """Whether the log's topic is there.
+
+    Raises:
+        LogDamaged: it is not, and was: this node has a mirror of it.
+        LogUnavailable: the broker cannot be asked.
+    """
     async with administration(address) as admin:
-        return address.topic in await admin.list_topics()
+        if address.topic in await admin.list_topics():
+            return True
+    if _mirrored(address.mirror):
+        raise made_anew(address, "none of that name")
+    return False
+
+
+def _mirrored(path: str) -> bool:
+    """Whether a mirror has read of its topic; looking makes none."""
+    try:
+        connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+        with contextlib.closing(connection):
+            return bool(connection.execute("SELECT next_offset FROM mirror").get)
+    except apsw.Error:  # there is no such file, or it is something else
+        return False
+
+
+def made_anew(address: Address, found: str) -> LogDamaged:
+    """Say that the topic is not the one that the mirror is of."""
+    return LogDamaged(
+        address.url,
+        0,
+        f"the topic that {address.mirror} is the mirror of",
+        f"{found}; if the topic was made anew, move the mirror away; if it lost records, the "
+        "mirror alone has them",
+    )
 
 
 async def prepared(address: Address, *, make: bool, stamped: bool) -> None:
@@ -108,12 +142,15 @@ async def prepared(address: Address, *, make: bool, stamped: bool) -> None:
     Raises:
         NotFound: the log is not there.
         Refused: a topic has other settings than a log needs.
-        LogDamaged: events are there, and the topic of their keys is not.
+        LogDamaged: events are there, and the topic of their keys is not; or a mirror of them is
+            there, and their topic is not.
         LogUnavailable: the broker cannot be asked.
     """
     wanted = {address.topic: log_settings(stamped=stamped), address.keys_topic: _KEYS}
     async with administration(address) as admin:
         there = set(await admin.list_topics())
+        if address.topic not in there and _mirrored(address.mirror):
+            raise made_anew(address, "none of that name")
         if not make and address.topic not in there:
             raise NotFound("log", f"{address.url} (the first filing makes one)")
         if wanted.keys() - there == {address.keys_topic} and not await _is_empty(address):
