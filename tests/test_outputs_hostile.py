@@ -5,9 +5,11 @@ from typing import Final
 
 import orjson
 import pytest
-from documents import ATOM, HOSTILE, lived, outputs, words_in, xml
+from documents import ATOM, HOSTILE, PLACE, lived, outputs, words_in, xml
+from filings import opened
 from serving import Served
 
+from consumers.outputs import atom, json_feed
 from consumers.outputs.routes import FORMS
 
 NOT_XML: Final = "nul\x00 bell\x07 escape\x1b surrogate\ud800 none\ufffe"
@@ -55,3 +57,21 @@ def test_what_xml_and_json_cannot_hold_is_left_out(text: str) -> None:
     for form, document in outputs(hostile).items():
         words = words_in(form, document)
         assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\r\ud800\ufffe]", words), form
+
+
+@pytest.mark.parametrize(
+    ("filed", "shown"),
+    [
+        ("https://a.example/100%", "https://a.example/100%25"),
+        ("https://a.example/%zz?q=%41", "https://a.example/%25zz?q=%41"),
+        ("https://a.example/{x}|^`\\", "https://a.example/%7Bx%7D%7C%5E%60%5C"),
+        ("https://a.example/é?a=1&b=[2]", "https://a.example/é?a=1&b=[2]"),
+    ],
+)
+def test_a_link_is_a_url_by_its_standard(filed: str, shown: str) -> None:
+    """A link that browsers open and validators would refuse is given as one that both take."""
+    story = opened()
+    story.file("quote-added", links=[{"url": filed}])
+    state = story.state(public=True)
+    assert f'"{shown}"'.encode() in atom.story(state, PLACE).replace(b"&amp;", b"&")
+    assert orjson.loads(json_feed.story(state, PLACE))["items"][0]["external_url"] == shown

@@ -141,7 +141,7 @@ def _entry(feed: ET.Element, state: State, item: Mapping[str, Any], place: Place
     add(entry, "updated", updated(state, item))
     add(entry, "link", rel="alternate", type="text/html", href=place.story(slug, ref))
     for link in item.get("links", []):
-        add(entry, "link", rel="related", href=link["url"])
+        add(entry, "link", rel="related", href=words.address(link["url"]))
     add(entry, "category", term=item["kind"], scheme="urn:dateline:kind")
     if item.get("body"):
         add(entry, "content", words.plain(item["body"]), type="text")

@@ -93,7 +93,7 @@ def _item(state: State, item: Mapping[str, Any], place: Place) -> dict[str, Any]
     return {
         "id": name_of(slug, ref),
         "url": place.story(slug, ref),
-        "external_url": links[0]["url"] if links else None,
+        "external_url": words.address(links[0]["url"]) if links else None,
         "title": headline or None,
         # An item without text is none in this format.
         "content_text": words.plain(item.get("body") or "") or headline,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-__all__ = ["escaped", "json_bytes", "line", "plain", "text", "title_for_html"]
+__all__ = ["address", "escaped", "json_bytes", "line", "plain", "text", "title_for_html"]
 
 # All that XML 1.0 (section 2.2) cannot hold, and U+0085, which some parsers take for a new line.
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -23,6 +23,8 @@ _OPENS: Final = {
 }
 _CLOSES: Final = frozenset(_OPENS.values())
 _MARKS: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# What browsers take in a URL and RFC 3986 does not: a percent sign that stands for itself, and these.
+_NOT_URL: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|[\\^`{|}]")
 _BLOCKS: Final = frozenset({"blockquote", "br", "div", "h2", "h3", "h4", "li", "ol", "p", "ul"})
 # What would let a JSON document out of the <script> that holds it, or break a line of JavaScript.
 _UNSAFE: Final = {
@@ -42,6 +44,11 @@ def text(value: str) -> str:
 def line(value: str) -> str:
     """Give text as every output can hold it, on one line."""
     return " ".join(text(value).split())
+
+
+def address(url: str) -> str:
+    """Give a URL that was filed as one that is a URL (or an IRI) by its standard too."""
+    return _NOT_URL.sub(lambda found: f"%{ord(found[0]):02X}", text(url))
 
 
 def plain(body: str) -> str:

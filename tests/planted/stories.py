@@ -344,4 +344,12 @@ STORIES = [
         "redacted = isinstance(",
         "what readers had been told was taken back when private notes of it were redacted",
     ),
+    Planted(
+        "A link is a URL by its standard",
+        "test_outputs_hostile.py::test_a_link_is_a_url_by_its_standard",
+        "consumers/outputs/words.py",
+        'return _NOT_URL.sub(lambda found: f"%{ord(found[0]):02X}", text(url))',
+        "return url",
+        "a percent sign in a link made of the whole feed none that a validator takes",
+    ),
 ]
