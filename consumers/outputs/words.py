@@ -23,7 +23,7 @@ _OPENS: Final = {
 }
 _CLOSES: Final = frozenset(_OPENS.values())
 _MARKS: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
-# What browsers take in a URL and RFC 3986 does not: a percent sign that stands for itself, and these.
+# What browsers take in a URL and RFC 3986 does not: a percent sign that stands for itself, …
 _NOT_URL: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|[\\^`{|}]")
 _BLOCKS: Final = frozenset({"blockquote", "br", "div", "h2", "h3", "h4", "li", "ol", "p", "ul"})
 # What would let a JSON document out of the <script> that holds it, or break a line of JavaScript.
