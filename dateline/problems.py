@@ -25,9 +25,11 @@ _PROBLEM: Final = "application/problem+json"
 log = structlog.get_logger()
 
 
-def problem(_request: Request, error: Exception) -> Response:
-    """Answer with an RFC 9457 problem document."""
+def problem(request: Request, error: Exception) -> Response:
+    """Answer with an RFC 9457 problem document; why something was not done is logged as well."""
     status = http_status(error) if isinstance(error, DatelineError) else 500
+    if status >= 500 and request.method != "GET":  # noqa: PLR2004 - RFC 9110; who reads, asks again
+        log.warning("not done", path=request.url.path, error=str(error))
     about = {**_facts(error), "status": status, "detail": _detail(error)}
     headers = {"www-authenticate": "Bearer"} if status == 401 else {}  # noqa: PLR2004 - RFC 9110
     if status in (503, 507):

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from filings import note
 
-from events.errors import LogUnavailable
+from dateline.wiring import expect_there, open_log
+from events.errors import LogUnavailable, Refused
 from events.kafka.address import Address
 from events.kafka.log import KafkaLog
 
@@ -218,3 +219,25 @@ async def test_a_broker_that_asks_for_our_certificate_is_shown_it(
         await log.head()
     await log.close()
     gc.collect()
+
+
+async def test_what_we_may_not_see_is_not_called_gone(tmp_path: Path) -> None:
+    """Where the broker lets our user see nothing, nobody is told that there is no log yet."""
+    settings = {
+        "listener__security__protocol__map": "PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "sasl__enabled__mechanisms": "PLAIN",
+        "sasl__mechanism__inter__broker__protocol": "PLAIN",
+        "listener__name__plaintext__plain__sasl__jaas__config": JAAS["PLAIN"],
+        "authorizer__class__name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super__users": "User:ANONYMOUS",  # the broker itself, at its controller
+    }
+    (tmp_path / "credentials").write_text(f"dateline\n{PASSWORD}\n", encoding="utf-8")
+    query = f"security=sasl_plaintext&credentials={tmp_path}/credentials"
+    async for broker in running(tmp_path, [], settings):
+        url = f"kafka://{broker.address}/guarded?{query}&mirror={tmp_path}/m.db"
+        with pytest.raises(Refused, match="leave to see it"):
+            await expect_there(url)
+        log = open_log(url)
+        with pytest.raises(Refused, match="leave to see it"):
+            await log.head()
+        await log.close()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import orjson
 from serving import served
+from structlog.testing import capture_logs
 
 from dateline.operations import pause_after
 from dateline.wiring import newsroom
@@ -22,6 +23,21 @@ async def test_a_server_whose_log_was_moved_away_is_not_ready(tmp_path: Path) ->
         assert (await desk.post("a", {"kind": "story-closed", "reason": "over"}))[0] == 503
         moved.rename(news)
         assert (await desk.post("a", {"kind": "story-closed", "reason": "over"}))[0] == 201
+
+
+async def test_why_nothing_was_filed_is_in_the_servers_own_log(tmp_path: Path) -> None:
+    """Who files is told that the log is not to be had; why it is not stands in the server's log."""
+    news = tmp_path / "news.db"
+    async with newsroom(f"sqlite:///{news}") as room, served(room) as desk:
+        await desk.file("a", "story-opened", title="A story")
+        news.rename(tmp_path / "moved.db")
+        with capture_logs() as said:
+            status, body = await desk.post("a", {"kind": "story-closed", "reason": "over"})
+        assert status == 503
+        assert "replaced" not in str(body)
+        (line,) = (each for each in said if each["event"] == "not done")
+        assert "its file was moved or replaced" in line["error"]
+        assert line["path"] == "/v1/stories/a/developments"
 
 
 def test_work_that_ran_well_meanwhile_is_taken_up_soon() -> None:

@@ -11,7 +11,13 @@ import apsw
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
+from aiokafka.protocol.metadata import MetadataRequest
 
 from events.errors import LogDamaged, LogUnavailable, NotFound, Refused
 from events.kafka.address import Address
@@ -80,6 +86,8 @@ async def administration(address: Address) -> AsyncIterator[AIOKafkaAdminClient]
 async def _unreachable(address: Address) -> str:
     """Say why nobody lets us in, as far as can be told; the library tells its log alone."""
     found, asked = [], f"security={address.security}"
+    if address.credentials:
+        asked += f", mechanism={address.mechanism}, user and password"
     for host, port in address.brokers:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -100,14 +108,27 @@ async def exists(address: Address) -> bool:
 
     Raises:
         LogDamaged: it is not, and was: this node has a mirror of it.
+        Refused: we may not see it.
         LogUnavailable: the broker cannot be asked.
     """
     async with administration(address) as admin:
-        if address.topic in await admin.list_topics():
+        if address.topic in await _seen(admin, [address.topic]):
             return True
     if _mirrored(address.mirror):
         raise made_anew(address, "none of that name")
     return False
+
+
+async def _seen(admin: AIOKafkaAdminClient, names: list[str]) -> set[str]:
+    """Give which of the topics are there; one that we may not see is not called gone."""
+    # As a question about them it would make them, on a broker that makes what is asked for.
+    asking = MetadataRequest(names, allow_auto_topic_creation=False)
+    answer = await admin._send_request(asking)  # noqa: SLF001 - there is no other way
+    found = {topic["topic"]: topic["error_code"] for topic in answer.to_object()["topics"]}
+    for name, code in found.items():
+        if code == TopicAuthorizationFailedError.errno:
+            raise Refused("topic", name, "leave to see it", "Topic authorization failed")
+    return {name for name, code in found.items() if code != UnknownTopicOrPartitionError.errno}
 
 
 def _mirrored(path: str) -> bool:
@@ -148,7 +169,7 @@ async def prepared(address: Address, *, make: bool, stamped: bool) -> None:
     """
     wanted = {address.topic: log_settings(stamped=stamped), address.keys_topic: _KEYS}
     async with administration(address) as admin:
-        there = set(await admin.list_topics())
+        there = await _seen(admin, list(wanted))
         if address.topic not in there and _mirrored(address.mirror):
             raise made_anew(address, "none of that name")
         if not make and address.topic not in there:

@@ -86,6 +86,14 @@ MANY_MACHINES = [
         "a node with a mirror was told that the log is still to be made, and made it anew",
     ),
     Planted(
+        "A topic that we may not see is not called gone",
+        "test_kafka_security.py::test_what_we_may_not_see_is_not_called_gone",
+        "events/kafka/topics.py",
+        "if code == TopicAuthorizationFailedError.errno:",
+        "if code < 0:",
+        "who may see nothing was told that the log is not made yet, or that its keys are gone",
+    ),
+    Planted(
         "A topic of keys that takes only small records is refused",
         "test_kafka_topics.py::test_a_topic_that_cannot_take_keys_is_refused",
         "events/kafka/topics.py",

@@ -222,6 +222,14 @@ PROGRAM = [
         "whoever tried out one target sent all that waited for others",
     ),
     Planted(
+        "Why nothing was filed is in the server's own log",
+        "test_operations.py::test_why_nothing_was_filed_is_in_the_servers_own_log",
+        "dateline/problems.py",
+        'if status >= 500 and request.method != "GET":',
+        'if status > 503 and request.method != "GET":',
+        "who runs the server saw filings turned away, and nowhere why",
+    ),
+    Planted(
         "Work that ran well meanwhile is taken up soon",
         "test_operations.py::test_work_that_ran_well_meanwhile_is_taken_up_soon",
         "dateline/operations.py",
