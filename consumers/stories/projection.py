@@ -132,10 +132,12 @@ class Stories:
                 if others != self._shown_with:  # another process wrote, perhaps a story anew
                     self._shown.clear()
                     self._shown_with = others
-                shown = self._shown.get(story)
+                shown, seen = self._shown.get(story), self._seen(story)
+                if seen is None:  # in the same time whether there is nothing or much to hide
+                    return None
                 if (
                     shown is not None
-                    and shown.good_for == self._seen(story)
+                    and shown.good_for == seen
                     and datetime.fromisoformat(now) <= shown.until
                 ):
                     return shown.state

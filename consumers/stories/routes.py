@@ -110,6 +110,8 @@ async def _state(room: Desk, request: Request, slug: str, *, public: bool) -> by
     asked = request.query_params
     if "as_of" not in asked and "occurred_by" not in asked:
         return await room.state(slug, public=public)
+    if public:
+        await room.state(slug, public=True)  # or there is no such story, nor ever was for readers
     when = moment(asked["as_of"], room.now()) if "as_of" in asked else None
     limit = (
         moment(asked["occurred_by"], room.now(), "occurred_by") if "occurred_by" in asked else None

@@ -352,4 +352,20 @@ STORIES = [
         "return url",
         "a percent sign in a link made of the whole feed none that a validator takes",
     ),
+    Planted(
+        "What is hidden takes no longer than what never was",
+        "test_untold_in_time.py::test_what_is_hidden_takes_no_longer_than_what_never_was",
+        "consumers/stories/projection.py",
+        "                if seen is None:",
+        "                if seen is None and False:",
+        "a story that nobody was to know of was looked through before it was not found",
+    ),
+    Planted(
+        "What is hidden takes no longer than what never was",
+        "test_untold_in_time.py::test_what_is_hidden_takes_no_longer_than_what_never_was",
+        "consumers/stories/routes.py",
+        "    if public:\n        await room.state(slug, public=True)",
+        "    if False:\n        await room.state(slug, public=True)",
+        "a story under embargo was told from the log to its end, and then not found",
+    ),
 ]
