@@ -8,13 +8,13 @@ an event: it ends the work, which goes on where it was when it is called again.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
-from typing import Literal, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol, runtime_checkable
 
 import structlog
 
 from consumers.views import STORAGE, Position, Views
-from events.editorial import ParkedSkipped
+from events.editorial import ParkedSkipped, Redacted
 from events.envelope import Recorded
 from events.log import Log
 from events.tree import leaf_hash
@@ -44,6 +44,15 @@ class Projection(Protocol):
         ...
 
 
+@runtime_checkable
+class Remaking(Protocol):
+    """A projection that can make one story anew, as it must where something of it was erased."""
+
+    def remake(self, generation: int, story: str, events: Sequence[Recorded]) -> None:
+        """Make a story, and all that was told of it, anew from its events, in a transaction."""
+        ...
+
+
 class Subscription:
     """A projection at work on a log.
 
@@ -67,15 +76,34 @@ class Subscription:
         """Handle all that the log holds by now, or up to a position; returns the checkpoint."""
         target = upto if upto is not None else (await self._log.head()).size
         batch: list[Recorded] = []
-        position = await self._placed(target)
-        async for event in self._log.read(position.checkpoint, upto=target):
+        known = (await self._placed(target)).checkpoint
+        async for event in self._log.read(known, upto=target):
             batch.append(event)
             if len(batch) == BATCH:
-                await self._handle(batch)
+                await self._handle(batch, await self._erased(batch, known))
                 batch = []
         if batch:
-            await self._handle(batch)
+            await self._handle(batch, await self._erased(batch, known))
         return self._views.position(self.consumer).checkpoint
+
+    async def _erased(self, batch: Sequence[Recorded], known: int) -> dict[str, list[Recorded]]:
+        """Give stories, as the log has them now, of which the view has words that are erased.
+
+        A redaction is read with what it left of other events. What was read before it, by another
+        call or long ago on a node that was off since, may stand in the view with its words.
+
+        Args:
+            batch: what is handled next.
+            known: how far the view was before this call; what came later is as the log has it.
+        """
+        found: dict[str, list[Recorded]] = {}
+        if isinstance(self._projection, Remaking):
+            for story in {e.story for e in batch if isinstance(e.development, Redacted)}:
+                upto = batch[-1].position
+                events = [e async for e in self._log.read_versions(story) if e.position <= upto]
+                if events and events[0].position <= known:
+                    found[story] = events
+        return found
 
     async def _placed(self, size: int) -> Position:
         """Give the position, at the start when the view was made of another history than this.
@@ -109,15 +137,26 @@ class Subscription:
         while True:
             checkpoint = await self.catch_up(await self._log.grown(checkpoint))
 
-    async def _handle(self, batch: Sequence[Recorded]) -> None:
-        await asyncio.to_thread(self.handle, batch)
+    async def _handle(
+        self, batch: Sequence[Recorded], erased: Mapping[str, Sequence[Recorded]]
+    ) -> None:
+        await asyncio.to_thread(self.handle, batch, erased)
 
-    def handle(self, batch: Sequence[Recorded]) -> None:
-        """Handle one batch: together when that works, else one by one."""
+    def handle(
+        self, batch: Sequence[Recorded], erased: Mapping[str, Sequence[Recorded]] | None = None
+    ) -> None:
+        """Handle one batch: together when that works, else one by one.
+
+        Args:
+            batch: the events that come next.
+            erased: the events, these among them, of each story that is to be made anew with it.
+        """
         with self._views.turn():
-            self._handle_alone(batch)
+            self._handle_alone(batch, erased or {})
 
-    def _handle_alone(self, batch: Sequence[Recorded]) -> None:
+    def _handle_alone(
+        self, batch: Sequence[Recorded], erased: Mapping[str, Sequence[Recorded]]
+    ) -> None:
         position = self._views.position(self.consumer)
         batch = [event for event in batch if event.position > position.checkpoint]
         if not batch:
@@ -129,7 +168,7 @@ class Subscription:
                 position = self._views.position(self.consumer)
                 self._views.move(self.consumer, position._replace(in_hand=batch[-1].position))
             try:
-                self._together(batch)
+                self._together(batch, erased)
             except STORAGE:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever a bad event raises, it is found below
@@ -137,9 +176,11 @@ class Subscription:
             else:
                 return
         for event in batch:
-            self._singly(event)
+            self._singly(event, erased)
 
-    def _together(self, batch: Sequence[Recorded]) -> None:
+    def _together(
+        self, batch: Sequence[Recorded], erased: Mapping[str, Sequence[Recorded]]
+    ) -> None:
         """Project a batch and move the checkpoint, unless a rebuild has moved past it."""
         with self._views.transaction():
             position = self._views.position(self.consumer)
@@ -147,6 +188,7 @@ class Subscription:
             if not left:
                 return
             self._project(position, left)
+            self._remake(position, left, erased)
             self._views.move(
                 self.consumer,
                 _at(position.generation, left[-1]),
@@ -167,13 +209,33 @@ class Subscription:
         if good:
             self._projection.project(position.generation, good)
 
+    def _remake(
+        self,
+        position: Position,
+        done: Sequence[Recorded],
+        erased: Mapping[str, Sequence[Recorded]],
+    ) -> None:
+        """Make stories anew whose redaction was among what was projected."""
+        redacted = {event.story for event in done if isinstance(event.development, Redacted)}
+        parked = {event.position for event in self._views.parked(self.consumer)} if erased else ()
+        for story in redacted & erased.keys():
+            if isinstance(self._projection, Remaking):
+                events = [
+                    event
+                    for event in erased[story]
+                    if event.position <= done[-1].position
+                    and event.position not in parked
+                    and not isinstance(event.development, Unknown)
+                ]
+                self._projection.remake(position.generation, story, events)
+
     def _skip(self, event: Recorded) -> None:
         """Take an event off the list of parked ones where the desk decided to go on without it."""
         match event.development:
             case ParkedSkipped(consumer=self._projection.name, parked=position):
                 self._views.unpark(self.consumer, position)
 
-    def _singly(self, event: Recorded) -> None:
+    def _singly(self, event: Recorded, erased: Mapping[str, Sequence[Recorded]]) -> None:
         """Try one event up to TRIES times, then park it."""
         while True:
             times = self._views.count_attempt(self.consumer, event.position)
@@ -181,7 +243,7 @@ class Subscription:
                 self._park(event)
                 return
             try:
-                self._together([event])
+                self._together([event], erased)
             except STORAGE:
                 with contextlib.suppress(*STORAGE):
                     self._views.discount_attempt(self.consumer, event.position)

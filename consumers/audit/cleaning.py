@@ -107,16 +107,16 @@ class Cleaning:
                 known = [event for event in events if event.position <= upto]
                 if known:
                     other.refold(story, known)
-            checkpoint = self._views.position(self._stories.name).checkpoint
+            at = self._views.position(self._stories.name)
             parked = {event.position for event in self._views.parked(self._stories.name)}
             told = [
                 event
                 for event in events
-                if event.position <= checkpoint
+                if event.position <= at.checkpoint
                 and event.position not in parked
                 and not isinstance(event.development, Unknown)
             ]
-            self._stories.remake(story, told)
+            self._stories.remake(at.generation, story, told)
 
     async def run(self) -> None:
         """Clean up after each redaction as it is recorded, until cancelled."""

@@ -270,9 +270,8 @@ class Stories:
         parts = fold(events).values()
         tables.put(connection, generation, ((story, row_of(part)) for part in parts))
 
-    def remake(self, story: str, events: Sequence[Recorded]) -> None:
-        """Make a story, and all that was told of it, anew from its events, inside a transaction."""
-        generation = self._views.position(self.name).generation
+    def remake(self, generation: int, story: str, events: Sequence[Recorded]) -> None:
+        """See `consumers.subscription.Remaking.remake`."""
         self._make(generation)
         self._shown.clear()
         connection = self._views.connection

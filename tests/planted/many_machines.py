@@ -94,6 +94,14 @@ MANY_MACHINES = [
         "who may see nothing was told that the log is not made yet, or that its keys are gone",
     ),
     Planted(
+        "A node that was off during an erasure shows none of the words",
+        "test_redaction_late.py::test_a_node_that_was_off_shows_no_erased_words",
+        "consumers/subscription.py",
+        "if events and events[0].position <= known:",
+        "if events and events[0].position > known:",
+        "its view kept them in every development but the one that was named",
+    ),
+    Planted(
         "A topic of keys that takes only small records is refused",
         "test_kafka_topics.py::test_a_topic_that_cannot_take_keys_is_refused",
         "events/kafka/topics.py",

@@ -6,6 +6,22 @@ __all__ = ["STORIES"]
 
 STORIES = [
     Planted(
+        "What is erased is not shown until it is cleaned up",
+        "test_redaction_late.py::test_what_is_erased_is_not_shown_until_it_is_cleaned_up",
+        "consumers/subscription.py",
+        "            self._remake(position, left, erased)\n",
+        "",
+        "readers saw the words in other developments until a look at redactions came round",
+    ),
+    Planted(
+        "A rebuild that an erasure overtakes has none of the words",
+        "test_redaction_late.py::test_a_rebuild_that_an_erasure_overtakes_has_none_of_the_words",
+        "consumers/subscription.py",
+        "self._projection.remake(position.generation, story, events)",
+        "self._projection.remake(max(1, position.generation - 1), story, events)",
+        "the view that was live was cleaned, and not the one that took its place",
+    ),
+    Planted(
         "Readers see nothing that is not released",
         "test_story.py::test_a_held_development_takes_its_claims_along",
         "consumers/stories/released.py",
