@@ -100,6 +100,10 @@ class Receipt(HttpToolsProtocol):
             cycle.keep_alive = False
         return asked
 
+    def asked(self, path: str) -> bool:
+        """Whether the last request that it brought was for a path."""
+        return self.cycle is not None and bool(self.cycle.scope["path"] == path)
+
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP in the form of all errors, and hang up."""
         del msg

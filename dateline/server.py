@@ -1,5 +1,6 @@
 """The server: both sides' routes on one port, errors as problem documents, an orderly end."""
 
+import asyncio
 import gc
 import logging
 import signal
@@ -47,6 +48,7 @@ __all__ = ["Outside", "Server", "application", "listening", "settle", "url_of"]
 
 FEED = "/v1/feed"
 DRAIN_SECONDS = 10  # that requests under way have to end when the server is stopped
+PARTING_SECONDS = 2  # of these for subscribers: whoever takes nothing comes back with its cursor
 KEEP_ALIVE_SECONDS = 75
 YOUNG = 10_000  # objects made before the collector looks at them; some hundred requests
 # What decides who asks, where, and what is done: of two that differ, each layer would take its own.
@@ -346,7 +348,13 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the feed's connections, which would not end by themselves, then all others."""
         await self._feed.close()
+        asyncio.get_running_loop().call_later(PARTING_SECONDS, self._part)
         await super().shutdown(sockets)
+
+    def _part(self) -> None:
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, Receipt) and connection.asked(FEED):
+                connection.transport.abort()
 
 
 def settle() -> None:

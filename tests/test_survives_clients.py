@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import resource
+import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,7 +15,8 @@ from serving import Served, served
 
 from consumers.feed.live import Limits
 from dateline import receipt
-from dateline.wiring import newsroom
+from dateline.server import DRAIN_SECONDS
+from dateline.wiring import Newsroom, newsroom
 
 SLOWEST = 0.2  # seconds that a good request may take, of a hundred ninety-nine
 MOST = 128 * 1024  # bytes of memory that a connection may cost, both of its ends being here
@@ -118,6 +120,23 @@ async def test_a_request_that_does_not_arrive_is_not_waited_for(
     said = said.replace(b"Host: x", f"Host: x\r\nAuthorization: Bearer {desk.key}".encode())
     caller = await Caller.call(desk, said)
     assert (await caller.answer()).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_server_that_ends_waits_for_no_reader_that_takes_nothing(room: Newsroom) -> None:
+    """A subscriber that reads nothing keeps a server from its end no longer than a moment."""
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        async with served(room) as desk:
+            await desk.file("a-drill", "story-opened", title="A drill")
+            host, port = desk.url.removeprefix("http://").split(":")
+            await asyncio.to_thread(deaf.connect, (host, int(port)))
+            deaf.sendall(b"GET /v1/feed?since=0 HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert await asyncio.to_thread(deaf.recv, 8) == b"HTTP/1.1"
+            long = [{"kind": "quote-added", "headline": "Q", "body": "b" * 20_000}] * 10
+            for _ in range(5):  # a megabyte, which is more than is kept for it anywhere
+                assert (await desk.post("a-drill", long))[0] == 201
+            began = time.monotonic()
+        assert time.monotonic() - began < DRAIN_SECONDS / 2
 
 
 async def test_headers_have_a_bound(desk: Served) -> None:

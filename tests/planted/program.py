@@ -285,4 +285,12 @@ PROGRAM = [
         "    pass",
         "a path with a slash too many led to whatever host the request had named",
     ),
+    Planted(
+        "A server that ends waits for no reader that takes nothing",
+        "test_survives_clients.py::test_a_server_that_ends_waits_for_no_reader_that_takes_nothing",
+        "dateline/server.py",
+        "asyncio.get_running_loop().call_later(PARTING_SECONDS, self._part)",
+        "pass",
+        "one subscriber that hung made every restart last as long as a request may",
+    ),
 ]
