@@ -41,7 +41,7 @@ def several(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have three processes read even a short log."""
     monkeypatch.setattr(processes, "LONG", 1)
     monkeypatch.setattr(processes, "STRETCH", 16)
-    monkeypatch.setattr(processes, "_processors", lambda: 3)
+    monkeypatch.setattr(processes, "processors", lambda: 3)
 
 
 def readers() -> list[psutil.Process]:
@@ -155,7 +155,7 @@ from consumers.audit import processes
 from consumers.audit.verify import verify
 from events.sqlite.log import SqliteLog
 
-processes.LONG, processes.STRETCH, processes._processors = 1, 16, lambda: 3
+processes.LONG, processes.STRETCH, processes.processors = 1, 16, lambda: 3
 
 def progress(done, total):
     print(*(each.pid for each in psutil.Process().children()), flush=True)

@@ -24,6 +24,7 @@ from events.kafka.mirror import Mirror, Taken
 from events.kafka.records import (
     ERASED_KEY,
     KEYS_BYTES,
+    NOTHING,
     Garbage,
     Keys,
     Offer,
@@ -121,7 +122,12 @@ def test_what_is_read_from_a_record_went_into_it(
     read = decode(*encode(RECORD_ID, expected, batch, keys))
     contents: Iterator[Any] = opened(read, keys.secrets)
     found = [
-        parcel._replace(prepared=parcel.prepared._replace(contents=each), sealed=b"", closed=None)
+        parcel._replace(
+            prepared=parcel.prepared._replace(contents=each),
+            sealed=b"",
+            closed=NOTHING,
+            contents=each,
+        )
         for parcel, each in zip(read.parcels, contents, strict=True)
     ]
     bound = 2**63 - 1
@@ -164,6 +170,23 @@ def test_two_nodes_that_erase_at_once_bring_nothing_back(tmp_path: Path) -> None
     assert topic[-1][1].count(ERASED_KEY) == 3
     for node in (one, other, late):
         node.close()
+
+
+def test_what_was_open_before_its_key_was_erased_is_not_kept(tmp_path: Path) -> None:
+    """Words that a process read ahead of an erasure do not come back with what it read."""
+    (event,) = prepare_batch("a", [note("1")._replace(private=Private(notes="secret"))], bytes)
+    keys = keys_for(7, 1)
+    body_key, private_key = keys.secrets[:32], keys.secrets[32:]
+    for secrets, left in (
+        (ERASED_KEY + private_key, (None, event.private)),
+        (body_key + ERASED_KEY, (event.body, None)),
+    ):
+        block = secrets + bytes(BLOCK_BYTES - len(secrets))
+        mirror = mirror_of(tmp_path / secrets[:1].hex(), [], [(keys.first, block)])
+        mirror.fold([Taken(0, 1, (), None, asked(RECORD_ID, "a", Expect.ANY, [event], keys))])
+        query = "SELECT body, private FROM events"
+        assert mirror._connection.execute(query).fetchall() == [left]
+        mirror.close()
 
 
 def test_keys_that_nobody_counted_stop_nothing(tmp_path: Path) -> None:

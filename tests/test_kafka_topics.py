@@ -25,7 +25,7 @@ from dateline.commands.upkeep import doctor
 from dateline.outcomes import REFUSED
 from dateline.wiring import expect_there, newsroom
 from events.errors import LogDamaged, Refused
-from events.kafka.follower import AWAY_MS
+from events.kafka.reading import AWAY_MS
 from events.kafka.topics import log_settings
 from events.sqlite.log import SqliteLog
 

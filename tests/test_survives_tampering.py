@@ -113,7 +113,7 @@ async def test_the_matrix_of_mutations(
     """An edit, a swap, a loss, a repeat or an addition in the log is reported with its position."""
     monkeypatch.setattr(processes, "LONG", 1)
     monkeypatch.setattr(processes, "STRETCH", 4)
-    monkeypatch.setattr(processes, "_processors", lambda: readers)
+    monkeypatch.setattr(processes, "processors", lambda: readers)
     statements, position = MATRIX[mutation]
     tampered(stored.folder / "news.db", *statements)
     with pytest.raises(LogDamaged) as raised:

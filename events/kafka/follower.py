@@ -1,32 +1,26 @@
 """Both topics of a log read in order into this node's mirror, from where it is, for ever."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from contextlib import aclosing, suppress
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from events.errors import LogDamaged, LogError
 from events.kafka.address import Address
+from events.kafka.ahead import Stretch, is_far, read_ahead
 from events.kafka.arbitration import Places, Void
-from events.kafka.leaving import let_go, started
 from events.kafka.mirror import Folded, KeysBehind, Last, Mirror, Taken
-from events.kafka.reading import Reading
+from events.kafka.reading import AWAY_MS, Reading, consuming, now_ms
 from events.kafka.records import Offer
 from events.kafka.topics import keys_gone, made_anew, prepared
 
 __all__ = ["Follower", "Lag", "Outcome"]
 
-FETCH_BYTES = 8 * 1024 * 1024  # fetched ahead of the mirror: bounds memory, and busies the broker
-WAIT_MS = 500  # that the broker may hold a fetch until there is something to fetch
-STOP_SECONDS = 2.0  # that a consumer has to let go
-AWAY_MS = 1_000  # without a word from the broker, after which the topic may be another
 READ_AGAIN_SECONDS = 0.02  # after the last of our own records, until others are looked for again
-
-LOG_APPEND_TIME = 1  # the type of a time that the broker set
 
 Outcome = tuple[bytes, Places | Void | LogError]
 """What became of an attempt to append."""
@@ -81,7 +75,8 @@ class Follower:
         self._key = TopicPartition(address.keys_topic, 0)
         self._reading: AIOKafkaConsumer | None = None  # once at the end of the topic
         self._read_again: asyncio.TimerHandle | None = None
-        self._heard_ms = 0  # when the broker last spoke of the topic
+        self._topic: Reading | None = None  # how it is read
+        self._alone = False  # whether a process beside this one could not read
         self._keys_read = asyncio.Event()
         self._keys_at = 0
         self._end = 0
@@ -100,7 +95,10 @@ class Follower:
             LogUnavailable, KafkaError: the broker is out of reach.
         """
         await prepared(self._address, make=self._make, stamped=self._stamped)
-        async with self._consumer(self._key) as keys, self._consumer(self._record) as records:
+        async with (
+            consuming(self._address, self._key) as keys,
+            consuming(self._address, self._record) as records,
+        ):
             reading = asyncio.create_task(self._follow_keys(keys))
             folding = asyncio.create_task(self._follow(records, keys))
             try:
@@ -118,24 +116,6 @@ class Follower:
                     task.cancel()
                 await asyncio.gather(reading, folding, return_exceptions=True)
 
-    @contextlib.asynccontextmanager
-    async def _consumer(self, partition: TopicPartition) -> AsyncIterator[AIOKafkaConsumer]:
-        consumer = AIOKafkaConsumer(
-            **self._address.client(),
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="none",  # the checkpoint says where, and nobody else
-            max_partition_fetch_bytes=FETCH_BYTES,
-            fetch_max_bytes=FETCH_BYTES,
-            fetch_max_wait_ms=WAIT_MS,
-        )
-        consumer.assign([partition])
-        try:
-            await started(consumer)
-            yield consumer
-        finally:
-            await let_go(consumer, STOP_SECONDS)
-
     async def _follow(self, records: AIOKafkaConsumer, keys: AIOKafkaConsumer) -> None:
         partition, last = self._record, self._begin(records)
         beginning = (await records.beginning_offsets([partition]))[partition]
@@ -148,30 +128,37 @@ class Follower:
         if self._end <= last.offset:
             raise made_anew(self._address, f"no record {last.offset}")
         unknown = last.offset >= 0
-        reading, self._heard_ms = Reading(records, partition), _now_ms()
+        reading = self._topic = Reading(records, partition)
         while True:
             taken = await reading.take()
-            if self._was_away(records.last_poll_timestamp(partition) or 0):
+            if reading.was_away():
                 # What was read is read once more, behind the last record that the mirror knows.
                 self._reading, last = None, self._begin(records)
                 unknown = last.offset >= 0
                 continue
-            batch = [self._taken(record) for record in taken]
+            batch = [
+                Taken.read(each, stamped=self._stamped, offer=self._own(each.headers, each.value))
+                for each in taken
+            ]
             if unknown:
                 unknown = not self._passes(last, batch)
             if batch:
                 await self._fold(batch, keys)
             await self._note(records)
+            if not (unknown or self._alone) and is_far(self._end - self._position):
+                self._alone = not await self._follow_ahead(keys)
+                records.seek(partition, self._position)
 
-    def _taken(self, at: Any) -> Taken:  # noqa: ANN401 - the library has no types
-        stamped = at.timestamp_type == LOG_APPEND_TIME or not self._stamped
-        offer = self._own(at.headers, at.value)
-        return Taken(at.offset, at.timestamp, at.headers, at.value, offer, stamped)
-
-    def _was_away(self, heard_ms: int) -> bool:
-        """Whether the broker was silent for so long that the topic may have been made anew."""
-        silent, self._heard_ms = heard_ms - self._heard_ms, max(heard_ms, self._heard_ms)
-        return silent > AWAY_MS
+    async def _follow_ahead(self, keys: AIOKafkaConsumer) -> bool:
+        """Fold what a process beside this one reads; gives whether it read anything."""
+        start = self._position
+        await self._read_keys_to_their_end(keys)  # or the process would find what they open closed
+        stretch = Stretch(self._address, start, self._end, self._stamped)
+        async with aclosing(read_ahead(stretch)) as batches:
+            async for batch in batches:
+                await self._fold(batch, keys)
+                self._position = batch[-1].offset + 1
+        return self._position > start
 
     def _begin(self, records: AIOKafkaConsumer) -> Last:
         """Go to the last record that the mirror knows, and give it.
@@ -209,19 +196,21 @@ class Follower:
         Their offsets say so: what stands at the next one, and is known already, need not be read
         back. While nothing else comes, nothing is fetched; a gap says that something did.
         """
-        records, last = self._reading, sent[-1].offset
-        if records is None or sent[0].offset < 0:  # the broker does not say where a repeat stands
+        records, topic, last = self._reading, self._topic, sent[-1].offset
+        if records is None or topic is None:
+            return
+        if sent[0].offset < 0:  # the broker does not say where a repeat stands
             return
         self._end = max(self._end, last + 1)
         folded: list[Folded | None] = []
         # Nor is what this node sent before passed over, where another program was first to fold it.
-        if sent[0].offset == self._told and _now_ms() - self._heard_ms <= AWAY_MS:
-            with contextlib.suppress(Exception):  # it is met again where the topic is read
+        if sent[0].offset == self._told and now_ms() - topic.heard_ms <= AWAY_MS:
+            with suppress(Exception):  # it is met again where the topic is read
                 folded = self._mirror.fold(sent, unread=True)
         if not folded:
             records.resume(self._record)
             return
-        self._heard_ms = _now_ms()
+        topic.heard_ms = now_ms()
         records.pause(self._record)
         records.seek(self._record, last + 1)
         if self._read_again is not None:
@@ -279,11 +268,7 @@ class Follower:
         behind = max(0, self._end - read)
         since = self._behind_since
         seconds = time.monotonic() - since if since is not None and behind else 0.0
-        silent = _now_ms() - self._heard_ms
+        silent = now_ms() - (self._topic.heard_ms if self._topic else 0)
         if silent > AWAY_MS:  # nobody knows what is on the topic since
             seconds = max(seconds, silent / 1000)
         return Lag(behind, seconds, *self._mirror.irregular.counts())
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import apsw
 
@@ -34,6 +34,7 @@ __all__ = ["Checkpoint", "Folded", "KeysBehind", "Last", "Mirror", "Taken"]
 WAL_PAGES = 16_000  # of 4 KiB in the write-ahead log before it is moved: many are written again
 CACHE_KIB = 16 * 1024  # of pages; those that one commit writes, so that none is written twice in it
 STORIES_REMEMBERED = 50_000  # versions kept in memory, so that a known story costs no look-up
+LOG_APPEND_TIME = 1  # the type of a time that the broker set
 ROOT_EVERY = 64  # events between two sizes at which nodes compare their roots
 
 UNSTAMPED: Final = "expected a record stamped by the broker; found the time of its producer"
@@ -54,6 +55,18 @@ class Taken(NamedTuple):
     value: bytes | None
     offer: Offer | None = None
     stamped: bool = True
+
+    @classmethod
+    def read(cls, record: Any, *, stamped: bool, offer: Offer | None = None) -> Self:  # noqa: ANN401 - the library has no types
+        """Give a record as the library has it.
+
+        Args:
+            record: as it was read.
+            stamped: whether it has to be stamped by the broker.
+            offer: what it asks, where that is known.
+        """
+        by_broker = record.timestamp_type == LOG_APPEND_TIME or not stamped
+        return cls(record.offset, record.timestamp, record.headers, record.value, offer, by_broker)
 
 
 class Folded(NamedTuple):
@@ -266,8 +279,6 @@ class Mirror:
         return offer.attempt, offer, arbitrate(offer, standing, record.appended_ms)
 
     def _contents(self, offer: Offer, *, all_keys: bool) -> Iterable[Contents]:
-        if offer.parcels[0].closed is None:
-            return [parcel.prepared.contents for parcel in offer.parcels]
         secrets = self.keys.find(offer.first_key, len(offer.parcels), all_keys=all_keys)
         if secrets is None:
             raise KeysBehind

@@ -20,9 +20,9 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from events.errors import LogDamaged, LogError, LogUnavailable, NotFound, Refused
 from events.kafka.address import Address
 from events.kafka.arbitration import Places, Void
-from events.kafka.follower import LOG_APPEND_TIME, Follower, Lag, Outcome
+from events.kafka.follower import Follower, Lag, Outcome
 from events.kafka.irregular import VoidRecord
-from events.kafka.mirror import Mirror, Taken
+from events.kafka.mirror import LOG_APPEND_TIME, Mirror, Taken
 from events.kafka.producer import Producer
 from events.kafka.records import Claim, Headers, Offer, claiming
 from events.log import Clock

@@ -5,13 +5,23 @@ the batch that a producer sent: it raises, and would do so for ever. Producers i
 can send one. Here such a record is given without headers and value, which is garbage like other.
 """
 
+import contextlib
+import time
+from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-__all__ = ["Reading", "Record"]
+from events.kafka.address import Address
+from events.kafka.leaving import let_go, started
 
+__all__ = ["AWAY_MS", "Reading", "Record", "consuming", "now_ms"]
+
+FETCH_BYTES = 8 * 1024 * 1024  # fetched ahead of the mirror: bounds memory, and busies the broker
+FETCH_MS = 500  # that the broker may hold a fetch until there is something to fetch
+AWAY_MS = 1_000  # without a word from the broker, after which the topic may be another
 WAIT_MS = 500  # that reading waits for a record
+STOP_SECONDS = 2.0  # that a consumer has to let go
 MOST_RECORDS = 4_000  # at a time; a thousand stories touch as many pages, however few they are
 
 
@@ -26,8 +36,34 @@ class Record(NamedTuple):
     value: bytes | None
 
 
+@contextlib.asynccontextmanager
+async def consuming(address: Address, partition: TopicPartition) -> AsyncIterator[AIOKafkaConsumer]:
+    """Read a partition from wherever one seeks, of no group.
+
+    Raises:
+        LogUnavailable, KafkaError: the broker is out of reach, or does not let us in.
+    """
+    consumer = AIOKafkaConsumer(
+        **address.client(),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="none",  # the checkpoint says where, and nobody else
+        max_partition_fetch_bytes=FETCH_BYTES,
+        fetch_max_bytes=FETCH_BYTES,
+        fetch_max_wait_ms=FETCH_MS,
+    )
+    consumer.assign([partition])
+    try:
+        await started(consumer)
+        yield consumer
+    finally:
+        await let_go(consumer, STOP_SECONDS)
+
+
 class Reading:
     """Reads on from where the consumer is.
+
+    `heard_ms` is when the broker last spoke of the partition, in milliseconds since 1970 UTC.
 
     Args:
         consumer: assigned to the partition.
@@ -39,6 +75,7 @@ class Reading:
         self._partition = partition
         self._careful = 0  # records that are still to be read one by one, to find what cannot be
         self._timestamp = 0
+        self.heard_ms = now_ms()
 
     async def take(self) -> list[Any]:
         """Give the records that come next, in order; none when none came for a while.
@@ -62,3 +99,14 @@ class Reading:
             self._careful = max(0, self._careful - 1)
             self._timestamp = records[-1].timestamp
         return records
+
+    def was_away(self) -> bool:
+        """Whether the broker was silent for so long that the topic may have been made anew."""
+        heard_ms = self._consumer.last_poll_timestamp(self._partition) or 0
+        silent, self.heard_ms = heard_ms - self.heard_ms, max(heard_ms, self.heard_ms)
+        return silent > AWAY_MS
+
+
+def now_ms() -> int:
+    """Tell the time in milliseconds since 1970 UTC."""
+    return int(time.time() * 1000)

@@ -81,6 +81,7 @@ _ENVELOPE: Final = re.compile(
 _FIXED: Final = (("ce_specversion", b"1.0"), ("ce_source", b"/dateline"))
 _HEADERS: Final = {type_: (*_FIXED, ("ce_type", type_)) for type_ in (APPEND, RELAY)}
 _CLAIM: Final = re.compile(rb"([1-9][0-9]{0,17}):([0-9a-f]{64})")
+NOTHING: Final = (b"", b"")  # is closed of what is open
 _EXPECTED: Final = (None, Expect.ANY, Expect.MUST_EXIST, Expect.MUST_NOT_EXIST)
 
 Contents = tuple[bytes | None, bytes | None, bytes | None, bytes | None]
@@ -102,16 +103,17 @@ class Keys(NamedTuple):
 class Parcel(NamedTuple):
     """One event of a record: its envelope as it was sent, body and private part still closed.
 
-    Nothing is `closed` where whoever packed it has it open still, and `prepared` has the contents.
+    `contents` are there where whoever packed or read it has it open, and nothing is `closed` then.
     `places` is there only where it brings its own, with a relay.
     """
 
     prepared: Prepared
     story: str
     sealed: bytes
-    closed: tuple[bytes, bytes] | None
-    places: tuple[int, int, int] | None
+    closed: tuple[bytes, bytes]
+    places: tuple[int, int, int] | None = None
     """Position, version and `recorded_ms`."""
+    contents: Contents | None = None
 
 
 class Offer(NamedTuple):
@@ -170,7 +172,7 @@ def asked(
     keys: Keys,
 ) -> Offer:
     """Give what reading the record of an append would give, contents and all, to who made it."""
-    parcels = [Parcel(event, story, b"", None, None) for event in batch]
+    parcels = [Parcel(event, story, b"", NOTHING, None, event.contents) for event in batch]
     return Offer(attempt.encode(), story, expected, keys.first, parcels, None)
 
 
@@ -307,7 +309,8 @@ def _milliseconds(time: bytes) -> int:
 def opened(offer: Offer, secrets: bytes) -> Iterator[Contents]:
     """Give body, its nonce, private part and its nonce of each event, as `Sealed` has them.
 
-    Without its key, or where it does not fit, a part is not there, as after an erasure.
+    Without its key, or where it does not fit, a part is not there, as after an erasure; so it is
+    without its key though it was opened before.
 
     Args:
         offer: the record.
@@ -317,12 +320,26 @@ def opened(offer: Offer, secrets: bytes) -> Iterator[Contents]:
     at = 0
     for parcel in offer.parcels:
         middle, end = at + KEY_BYTES, at + KEYS_BYTES
-        nonce = prefix + (count & _COUNTED).to_bytes(8)
-        of_body, of_private = parcel.closed or (b"", b"")
-        body, body_nonce = _opened(of_body, secrets[at:middle], nonce, parcel.sealed)
-        private, private_nonce = _opened(of_private, secrets[middle:end], nonce, parcel.sealed)
-        yield body, body_nonce, private, private_nonce
+        key, private_key = secrets[at:middle], secrets[middle:end]
+        if parcel.contents is not None:
+            yield _kept(parcel.contents, key, private_key)
+        else:
+            nonce = prefix + (count & _COUNTED).to_bytes(8)
+            of_body, of_private = parcel.closed
+            body, body_nonce = _opened(of_body, key, nonce, parcel.sealed)
+            private, private_nonce = _opened(of_private, private_key, nonce, parcel.sealed)
+            yield body, body_nonce, private, private_nonce
         at, count = end, count + 1
+
+
+def _kept(contents: Contents, key: bytes, private_key: bytes) -> Contents:
+    """Leave of contents that are open what has its key still."""
+    body, body_nonce, private, private_nonce = contents
+    if key == ERASED_KEY:
+        body = body_nonce = None
+    if private_key == ERASED_KEY:
+        private = private_nonce = None
+    return body, body_nonce, private, private_nonce
 
 
 def _opened(

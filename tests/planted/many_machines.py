@@ -6,6 +6,30 @@ __all__ = ["MANY_MACHINES"]
 
 MANY_MACHINES = [
     Planted(
+        "A node that is far behind becomes the same log as any other",
+        "test_kafka_ahead.py::test_a_topic_that_was_read_ahead_is_the_same_log",
+        "events/kafka/ahead.py",
+        "for each in batch[:-1]]",
+        "for each in batch[1:]]",
+        "of each batch that was read ahead a record was missing",
+    ),
+    Planted(
+        "A process that reads ahead is not missed when it is killed or stands still",
+        "test_kafka_ahead.py::test_a_reader_that_is_killed_leaves_the_rest_to_the_node",
+        "events/companion.py",
+        "            async with asyncio.timeout(patience):",
+        "            async with asyncio.timeout(None):",
+        "the node waited for it for ever",
+    ),
+    Planted(
+        "What was read ahead of an erasure is erased",
+        "test_kafka_fold.py::test_what_was_open_before_its_key_was_erased_is_not_kept",
+        "events/kafka/records.py",
+        "    if key == ERASED_KEY:\n",
+        "    if not key:\n",
+        "words that a process had opened were kept without their key",
+    ),
+    Planted(
         "Every node of a log on Kafka has the same events at the same positions",
         "test_kafka_log.py::test_every_node_has_the_same_log",
         "events/kafka/mirror.py",
@@ -128,7 +152,7 @@ MANY_MACHINES = [
     Planted(
         "A node that stood still does not mix the records of two topics",
         "test_kafka_topics.py::test_a_node_that_stood_still_does_not_mix_two_topics",
-        "events/kafka/follower.py",
+        "events/kafka/reading.py",
         "return silent > AWAY_MS",
         "return False",
         "after a silence the topic was taken for the same",
