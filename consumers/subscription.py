@@ -56,6 +56,8 @@ class Remaking(Protocol):
 class Subscription:
     """A projection at work on a log.
 
+    It has `remade` a story where something was erased: what the view had is in its old pages still.
+
     Args:
         source: the log.
         views: where the view and the checkpoint are.
@@ -71,6 +73,7 @@ class Subscription:
         self._projection = projection
         self.consumer = consumer or projection.name
         self._placed_before = False
+        self.remade = False
 
     async def catch_up(self, upto: int | None = None) -> int:
         """Handle all that the log holds by now, or up to a position; returns the checkpoint."""
@@ -228,6 +231,7 @@ class Subscription:
                     and not isinstance(event.development, Unknown)
                 ]
                 self._projection.remake(position.generation, story, events)
+                self.remade = True
 
     def _skip(self, event: Recorded) -> None:
         """Take an event off the list of parked ones where the desk decided to go on without it."""

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -234,6 +234,9 @@ class Newsroom:
             self.auditor.book.close()
         if "views" in self.__dict__:
             with self.views.lock:  # a thread that was left behind finishes its batch first
+                if "subscription" in self.__dict__ and self.subscription.remade:
+                    with suppress(apsw.Error):  # who is at work with them cleans up as well
+                        self.views.shred()
                 self.views.close()
 
 

@@ -49,6 +49,8 @@ def test_a_backup_comes_back_to_kafka(kafka: str, tmp_path: Path) -> None:
     copied = run_cli(tmp_path, *words)
     assert copied.returncode == 0, copied.stderr
     assert "26 events copied" in copied.stdout
+    # Where nobody looked for redactions yet, no file is called clean of them.
+    assert "not looked for yet" in run_cli(tmp_path, "doctor", "--log", second.url).stdout
 
 
 async def test_a_server_that_cannot_start_says_why(kafka: str, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from brokers import topic_of
 from publishing import filed
-from redactions import LAW
+from redactions import LAW, traces
 
 from consumers.rebuild import rebuild
 from dateline.wiring import Newsroom, newsroom
@@ -37,6 +37,7 @@ async def test_a_node_that_was_off_shows_no_erased_words(kafka: str, tmp_path: P
     async with newsroom(here) as room:
         assert WORDS.encode() not in await room.state("a")
         assert WORDS not in str(list(room.stories.contents()))
+    assert list(traces(tmp_path, WORDS)) == []  # the other one keeps no view
 
 
 async def test_what_is_erased_is_not_shown_until_it_is_cleaned_up(room: Newsroom) -> None:

@@ -86,6 +86,7 @@ class Cleaning:
             await self._remake(story)
         await self._scrub()
         await asyncio.to_thread(self._views.shred)
+        self._subscription.remade = False
         if not self._all_here():
             return 0  # whoever runs under a policy does the rest
         for redaction in found:

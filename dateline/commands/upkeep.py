@@ -305,6 +305,9 @@ def _audit(room: Newsroom, size: int) -> dict[str, Any]:
 
 def _erasures(room: Newsroom) -> dict[str, Any]:
     """Say whether files are still to be cleaned of what was redacted."""
+    if not room.auditor.tiles.size:
+        words = "not looked for yet; `dateline audit retention` does, and so does a server"
+        return _finding("redactions", words)
     left = len(room.auditor.book.redactions(open_only=True))
     words = (
         f"{counted(left, 'redaction')} to be cleaned up after"

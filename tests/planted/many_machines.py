@@ -126,6 +126,14 @@ MANY_MACHINES = [
         "its view kept them in every development but the one that was named",
     ),
     Planted(
+        "Nor has any file of a node that was off during an erasure the words, once it looked",
+        "test_redaction_late.py::test_a_node_that_was_off_shows_no_erased_words",
+        "consumers/subscription.py",
+        "                self.remade = True\n",
+        "",
+        "they stood in old pages of its view until a server came to run there",
+    ),
+    Planted(
         "A topic of keys that takes only small records is refused",
         "test_kafka_topics.py::test_a_topic_that_cannot_take_keys_is_refused",
         "events/kafka/topics.py",
