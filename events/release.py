@@ -60,12 +60,15 @@ RELEASED = Release()
 def released(development: Development, recorded_ms: int) -> Release:
     """Give the switches of a development as it is recorded.
 
-    An embargo that had run out by then is none: there is nothing left for the clock to lift.
+    The desk takes an embargo that is to come, and it lasts until it is lifted, whatever time it is
+    by the log: that time never goes back, so that it is ahead wherever a clock once was. Of
+    imported history an embargo that had run out by then is none.
     """
     until = development.embargo_until
     if until is None and development.needs_approval is None:
         return RELEASED  # as nearly all news is; nothing need be made for it
     return Release(
         unapproved=bool(development.needs_approval),
-        embargoed=until is not None and until.timestamp() * 1000 > recorded_ms,
+        embargoed=until is not None
+        and (development.filed_at is None or until.timestamp() * 1000 > recorded_ms),
     )

@@ -67,6 +67,36 @@ async def test_an_embargo_ends_on_time(room: Newsroom, clock: Clock) -> None:
     assert await shown(room) == ["late", "soon"]
 
 
+async def test_an_embargo_holds_whatever_time_the_log_has(room: Newsroom, clock: Clock) -> None:
+    """After a clock was hours ahead, what is filed under embargo is not taken for released."""
+    await embargoed(room, clock.now + HOUR, "before")
+    clock.move(10 * HOUR)
+    note = {"story": "a-drill", "kind": "development-reported", "label": "note", "ref": "wrong"}
+    await room.publisher.file(take(note | {"headline": "Filed by a wrong clock"}), ADA)
+    clock.move(-10 * HOUR)  # set right; the log's time does not go back
+    hands = Hands(clock)
+    at_work = embargo_clock(room, hands)
+    await embargoed(room, clock.now + 5 * HOUR)
+    assert await shown(room) == ["wrong"]
+    hands.pass_(5 * HOUR - 1)
+    await at_work.lift_due()
+    assert await shown(room) == ["before", "wrong"]
+    hands.pass_(1)
+    assert await at_work.lift_due() == 1
+    assert await shown(room) == ["before", "wrong", "N1"]
+
+
+async def test_imported_history_comes_with_no_embargo_that_is_over(
+    room: Newsroom, clock: Clock
+) -> None:
+    """Of what was published long ago an embargo of those days keeps nothing back."""
+    await embargoed(room, clock.now + HOUR)
+    old = {"story": "a-drill", "kind": "development-reported", "label": "note", "ref": "old"}
+    old |= {"headline": "Long ago", "filed_at": instant(clock.now - 2 * HOUR)}
+    await room.publisher.file(take(old | {"embargo_until": instant(clock.now - HOUR)}), ADA)
+    assert await shown(room) == ["old"]
+
+
 async def test_two_clocks_lift_an_embargo_once(room: Newsroom, clock: Clock) -> None:
     """A second machine that lifts the same embargo adds nothing to the log."""
     hands = Hands(clock)

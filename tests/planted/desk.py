@@ -317,4 +317,20 @@ DESK = [
         "            raise\n",
         "who sent a filing again too soon was told that the story had been opened by somebody",
     ),
+    Planted(
+        "An embargo holds whatever time the log has",
+        "test_embargo_clock.py::test_an_embargo_holds_whatever_time_the_log_has",
+        "events/release.py",
+        "and (development.filed_at is None or until",
+        "and (until",
+        "once a clock had been hours ahead, what was filed under embargo was published at once",
+    ),
+    Planted(
+        "Imported history comes with no embargo that is over",
+        "test_embargo_clock.py::test_imported_history_comes_with_no_embargo_that_is_over",
+        "events/release.py",
+        "and (development.filed_at is None or until.timestamp() * 1000 > recorded_ms),",
+        ",",
+        "each old embargo of an import had to be lifted anew",
+    ),
 ]
