@@ -11,14 +11,16 @@ from redactions import LAW, traces
 from consumers.rebuild import rebuild
 from dateline.wiring import Newsroom, newsroom
 
-WORDS = "zqlate01 words that two developments share"
+WORDS = "zqlate01 words that many developments share"
+AGAIN = 20  # as many as fill some pages of a view
 
 
 async def told(room: Newsroom) -> None:
-    """Two developments that share words, of which one is redacted later."""
+    """Developments that share words, of which one is redacted later."""
     await filed(room, "story-opened", title="A story")
     await filed(room, "quote-added", ref="Q", headline=WORDS)
-    await filed(room, "quote-added", ref="R", headline=f"Once more: {WORDS}")
+    for _ in range(AGAIN):
+        await filed(room, "quote-added", headline=f"Once more: {WORDS}")
 
 
 async def redacted(room: Newsroom) -> None:
@@ -59,14 +61,14 @@ def test_a_rebuild_that_an_erasure_overtakes_has_none_of_the_words(tmp_path: Pat
             await redacted(room)
 
     def meanwhile(done: int, _all: int) -> None:
-        if done == 3:
+        if done == AGAIN + 2:
             with ThreadPoolExecutor(1) as thread:
                 thread.submit(asyncio.run, elsewhere()).result()
 
     async def here() -> None:
         async with newsroom(url) as room:
             await told(room)
-            assert await rebuild(room.log, room.views, room.stories, meanwhile) == 4
+            assert await rebuild(room.log, room.views, room.stories, meanwhile) == AGAIN + 3
             assert WORDS not in str(list(room.stories.contents()))
 
     asyncio.run(here())
