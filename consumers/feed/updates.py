@@ -16,14 +16,23 @@ from consumers.stories.state import INTERNAL, Row, for_readers
 from events.editorial import EmbargoBroken, EmbargoLifted, HoldReleased, Published, Redacted
 from events.envelope import Recorded
 
-__all__ = ["TAKES_BACK", "Update", "comes_into_sight", "taken_back", "update_of", "without_parts"]
+__all__ = [
+    "TAKES_BACK",
+    "UNTOLD",
+    "Update",
+    "comes_into_sight",
+    "taken_back",
+    "update_of",
+    "without_parts",
+]
 
 ORDINARY = 5  # urgency of an update that shows no development; the middle of the scale
 TAKES_BACK: Final = frozenset({"held", "withdrawn", "redacted"})
 """Kinds after which what was told before is not told again."""
 
 STORY_GONE: Final = "story"  # stands in `gone` for the story as a whole
-_UNTOLD: Final = ("heading", "mentions", "touched")
+UNTOLD: Final = frozenset({"heading", "mentions", "touched"})
+"""Sections that readers are not told of part by part."""
 
 
 class Update(NamedTuple):
@@ -58,7 +67,7 @@ def update_of(
     Args:
         before: the story's parts as the event found them.
         changed: the parts that the event made or changed, by key.
-        rows: the same, as stored.
+        rows: the same, as stored, at least those that are told.
         event: the event.
         earlier: the story's other public parts, where it comes into sight by this event.
     """
@@ -96,7 +105,7 @@ def _changes(
     gone: list[str] = []
     urgencies: list[int] = []
     for row in rows:
-        if row.section in _UNTOLD:
+        if row.section in UNTOLD:
             continue
         old = before.get(row.key)
         if row.audience != INTERNAL:

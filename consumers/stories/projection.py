@@ -9,7 +9,7 @@ import apsw
 import orjson
 
 from consumers.feed.bulletin import Bulletin, Wanted
-from consumers.feed.updates import Update, comes_into_sight, taken_back, update_of
+from consumers.feed.updates import UNTOLD, Update, comes_into_sight, taken_back, update_of
 from consumers.remembered import Remembered, Story
 from consumers.stories import tables
 from consumers.stories.parts import Heading, Part
@@ -77,16 +77,17 @@ class Stories:
             self._make(generation)
         self._good_for = (0, -1, -1)
         stories: dict[str, Story[Part]] = {}
-        rows: dict[tuple[str, str], Row] = {}
+        latest: dict[tuple[str, str], Row | Part] = {}
         told: list[Update] = []
         for event in events:
             story = event.story
             known = stories[story] = self._remembered.story(generation, story)
             parts = evolve(known, event)
-            made = {key: row_of(part) for key, part in parts.items()}
+            # What nobody is told part by part is only written as the last of these events left it.
+            made = {k: row_of(part) for k, part in parts.items() if part.section not in UNTOLD}
             earlier: list[Row] = []
             if comes_into_sight(known, parts) and event.version > 1:
-                earlier = self._in_sight(generation, story, rows, made)
+                earlier = self._in_sight(generation, story, latest, made)
             update = update_of(known, parts, made, event, earlier)
             back = taken_back(known, parts, event)
             if back:
@@ -96,8 +97,12 @@ class Stories:
             if update is not None:
                 told.append(update)
             known.parts |= parts
-            rows |= {(story, key): row for key, row in made.items()}
-        tables.put(connection, generation, ((story, row) for (story, _), row in rows.items()))
+            latest |= {(story, key): made.get(key) or part for key, part in parts.items()}
+        rows = (
+            (story, row if isinstance(row, Row) else row_of(row))
+            for (story, _), row in latest.items()
+        )
+        tables.put(connection, generation, rows)
         self._bulletin.add(generation, told)
         self._remembered.count(stories.values())
         self._good_for = (generation, events[-1].position, connection.pragma("data_version"))
@@ -106,12 +111,14 @@ class Stories:
         self,
         generation: int,
         story: str,
-        rows: Mapping[tuple[str, str], Row],
+        latest: Mapping[tuple[str, str], Row | Part],
         made: Mapping[str, Row],
     ) -> list[Row]:
         """Give a story's public parts before an event, those that it made left out."""
         found = tables.rows(self._views.connection, generation, story)
-        found |= {key: row for (of, key), row in rows.items() if of == story}
+        found |= {
+            key: row for (of, key), row in latest.items() if of == story and isinstance(row, Row)
+        }
         seen = [row for key, row in found.items() if row.audience != INTERNAL and key not in made]
         return sorted(seen, key=lambda row: (row.place, row.key))
 
