@@ -3,7 +3,8 @@
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Final
+from contextlib import suppress
+from typing import Any, Final, TextIO
 
 import structlog
 
@@ -33,9 +34,25 @@ def configure(level: str) -> None:
             *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Lines(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+class _Lines(structlog.PrintLogger):
+    """Writes lines; one that cannot be written is lost, and whoever tells goes on with its work.
+
+    A disk is full, or nobody reads the pipe any more: no reason to end what a server does.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        super().__init__(file)
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError, ValueError):  # a ValueError of a file that is closed
+            super().msg(message)
+
+    log = debug = info = warn = warning = error = critical = failure = exception = fatal = msg
 
 
 def _without_secrets(

@@ -16,13 +16,14 @@ from brokers import topic_of
 from conftest import SAMPLE, Clock
 from filings import note
 from serving import served
-from topics import block_of, foreign
+from topics import block_of, foreign, opened
 from witness import programs
 
 from dateline.roles import ALL, roles_of
 from dateline.server import Outside
 from dateline.wiring import newsroom
 from events.envelope import prepare_batch
+from events.errors import LogDamaged
 from events.kafka.address import Address
 from events.kafka.duty import on_duty
 from events.kafka.follower import Follower, Outcome
@@ -257,3 +258,20 @@ async def test_who_shares_a_mirror_is_told_of_each_append(kafka: str, tmp_path: 
     await asyncio.gather(following, return_exceptions=True)
     mirror.close()
     others.close()
+
+
+async def test_a_spoilt_mirror_is_called_so_at_once(kafka: str, tmp_path: Path) -> None:
+    """Who finds that the mirror's file is spoilt says which it is, and that it can be made anew."""
+    address = topic_of(kafka, tmp_path)
+    async with opened(address) as log:
+        await log.append("a", [note(str(number)) for number in range(40)])
+    file = Path(address.mirror)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:8192] + b"?" * (len(whole) - 8192))
+    with pytest.raises(LogDamaged, match=f"a sound mirror in {file}") as told:
+        async with asyncio.timeout(15), opened(address) as log:
+            await log.append("a", [note("more")])
+    assert "move it away" in str(told.value)
+    file.rename(tmp_path / "away.db")
+    async with opened(address) as log:
+        assert (await log.append("a", [note("more")])).positions == (41,)

@@ -87,7 +87,7 @@ class Node:
         try:
             self._mirror = Mirror(address.mirror, address.url, address.topic)
         except apsw.Error as error:
-            raise explain(f"sqlite:///{address.mirror}", error, reading=True) from error
+            raise self._explained(error) from error
         self._follower = Follower(
             address,
             self._mirror,
@@ -233,9 +233,7 @@ class Node:
             late = [each for each in self._waiting.values() if each.deadline <= now]
             if late:
                 self._producer.discard()
-                error = self._unavailable(
-                    f"no answer from the broker within {APPEND_SECONDS:g} s ({self._why})"
-                )
+                error = self._unavailable(f"no outcome within {APPEND_SECONDS:g} s ({self._why})")
                 self._resolve([(each.offer.attempt, error) for each in late])
 
     def _unavailable(self, why: str) -> LogUnavailable:
@@ -268,12 +266,27 @@ class Node:
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, reading is begun anew
                 self._why = f"{type(error).__name__} while reading"
-                if isinstance(error, LogUnavailable):
-                    self._why = error.why
+                known = self._explained(error) if isinstance(error, apsw.Error) else error
+                if isinstance(known, LogDamaged):
+                    self._fail(known)
+                    return
+                if isinstance(known, LogUnavailable):
+                    self._why = known.why
                 if self.ready.done():  # before that, whoever opens the log is told
                     telemetry.warning("reading again", log=self._address.url, error=self._why)
             await asyncio.sleep(pause)
             pause = min(2 * pause, longest)
+
+    def _explained(self, error: apsw.Error) -> LogError:
+        """Say what is wrong with the mirror's file; where it is spoilt, the topic has all of it."""
+        path = self._address.mirror
+        found = explain(f"sqlite:///{path}", error, reading=True)
+        if isinstance(found, LogDamaged):
+            again = f"{found.found}; move it away, with {path}-wal, and it is made anew"
+            return LogDamaged(self._address.url, 0, f"a sound mirror in {path}", again)
+        if isinstance(found, LogUnavailable):
+            return type(found)(self._address.url, f"mirror {path}: {found.why}", reading=True)
+        return found
 
     def _fail(self, error: LogError | NotFound | Refused) -> None:
         """There is no going on: tell everybody who waits, now and later."""
@@ -314,7 +327,7 @@ class Node:
 
     async def _erase_keys(self) -> None:
         """Have the broker erase what redactions erased here; it is told until it has done so."""
-        while True:
+        while self.failed is None:  # else it may be another log's
             try:
                 if self._mirror.soiled:
                     self._mirror.scrub()
@@ -340,11 +353,17 @@ class Node:
 
     async def voids(self) -> list[VoidRecord]:
         """Give the last records that got no place."""
-        return self._mirror.irregular.voids()
+        try:
+            return self._mirror.irregular.voids()
+        except apsw.Error as error:
+            raise self._explained(error) from error
 
     async def lag(self) -> Lag:
         """Say how far behind the mirror is."""
-        return self._follower.lag()
+        try:
+            return self._follower.lag()
+        except apsw.Error as error:
+            raise self._explained(error) from error
 
 
 async def _ended() -> None:

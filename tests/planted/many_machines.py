@@ -134,6 +134,14 @@ MANY_MACHINES = [
         "they stood in old pages of its view until a server came to run there",
     ),
     Planted(
+        "A mirror that is spoilt is called so, and can be made anew",
+        "test_kafka_nodes.py::test_a_spoilt_mirror_is_called_so_at_once",
+        "events/kafka/node.py",
+        "if isinstance(found, LogDamaged):",
+        "if found is None:",
+        "nobody was told which file it is, nor that the topic has all of it",
+    ),
+    Planted(
         "A topic of keys that takes only small records is refused",
         "test_kafka_topics.py::test_a_topic_that_cannot_take_keys_is_refused",
         "events/kafka/topics.py",

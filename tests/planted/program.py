@@ -222,6 +222,14 @@ PROGRAM = [
         "whoever tried out one target sent all that waited for others",
     ),
     Planted(
+        "A log line that cannot be written ends nothing",
+        "test_telemetry.py::test_a_line_that_cannot_be_written_ends_nothing",
+        "dateline/telemetry.py",
+        "logger_factory=lambda *_: _Lines(sys.stderr),",
+        "logger_factory=structlog.PrintLoggerFactory(sys.stderr),",
+        "on a full disk a node read no more, for it could not say that it reads again",
+    ),
+    Planted(
         "Why nothing was filed is in the server's own log",
         "test_operations.py::test_why_nothing_was_filed_is_in_the_servers_own_log",
         "dateline/problems.py",
