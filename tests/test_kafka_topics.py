@@ -1,6 +1,7 @@
 """Topics that somebody deletes, makes anew, trims or sets otherwise while nodes are at work."""
 
 import asyncio
+import gc
 import os
 import threading
 import time
@@ -167,6 +168,24 @@ async def test_a_topic_that_is_gone_is_not_one_that_never_was(kafka: str, tmp_pa
             with pytest.raises(LogDamaged, match="none of that name"):
                 await log.append("a", [note("2")])
         assert address.topic not in await admin.list_topics()
+
+
+async def test_who_gave_up_waiting_hears_no_more(
+    kafka: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who stops waiting for a log that then turns out to be refused leaves no traceback behind."""
+    address = topic_of(kafka, tmp_path)
+    async with administrator(kafka) as admin:
+        await admin.create_topics([NewTopic(address.topic, 2, 1)])
+    async with opened(address) as log:
+        waiting = asyncio.create_task(log.head())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(Refused, match="partitions"):
+            await log.head()
+    del waiting, log
+    gc.collect()
+    assert not [record.message for record in caplog.records if record.name == "asyncio"]
 
 
 async def test_a_topic_that_cannot_take_keys_is_refused(kafka: str, tmp_path: Path) -> None:

@@ -257,6 +257,8 @@ class KafkaLog:
             return
         left = self._opening + OPEN_SECONDS - time.monotonic()
         ready = asyncio.wrap_future(self._node.ready)
+        # Whoever gives up waiting does not hear of it: what became of it is asked for anew.
+        ready.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             # Counted from the first who waited: whoever asks again is not kept as long again.
             async with asyncio.timeout(max(left, 0)):

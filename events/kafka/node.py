@@ -336,6 +336,10 @@ class Node:
                     async with asyncio.timeout(APPEND_SECONDS):
                         await self._producer.send_keys(self._address.keys_topic, blocks)
             except Exception as error:  # noqa: BLE001 - whatever it is, erasing goes on
+                known = self._explained(error) if isinstance(error, apsw.Error) else error
+                if isinstance(known, LogDamaged):
+                    self._fail(known)
+                    return
                 telemetry.warning("keys are still to be erased", error=type(error).__name__)
             await asyncio.sleep(ERASE_SECONDS)
 

@@ -142,6 +142,14 @@ MANY_MACHINES = [
         "nobody was told which file it is, nor that the topic has all of it",
     ),
     Planted(
+        "Who gave up waiting for a log hears no more of it",
+        "test_kafka_topics.py::test_who_gave_up_waiting_hears_no_more",
+        "events/kafka/log.py",
+        "ready.add_done_callback(lambda done: done.cancelled() or done.exception())",
+        "ready.add_done_callback(lambda done: None)",
+        "a proof that was given up ended with a traceback behind its sentence",
+    ),
+    Planted(
         "A topic of keys that takes only small records is refused",
         "test_kafka_topics.py::test_a_topic_that_cannot_take_keys_is_refused",
         "events/kafka/topics.py",
