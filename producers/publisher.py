@@ -255,8 +255,8 @@ class Publisher:
         if any(isinstance(event.development, Redacted) for event in events):
             del self._desks[story]  # what was erased is not remembered either
             return
-        if any(event.development.embargo_until for event in events):
-            del self._desks[story]  # whether it still counts is for the moment of recording to say
+        if any(event.development.embargo_until and event.development.filed_at for event in events):
+            del self._desks[story]  # whether it is over is for the moment of recording to say
             return
         for event, version in zip(events, places.versions, strict=True):
             desk.update(evolve(desk, foreseen(event, story, version, now_ms)))

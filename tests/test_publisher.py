@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -198,3 +199,19 @@ async def test_the_same_filing_twice_at_once_is_recorded_once(
     refused = filing(id=filings[0].id, headline="It did not happen")
     with pytest.raises(IdReused):
         await other.file(refused, ADA)
+
+
+async def test_what_is_remembered_of_an_embargo_is_what_the_log_says() -> None:
+    """Whoever goes on with a story after an embargo judges as one who reads the story anew."""
+    clock = Clock()
+    log = MemoryLog(clock)
+    one = Publisher(log, clock, no_pause)
+    await one.file(OPENING, ADA)
+    clock.move(36_000_000)
+    await one.file(filing(), ADA)
+    clock.move(-36_000_000)  # set right; the log's time stays ahead
+    in_an_hour = datetime.fromtimestamp(clock.now / 1000 + 3600, UTC).isoformat()
+    await one.file(filing(embargo_until=in_an_hour), ADA)
+    before = datetime.fromtimestamp(clock.now / 1000 - 3600, UTC).isoformat()
+    await one.file(filing(embargo_until=in_an_hour, filed_at=before), ADA)
+    assert dict(await one.desk("a")) == dict(await publisher(log).desk("a"))
