@@ -1,6 +1,8 @@
 """The policy of alerts: a mistake in it is found before it matters, and named by its key."""
 
 import json
+import random
+import time
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from dateline.cli.run import run
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "alerts.toml"
 ROUTE = '[[route]]\nname = "a"\nlevel = "urgent"\n'
+SECONDS = 5  # of work: many times what it takes, and a fraction of looking at every example
 NEXT = '[[route]]\nlevel = "urgent"\nname = '
 OUTCOMES = ["outcome-reported", "quote-added"]
 SECOND = f'{NEXT}"c"\nkinds = ["outcome-reported"]\n{NEXT}"d"\n'
@@ -174,6 +177,23 @@ def test_a_route_is_found_in_the_shade_where_nothing_comes_to_it(
     assert {finding.key for finding in findings} == {
         f"route.{n}" for n, route in enumerate(named) if route["name"] not in came
     }
+
+
+def test_a_policy_of_any_size_is_checked_in_seconds() -> None:
+    """Routes with hundreds of names each are checked in seconds, so that a server starts."""
+    drawn = random.Random(1)
+
+    def most(kind: str) -> str:
+        return json.dumps([f"{kind}{n}" for n in drawn.sample(range(200), 180)])
+
+    text = "".join(
+        f'{NEXT}"{n}"\nstories = {most("s")}\nplaces = {most("place:p")}\n'
+        f"people = {most('person:p')}\n"
+        for n in range(40)
+    )
+    began = time.process_time()
+    assert check(text)[1] == []
+    assert time.process_time() - began < SECONDS
 
 
 def test_what_a_person_may_alert_of_is_no_mistake() -> None:

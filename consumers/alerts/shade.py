@@ -6,11 +6,18 @@ that none of the others names. If each such example is taken above it, everythin
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import reduce
+from itertools import chain, product
+from math import prod
+from operator import and_
 from string import ascii_lowercase, digits
 from typing import Final, NamedTuple
 
 __all__ = ["Reach", "in_shade"]
 
+# Examples of one route that are looked at: far more than anybody writes a route for, and still
+# looked through in milliseconds, so that no policy keeps a server from starting.
+MOST_EXAMPLES: Final = 10_000
 SLUG_LENGTH: Final = 80  # letters of the name of a story; see `events.filing.Slug`
 _LETTERS: Final = f"-{digits}{ascii_lowercase}"  # of the name of a story
 
@@ -29,19 +36,25 @@ class Reach(NamedTuple):
 
 
 def in_shade(reach: Reach, above: Iterable[Reach]) -> bool:
-    """Whether all that a route takes is taken by others, by one of them or by several together."""
+    """Whether all that a route takes is taken by others, by one of them or by several together.
+
+    Of a route with more than `MOST_EXAMPLES` only the first is found out; that several take all of
+    it together is not.
+    """
     others = [each for each in above if each.urgency >= reach.urgency]
     named = {name.removesuffix("*") for each in others for name in each.stories}
     stories = [example for name in reach.stories or {"*"} for example in _examples(name, named)]
-    left = {(1 << len(others)) - 1}  # by the others that take an example, a bit for each of them
-    for taken in (
+    taken = (  # by which of the others, a bit for each of them
         _taken(stories, [_by_name(each.stories) for each in others]),
         _taken(reach.kinds, [each.kinds.__contains__ for each in others]),
         _taken(reach.places or {""}, [_if_any(each.places) for each in others]),
         _taken(reach.people or {""}, [_if_any(each.people) for each in others]),
-    ):
-        left = _least(one & other for one in left for other in taken)
-    return 0 not in left
+    )
+    if reduce(and_, chain(*taken)):  # one of the others takes every example
+        return True
+    if prod(map(len, taken)) > MOST_EXAMPLES:
+        return False
+    return all(reduce(and_, example) for example in product(*taken))
 
 
 def _taken(examples: Iterable[str], others: Sequence[Callable[[str], bool]]) -> set[int]:

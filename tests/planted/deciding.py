@@ -222,6 +222,14 @@ DECIDING = [
         "what takes less urgent news was thought to be in the shade of what takes pressing news",
     ),
     Planted(
+        "A policy of any size is checked in seconds, so that a server starts",
+        "test_alert_policy.py::test_a_policy_of_any_size_is_checked_in_seconds",
+        "consumers/alerts/shade.py",
+        "    if prod(map(len, taken)) > MOST_EXAMPLES:\n",
+        "    if not taken:\n",
+        "every example of what a route takes was looked at, millions of them",
+    ),
+    Planted(
         "A level that nothing leads to is found before it matters",
         "test_alert_policy.py::test_each_mistake_is_named",
         "consumers/alerts/policy.py",
