@@ -55,7 +55,7 @@ def parse(text: bytes | str) -> Any:  # noqa: ANN401 - any JSON value may have b
     if isinstance(text, bytes):
         text = text.removeprefix(codecs.BOM_UTF8)  # which some editors put before a file's text
     if len(text) > FILING_BYTES:
-        raise Refused("size", "filing", f"at most {FILING_BYTES} bytes", f"{len(text)} bytes")
+        raise Refused("size", "filing", f"at most {FILING_BYTES} bytes", "more")
     try:
         found = orjson.loads(text)
         _ONCE.decode(text if isinstance(text, str) else text.decode())

@@ -1,5 +1,6 @@
 """Whatever the shell hands to the program, or takes from it, the answer is one clear sentence."""
 
+import codecs
 import gzip
 import json
 import os
@@ -12,6 +13,7 @@ import orjson
 import pytest
 
 from dateline.wiring import book_path, keys_path, signing_key_path, views_path
+from producers.intake import FILING_BYTES
 
 MEBIBYTE = 1024 * 1024
 OPENING = {"story": "a", "kind": "story-opened", "headline": "h", "title": "t"}
@@ -73,6 +75,17 @@ def test_a_line_without_an_end_takes_no_memory(tmp_path: Path) -> None:
         " line 2",
         " line 3",
     ]
+
+
+@pytest.mark.parametrize(("more", "outcome"), [(0, (0, "")), (1, (1, "262144 bytes; found more"))])
+def test_a_line_may_be_as_long_as_a_filing(
+    tmp_path: Path, more: int, outcome: tuple[int, str]
+) -> None:
+    """A line may have 262144 bytes beside its end; of a longer one the limit is said."""
+    line = orjson.dumps(OPENING).ljust(FILING_BYTES + more)
+    (tmp_path / "long.jsonl").write_bytes(codecs.BOM_UTF8 + line + b"\r\n")
+    code, _, complaint = dateline(tmp_path, "import", "long.jsonl")
+    assert (code, outcome[1] in complaint) == (outcome[0], True), complaint
 
 
 def test_a_log_has_one_of_each_by_whatever_link_it_is_named(tmp_path: Path) -> None:

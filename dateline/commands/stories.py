@@ -1,5 +1,6 @@
 """What each command does, once the newsroom is open: call, then show."""
 
+import codecs
 import contextlib
 import gzip
 import io
@@ -50,6 +51,9 @@ __all__ = [
 
 
 PAGE = 500  # stories read at a time
+# Bytes of a line that are read: a filing at its longest with the mark that some editors put before
+# it and the line's end, and one byte more, by which a longer one is known.
+LINE_BYTES = len(codecs.BOM_UTF8) + FILING_BYTES + len(b"\r\n") + 1
 BAD_SHOWN = 20  # lines of an import that are named; whoever wants them all asks for JSON
 
 
@@ -136,10 +140,10 @@ def _lines(file: str) -> Iterator[bytes]:
         packed = raw.peek(2)[:2] == b"\x1f\x8b"
         lines: BinaryIO = stack.enter_context(gzip.open(raw)) if packed else raw  # type: ignore[assignment]  # - it reads like one
         try:
-            while line := lines.readline(FILING_BYTES + 1):
-                yield line
-                while len(line) > FILING_BYTES and not line.endswith(b"\n"):
-                    line = lines.readline(FILING_BYTES + 1)  # the rest of what is too long
+            while line := lines.readline(LINE_BYTES):
+                yield line.rstrip(b"\r\n")
+                while len(line) == LINE_BYTES and not line.endswith(b"\n"):
+                    line = lines.readline(LINE_BYTES)  # the rest of what is too long
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise Refused("gzip", "file", "a whole gzip file", str(error)) from error
 

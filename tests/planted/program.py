@@ -121,9 +121,17 @@ PROGRAM = [
         "A line without an end takes no memory",
         "test_cli_strained.py::test_a_line_without_an_end_takes_no_memory",
         "dateline/commands/stories.py",
-        "while line := lines.readline(FILING_BYTES + 1):",
+        "while line := lines.readline(LINE_BYTES):",
         "while line := lines.readline():",
         "a line was read to its end before it was found to be too long",
+    ),
+    Planted(
+        "A line of an import may be as long as a filing, whatever ends it",
+        "test_cli_strained.py::test_a_line_may_be_as_long_as_a_filing[0-outcome0]",
+        "dateline/commands/stories.py",
+        'yield line.rstrip(b"\\r\\n")',
+        "yield line",
+        "the end of a line counted as a part of the filing",
     ),
     Planted(
         "What was recorded and cannot be told is not called safe to file again",
