@@ -65,7 +65,7 @@ def decode(kind: str, schema: int, body: bytes | None) -> Happening:
             newest = upcast(kind, schema, orjson.loads(body))
             return _READERS[kind, SCHEMAS[kind]](canonical(newest))
     except (ValueError, ArithmeticError):
-        return Unknown(kind, schema, _content(body))
+        pass  # it is as unknown as a kind that nobody has heard of
     return Unknown(kind, schema, _content(body))
 
 
