@@ -175,6 +175,19 @@ async def test_an_explanation_begins_with_what_is_so_now(wire: Wire) -> None:
     assert await outcome() == "issued"
 
 
+async def test_an_explanation_writes_all_times_alike(wire: Wire) -> None:
+    """Until when an alert waits is written as when that was decided: to the thousandth second."""
+    wire.clock.move(123)
+    await wire.file("outcome-reported", ref="E2")
+    await wire.dispatch.decide_due()
+    events = [event async for event in wire.log.read_versions("a-story")]
+    found = explain(events, "E2", load(POLICY))
+    assert found is not None
+    (step,) = found.steps
+    assert step.until is not None
+    assert (step.recorded_at[-5:], step.until[-5:]) == (".123Z", ".123Z")
+
+
 async def test_an_alert_of_the_desk_is_learned(wire: Wire) -> None:
     """A person may alert on what no route takes; a correction of it follows all the same."""
     figure = {"ref": "F1", "measure": "children", "value": 9, "source": "person:a"}

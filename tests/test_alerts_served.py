@@ -100,7 +100,8 @@ def test_silences_are_made_listed_and_removed(
     until, why = "2099-01-01T00:00:00Z", "the family is being told"
     add = ["silence", "add", "harbour-fire", "--until", until, "--reason", why, "--json"]
     name = orjson.loads(said(*add, "--level", "regular"))["silence"]
-    assert f"in force until {until}"[:30] in " ".join(said("silence", "list").split())
+    (listed,) = said("silence", "list").splitlines()
+    assert f"in force until {until[:-1]}.000Z, regular alert: {why} (desk:ada)" in listed
     told = said("silence", "remove", f"harbour-fire/{name}", "--reason", "they know")
     assert told == f"harbour-fire/{name} is removed\n"
     (silence,) = orjson.loads(said("silence", "list", "--json"))

@@ -101,6 +101,19 @@ async def test_changed_and_removed(line: Line) -> None:
     assert (gone.code, "no target console:desk" in gone.err) == (1, True)
 
 
+async def test_a_target_that_was_meant_is_suggested(line: Line) -> None:
+    """Whoever leaves out the channel of a target, or misspells it, is told which it may be."""
+    await line.run("webhooks", "add", "console:", "--name", "night-desk")
+    await line.run("webhooks", "add", "console:", "--name", "desk")
+    for command, named, meant in (
+        ("attempts", "desk", "console:desk"),
+        ("remove", "console:nihgt-desk", "console:night-desk"),
+    ):
+        done = await line.run("webhooks", command, named)
+        said = f"dateline: no target {named}, perhaps {meant}\n"
+        assert (done.code, done.err) == (1, said)
+
+
 async def test_a_drill_that_misses_somebody_says_so(line: Line, receiver: Receiver) -> None:
     """`alerts test` ends with 1 and names who was not reached."""
     target = (await line.run("webhooks", "add", receiver.url, "--json")).json["target"]

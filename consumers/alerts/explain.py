@@ -1,6 +1,7 @@
 """Explain: why a development did or did not alert, told by the decisions in its story."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from consumers.alerts.match import Facts, Routing
@@ -9,7 +10,7 @@ from consumers.stories.parts import Heading, Item
 from consumers.stories.story import fold
 from events.alerts import AlertDecision
 from events.developments import News
-from events.envelope import Recorded
+from events.envelope import Recorded, instant
 
 __all__ = ["Explained", "Step", "explain"]
 
@@ -84,7 +85,7 @@ def _step(event: Recorded) -> Step:
         alert.level,
         list(alert.derived_from),
         list(alert.references),
-        None if alert.until is None else alert.until.isoformat().replace("+00:00", "Z"),
+        None if alert.until is None else _moment(alert.until),
         alert.reason,
     )
 
@@ -109,5 +110,10 @@ def _why_not(events: Sequence[Recorded], event: Recorded, policy: Policy | None)
     if route is None:
         return "no route of the policy takes it"
     if news.filed_at is not None:
-        return f"it is history: it was published elsewhere at {news.filed_at.isoformat()}"
+        return f"it is history: it was published elsewhere at {_moment(news.filed_at)}"
     return f"route {route.name} takes it now, but it was there before alerts began, or is to come"
+
+
+def _moment(time: datetime) -> str:
+    """Write a time as the log writes when it recorded something."""
+    return instant(round(time.timestamp() * 1000))

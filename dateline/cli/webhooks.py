@@ -24,12 +24,14 @@ def _in_outbox(
 ) -> int:
     """Open the newsroom with all that sends, and do one command's work in it."""
     # Only for these commands: what sends takes its time to be read in.
+    from dateline.commands.webhooks import suggesting  # noqa: PLC0415 - as just said
     from dateline.outbox import outbox, sending_of  # noqa: PLC0415 - as just said
 
     settings = Settings()
 
     async def whole(room: Newsroom) -> int:
-        async with outbox(room, log or settings.log, sending_of(settings)) as out:
+        sending = sending_of(settings)
+        async with outbox(room, log or settings.log, sending) as out, suggesting(out):
             return await work(out)
 
     return in_newsroom(log, whole, make=make)

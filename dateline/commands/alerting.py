@@ -220,14 +220,19 @@ async def silence_list(room: Newsroom, *, json: bool) -> int:
         printing.show_json(found)
         return DONE
     for silence in found:
-        what = ", ".join((*silence["levels"], *silence["kinds"])) or "everything"
         printing.line(
-            f"{silence['story']}/{silence['ref']}  {silence['state']:<8} until {silence['until']} "
-            f"{what}: {silence['reason']} ({silence['by']})"
+            f"{silence['story']}/{silence['ref']}  {silence['state']:<8} until {silence['until']}, "
+            f"{_kept_back(silence)}: {silence['reason']} ({silence['by']})"
         )
     if not found:
         printing.line("no silences")
     return DONE
+
+
+def _kept_back(silence: dict[str, Any]) -> str:
+    """Say which alerts a silence keeps back."""
+    levels, kinds = (" or ".join(silence[name]) for name in ("levels", "kinds"))
+    return f"{levels or 'every'} alert{f' of {kinds}' if kinds else ''}"
 
 
 def _state(silence: dict[str, Any], now: str) -> str:

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import difflib
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
 
 import uuid_utils
 
@@ -29,10 +31,12 @@ __all__ = [
     "remove",
     "resend",
     "rotate",
+    "suggesting",
 ]
 
 DRILL_SECONDS = 40.0  # that a drill is waited for: the slowest channel has thirty
 OPEN = frozenset({"pending", "in flight"})
+_TARGETS: Final = frozenset({"target", "active target"})  # what an error says there is none of
 LOOK = 0.05  # seconds between looks at what became of it
 
 
@@ -75,6 +79,26 @@ async def listed(outbox: Outbox, *, json: bool) -> int:
     if not found:
         printing.line("no targets yet; `dateline webhooks add URL` takes one in")
     return DONE
+
+
+@contextlib.asynccontextmanager
+async def suggesting(outbox: Outbox) -> AsyncIterator[None]:
+    """Have whoever names a target that is not there told of one that they may have meant.
+
+    Raises:
+        NotFound: the target is not there, with the id of one that is like it.
+    """
+    try:
+        yield
+    except NotFound as error:
+        if error.what not in _TARGETS:
+            raise
+        ids = [each.id for each in await outbox.endpoints.all()]
+        near = [each for each in ids if each.partition(":")[2] == error.name]
+        near = near or difflib.get_close_matches(error.name, ids, n=1)
+        if not near:
+            raise
+        raise NotFound(error.what, f"{error.name}, perhaps {' or '.join(near)}") from None
 
 
 async def attempts(outbox: Outbox, of: str | None, *, json: bool) -> int:

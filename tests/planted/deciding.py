@@ -222,6 +222,22 @@ DECIDING = [
         "what takes less urgent news was thought to be in the shade of what takes pressing news",
     ),
     Planted(
+        "An explanation writes all times alike",
+        "test_alert_dispatch.py::test_an_explanation_writes_all_times_alike",
+        "consumers/alerts/explain.py",
+        "return instant(round(time.timestamp() * 1000))",
+        "return time.isoformat()",
+        "until when an alert waits was written in millionths of a second",
+    ),
+    Planted(
+        "A silence says which alerts it keeps back",
+        "test_alerts_served.py::test_silences_are_made_listed_and_removed",
+        "dateline/commands/alerting.py",
+        "return f\"{levels or 'every'} alert",
+        "return f\"{kinds or 'every'} alert",
+        "the levels of a silence were not told",
+    ),
+    Planted(
         "A policy of any size is checked in seconds, so that a server starts",
         "test_alert_policy.py::test_a_policy_of_any_size_is_checked_in_seconds",
         "consumers/alerts/shade.py",

@@ -126,6 +126,14 @@ PROGRAM = [
         "a line was read to its end before it was found to be too long",
     ),
     Planted(
+        "A target that was meant is suggested to whoever misspells it",
+        "test_webhooks_cli.py::test_a_target_that_was_meant_is_suggested",
+        "dateline/commands/webhooks.py",
+        'each.partition(":")[2] == error.name]',
+        "each == error.name]",
+        "the name of a target without its channel was no name of it",
+    ),
+    Planted(
         "A line of an import may be as long as a filing, whatever ends it",
         "test_cli_strained.py::test_a_line_may_be_as_long_as_a_filing[0-outcome0]",
         "dateline/commands/stories.py",
