@@ -13,12 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from consumers.stories.differences import Change
+from dateline.streams import telling
 from events.envelope import Recorded
 from events.vocabulary import Erased, Unknown
 
 __all__ = [
     "Told",
-    "Untold",
     "complain",
     "counted",
     "event_object",
@@ -31,7 +31,6 @@ __all__ = [
     "show_state",
     "steps",
     "table",
-    "telling",
 ]
 
 SHORT = 100  # characters of a value in a line that shows a change
@@ -66,30 +65,9 @@ class Told(Protocol):
         ...
 
 
-class Untold(OSError):
-    """What was printed cannot be written, although what it tells of was done."""
-
-
-@contextmanager
-def telling() -> Iterator[None]:
-    """Tell a failure of standard output from one of the work.
-
-    Raises:
-        Untold: it takes nothing more.
-        BrokenPipeError: whoever read has had enough.
-    """
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise Untold(error.errno, error.strerror, "standard output") from error
-
-
 def line(text: str = "", style: str = "") -> None:
     """Print one line as it is; nothing in it is taken for markup."""
-    with telling():
-        _out.print(Text(_TURNING.sub("", text), style=style))
+    _out.print(Text(_TURNING.sub("", text), style=style))
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
@@ -107,8 +85,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def exactly(text: str) -> None:
     """Print text byte for byte: a signature stands under it, or a program reads it."""
-    with telling():
-        sys.stdout.write(text)
+    sys.stdout.write(text)
 
 
 def show_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
@@ -215,8 +192,7 @@ def show_event(event: Recorded, *, story: bool = False) -> None:
     text.append(f"{development.kind:<22} ", style="cyan")
     text.append(_TURNING.sub("", words))
     text.append(f"  {event.provenance['filed_by']}", style="dim")
-    with telling():
-        _out.print(text)
+    _out.print(text)
 
 
 def _ref(event: Recorded) -> str:

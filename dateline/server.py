@@ -343,7 +343,11 @@ class Server(uvicorn.Server):
                 raise self._failure from None
             raise
         if self.started:
-            self._ready()
+            try:
+                self._ready()
+            except Exception:  # such as a standard output that takes nothing
+                await self.shutdown(sockets)
+                raise
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the feed's connections, which would not end by themselves, then all others."""

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+from dateline import streams
+
 __all__ = ["TURN", "collision", "main"]
 
 INTERRUPTED = 130  # as in dateline.outcomes, which is not there yet
@@ -33,19 +35,6 @@ def collision() -> str | None:
     return None
 
 
-def _mend_streams() -> None:
-    """Have streams to read and write, and none that fails over a character it cannot show."""
-    if sys.stdin is None:  # closed by whoever started us
-        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - to the end
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:  # closed by whoever started us
-            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
-            setattr(sys, name, nowhere)
-        else:
-            stream.reconfigure(errors="backslashreplace")
-
-
 def _ended_quietly(_signal: int, _frame: FrameType | None) -> None:
     os._exit(INTERRUPTED)
 
@@ -60,7 +49,7 @@ def main() -> None:
     """Run the command line; see `dateline --help`."""
     # While modules are made, an interrupt could be lost or print a traceback: nothing is begun yet.
     _at_ctrl_c(_ended_quietly)
-    _mend_streams()
+    streams.mend()
     sys.setswitchinterval(TURN)
     sentence = collision()
     if sentence is not None:

@@ -141,6 +141,32 @@ def test_what_was_filed_and_cannot_be_told_is_not_to_be_filed_again(
     assert "version 1" in dateline(tmp_path, "stories")[1]
 
 
+@pytest.mark.parametrize("words", [("--help",), ("story", "--help"), ("--version",)])
+def test_help_that_cannot_be_shown_is_no_trouble_of_the_log(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """Where standard output takes nothing, `--help` names it, and is not called safe to retry."""
+    code, _, complaint = dateline(tmp_path, *words, before=">/dev/full")
+    assert (code, "standard output: No space left on device" in complaint) == (1, True)
+
+
+@pytest.mark.parametrize("closed", ["2>/dev/full", "2>&-"])
+def test_a_complaint_that_cannot_be_made_changes_no_outcome(tmp_path: Path, closed: str) -> None:
+    """A script that throws complaints away, or whose disk is full, gets the same exit codes."""
+    assert dateline(tmp_path, "nonsense", before=closed)[0] == 2
+    assert dateline(tmp_path, "stories", before=closed)[0] == 1
+    opening = ("file", "a", "story-opened", "--headline", "h", "--data", '{"title": "t"}')
+    code, said, _ = dateline(tmp_path, *opening, before=closed)
+    assert (code, said) == (0, "a: d1 story-opened at version 1, position 1\n")
+
+
+def test_a_server_that_cannot_say_where_it_is_ends(tmp_path: Path) -> None:
+    """A server whose standard output takes nothing says so and ends, and serves nobody unseen."""
+    code, _, complaint = dateline(tmp_path, "serve", "--port", "0", before=">/dev/full")
+    assert code == 1
+    assert "standard output: No space left on device" in complaint.splitlines()[-1]
+
+
 @pytest.mark.parametrize("words", [("story",), ("history",), ("follow", "--story"), ("backup",)])
 def test_bytes_that_are_no_text_are_no_fault(tmp_path: Path, words: tuple[str, ...]) -> None:
     """An argument that is not UTF-8 is refused wherever it would be looked for as text."""

@@ -14,7 +14,7 @@ import structlog
 import typer
 from pydantic import ValidationError
 
-from dateline import printing, telemetry
+from dateline import printing, streams, telemetry
 from dateline.cli.main import app
 from dateline.outcomes import DONE, INTERRUPTED, REFUSED, UNAVAILABLE, USAGE, exit_code, facts_of
 from dateline.wiring import BadUrl
@@ -56,8 +56,7 @@ def run(arguments: Sequence[str]) -> int:
     end = partial(_end, "--json" in arguments)
     try:
         found = app(args=list(arguments), prog_name="dateline", standalone_mode=False)
-        with printing.telling():
-            sys.stdout.flush()
+        sys.stdout.flush()
     except DatelineError as error:
         return end(exit_code(error), str(error), facts_of(error))
     except typer.TyperException as error:
@@ -74,7 +73,7 @@ def run(arguments: Sequence[str]) -> int:
             raise
         _let_go_of_stdout()
         return DONE
-    except printing.Untold as error:
+    except streams.Untold as error:
         _let_go_of_stdout()
         # Never UNAVAILABLE: whoever files the same again has it there twice.
         return end(REFUSED, f"{error.filename}: {error.strerror}; what was recorded is kept")
