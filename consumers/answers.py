@@ -5,8 +5,9 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,8 +15,9 @@ from consumers.kept import MADE_BYTES, kept
 from events.envelope import SLUG
 from events.errors import NotFound
 
-__all__ = ["OPEN", "Changed", "answer", "asked_url", "json", "slug_of"]
+__all__ = ["OPEN", "Changed", "answer", "asked_url", "json", "said", "slug_of"]
 
+_JSON: Final = "application/json"
 # What a Host header may name; it stands in documents where no public URL is set.
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
@@ -63,7 +65,19 @@ def answer(
 
 def json(request: Request, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with JSON that may depend on who asks."""
-    return answer(request, body, "application/json", {"vary": "authorization", **(headers or {})})
+    told = {"vary": "authorization", **(headers or {})}
+    return answer(request, body + b"\n", _JSON, told)
+
+
+def said(
+    value: Any,  # noqa: ANN401 - any JSON value
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    media_type: str = _JSON,
+) -> Response:
+    """Answer with a JSON value, on a line of its own as whoever asks from a terminal sees it."""
+    body = orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+    return Response(body, status, headers, media_type)
 
 
 @kept(MADE_BYTES)

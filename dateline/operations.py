@@ -5,13 +5,13 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
-import orjson
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from consumers.answers import said
 from consumers.feed.live import Feed
 from consumers.views import Position
 from dateline.metrics import Lag, Metrics, Moment, Sent
@@ -123,8 +123,7 @@ class Operations:
                 for lag in now.lags
                 if lag.events > MOST_LAG
             ]
-        body = orjson.dumps({"ready": not wrong, "wrong": wrong})
-        return Response(body, 503 if wrong else 200, media_type="application/json")
+        return said({"ready": not wrong, "wrong": wrong}, 503 if wrong else 200)
 
     async def _tell(self, _request: Request) -> Response:
         try:

@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-import orjson
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
+from consumers.answers import said
 from dateline.outcomes import facts_of, http_status
 from events.errors import (
     BookDamaged,
@@ -34,7 +34,7 @@ def problem(request: Request, error: Exception) -> Response:
     headers = {"www-authenticate": "Bearer"} if status == 401 else {}  # noqa: PLR2004 - RFC 9110
     if status in (503, 507):
         headers["retry-after"] = "5"
-    return Response(orjson.dumps(about), status, headers, _PROBLEM)
+    return said(about, status, headers, _PROBLEM)
 
 
 def _facts(error: Exception) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def http_problem(_request: Request, error: Exception) -> Response:
     """Answer what HTTP itself has a status for: no such path, no such method."""
     status, title = getattr(error, "status_code", 500), getattr(error, "detail", "")
     about = {"type": "about:blank", "title": title, "status": status}
-    return Response(orjson.dumps(about), status, getattr(error, "headers", None), _PROBLEM)
+    return said(about, status, getattr(error, "headers", None), _PROBLEM)
 
 
 def nobody(_request: Request, _error: Exception) -> Response:
@@ -74,4 +74,4 @@ def fault(request: Request, error: Exception) -> Response:
     """Answer a fault of the server's own, which is logged and not told."""
     log.error("fault", path=request.url.path, error=type(error).__name__)
     about = {"type": "about:blank", "title": "a fault of the server's own", "status": 500}
-    return Response(orjson.dumps(about), 500, media_type=_PROBLEM)
+    return said(about, 500, media_type=_PROBLEM)

@@ -23,7 +23,7 @@ HEADER_BYTES = 32 * 1024  # or trailers, and no more than what is read at once o
 
 def _refusal(status: int, title: str) -> bytes:
     """Give the whole answer to what is no request: a problem document, and the end."""
-    about = b'{"type":"about:blank","title":"%b","status":%d}' % (title.encode(), status)
+    about = b'{"type":"about:blank","title":"%b","status":%d}\n' % (title.encode(), status)
     head = f"HTTP/1.1 {status} {title}\r\ncontent-type: application/problem+json\r\n"
     ends = f"content-length: {len(about)}\r\nconnection: close\r\n\r\n"
     return (head + ends).encode() + about

@@ -66,7 +66,8 @@ def filing(
         receipts = await publisher.file_all(filings, actor, _expected(headers))
         took(time.perf_counter() - start)
         told = [_told(receipt) for receipt in receipts]
-        await _answer(send, orjson.dumps(told if many else told[0]), receipts[-1].version)
+        body = orjson.dumps(told if many else told[0], option=orjson.OPT_APPEND_NEWLINE)
+        await _answer(send, body, receipts[-1].version)
 
     return file
 

@@ -195,7 +195,7 @@ async def test_what_is_not_released_is_as_if_it_never_was(desk: Served) -> None:
     hidden = await desk.get("/v1/stories/a-secret")
     assert (hidden[0], never[0]) == (404, 404)
     assert hidden[1].replace(b"a-secret", b"b-secret") == never[1]
-    assert (await desk.get("/v1/stories"))[1] == b"[]"
+    assert (await desk.get("/v1/stories"))[1] == b"[]\n"
     assert (await desk.get("/v1/stories/a-secret/developments"))[0] == 404
     status, inside, _ = await desk.get("/v1/stories/a-secret", desk.bearer())
     assert (status, orjson.loads(inside)["title"]) == (200, "Secret")
@@ -250,6 +250,18 @@ async def test_every_answer_is_guarded_against_browsers(desk: Served) -> None:
         _, _, headers = await desk.get(path)
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert "default-src 'none'" in headers["Content-Security-Policy"]
+
+
+async def test_an_answer_ends_its_line(desk: Served) -> None:
+    """What is asked for from a terminal leaves the terminal's next line to the terminal."""
+    await desk.file("a-drill", "story-opened", title="A drill")
+    stories = (
+        "/v1/stories /v1/stories/a-drill /v1/stories/a-drill/developments /readyz /openapi.json"
+    )
+    problems = "/v1/stories/none /v1/stories?limit=x /v1/audit/proof/1 /v1/alerts /nowhere"
+    for path in (*stories.split(), *problems.split()):
+        _, body, _ = await desk.get(path)
+        assert body.endswith((b"}\n", b"]\n")), path
 
 
 def test_every_scope_can_be_granted() -> None:

@@ -193,7 +193,7 @@ async def test_who_says_no_more_is_answered(desk: Served) -> None:
         caller.writer.write_eof()
         answer = await caller.answer()
         assert answer.startswith(b"HTTP/1.1 " + status), answer
-        assert answer.endswith(b"}")
+        assert answer.endswith(b"}\n")
 
 
 async def test_a_client_of_http_1_0_is_sent_no_chunks(desk: Served) -> None:

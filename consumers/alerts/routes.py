@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from consumers.alerts.explain import explain
 from consumers.alerts.policy import Policy
+from consumers.answers import said
 from consumers.stories.projection import Stories
 from consumers.subscription import Subscription
 from events.alerts import STATES
@@ -109,4 +109,4 @@ def _number(asked: Mapping[str, str], name: str) -> int | None:
 
 def _json(value: Any) -> Response:  # noqa: ANN401 - any JSON value
     headers = {"cache-control": "no-store", "vary": "authorization"}
-    return Response(orjson.dumps(value), media_type="application/json", headers=headers)
+    return said(value, headers=headers)

@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from consumers.answers import said
 from consumers.audit import export as exporting
 from consumers.audit.auditor import Auditor
 from events.envelope import SLUG
@@ -40,7 +40,7 @@ def routes(auditor: Auditor, wanted: Wanted) -> list[Route]:
 
     async def proof(request: Request) -> Response:
         found = await auditor.inclusion(_position(request))
-        return Response(orjson.dumps(found.shown), media_type="application/json")
+        return said(found.shown)
 
     async def proof_file(request: Request) -> Response:
         found = await auditor.inclusion(_position(request))
@@ -49,7 +49,7 @@ def routes(auditor: Auditor, wanted: Wanted) -> list[Route]:
     async def consistency(request: Request) -> Response:
         size = (await auditor.latest()).size
         found = await auditor.consistency(_size(request, "from"), _size(request, "to", size))
-        return Response(orjson.dumps(found.shown), media_type="application/json")
+        return said(found.shown)
 
     async def export(request: Request) -> Response:
         story, parts = _asked(request)

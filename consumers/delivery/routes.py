@@ -7,9 +7,10 @@ from typing import Any, Final, Protocol
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
+from consumers.answers import said
 from consumers.delivery.deliveries import Deliveries
 from consumers.delivery.endpoints import Endpoints
 from consumers.delivery.registrar import Registrar, described, handshake_of
@@ -72,22 +73,22 @@ class _Subscribing:
             secret=_text(content, "secret"),
             name=_name(content),
         )
-        return JSONResponse(made._asdict(), 201)
+        return said(made._asdict(), 201)
 
     async def listed(self, _request: Request) -> Response:
         """List targets."""
-        return JSONResponse([described(each) for each in await self._outbox.endpoints.all()])
+        return said([described(each) for each in await self._outbox.endpoints.all()])
 
     async def shown(self, request: Request) -> Response:
         """Give one target."""
-        return JSONResponse(described(await self._outbox.endpoints.get(_target(request))))
+        return said(described(await self._outbox.endpoints.get(_target(request))))
 
     async def attempts(self, request: Request) -> Response:
         """List the tries of a target."""
         target = _target(request)
         await self._outbox.endpoints.get(target)
         found = await self._outbox.deliveries.attempts(target, None)
-        return JSONResponse([attempt_shown(each) for each in found])
+        return said([attempt_shown(each) for each in found])
 
     async def disable(self, request: Request) -> Response:
         """Disable a target."""
@@ -99,7 +100,7 @@ class _Subscribing:
         content = await _content(request, {"wishes"})
         target = _target(request)
         await self._outbox.endpoints.change(target, wishes_of(content.get("wishes")))
-        return JSONResponse(described(await self._outbox.endpoints.get(target)))
+        return said(described(await self._outbox.endpoints.get(target)))
 
     async def remove(self, request: Request) -> Response:
         """Forget a target."""
@@ -111,7 +112,7 @@ class _Subscribing:
         content = await _content(request, {"secret"})
         target = _target(request)
         secret = await self._outbox.endpoints.rotate(target, _text(content, "secret"))
-        return JSONResponse({"target": target, "secret": secret})
+        return said({"target": target, "secret": secret})
 
     async def recover(self, request: Request) -> Response:
         """Enable a target and send what it missed."""
@@ -120,18 +121,18 @@ class _Subscribing:
         since = _moment(content.get("since"))
         await self._outbox.endpoints.enable(target)
         found = await self._outbox.deliveries.recover(target, since, self._outbox.clock())
-        return JSONResponse({"target": target, "recovered": found})
+        return said({"target": target, "recovered": found})
 
     async def resend(self, request: Request) -> Response:
         """Send a delivery once more."""
         webhook_id = request.path_params["delivery"]
         if not await self._outbox.deliveries.resend(webhook_id, self._outbox.clock()):
             raise NotFound("delivery at rest", ascii(webhook_id)[1:41])
-        return JSONResponse({"delivery": webhook_id}, 202)
+        return said({"delivery": webhook_id}, 202)
 
     async def push_key(self, _request: Request) -> Response:
         """Give the key that browsers subscribe with."""
-        return JSONResponse({"key": self._outbox.push_key})
+        return said({"key": self._outbox.push_key})
 
     async def subscribe(self, request: Request) -> Response:
         """Take in a browser."""
@@ -140,7 +141,7 @@ class _Subscribing:
         if wishes.desk:
             raise Refused("wishes", "wishes.desk", "false: readers are no desk", "true")
         made = await self._outbox.registrar.add_browser(content.get("subscription"), wishes)
-        return JSONResponse({"target": made.target}, 201)
+        return said({"target": made.target}, 201)
 
     async def unsubscribe(self, request: Request) -> Response:
         """Let a browser go."""

@@ -372,7 +372,8 @@ async def turn_away(send: Send, *, browser: bool) -> None:
         ]
         await send({"type": "http.response.start", "status": 429, "headers": headers})
         about = {"type": "about:blank", "title": "too many connections", "status": 429}
-        await send({"type": "http.response.body", "body": orjson.dumps(about)})
+        body = orjson.dumps(about, option=orjson.OPT_APPEND_NEWLINE)
+        await send({"type": "http.response.body", "body": body})
         return
     await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
     retry = random.randint(*BUSY_MS)  # noqa: S311 - spreads load

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from consumers.answers import said
 from dateline.api.asyncapi import asyncapi
 from dateline.api.openapi import openapi
 from events.vocabulary import KINDS
@@ -19,10 +20,10 @@ def routes() -> list[Route]:
     """Give the routes of the documents."""
 
     async def openapi_json(_request: Request) -> Response:
-        return Response(orjson.dumps(openapi()), media_type="application/json")
+        return said(openapi())
 
     async def asyncapi_json(_request: Request) -> Response:
-        return Response(orjson.dumps(asyncapi()), media_type="application/json")
+        return said(asyncapi())
 
     async def docs(_request: Request) -> Response:
         # No script and nothing from elsewhere: a page that can be read with everything blocked.

@@ -142,6 +142,14 @@ PROGRAM = [
         "the end of a line counted as a part of the filing",
     ),
     Planted(
+        "An answer over HTTP ends its line",
+        "test_http.py::test_an_answer_ends_its_line",
+        "consumers/answers.py",
+        'return answer(request, body + b"\\n", _JSON, told)',
+        "return answer(request, body, _JSON, told)",
+        "a terminal's next line went on after a story",
+    ),
+    Planted(
         "Help that cannot be shown is not taken for a log that is out of reach",
         "test_cli_strained.py::test_help_that_cannot_be_shown_is_no_trouble_of_the_log",
         "dateline/streams.py",
