@@ -22,6 +22,7 @@ from producers.intake import take
 ADA = Actor("desk:ada")
 BEN = Actor("desk:ben")
 NOW = 1_760_120_000_000
+TOMORROW = "2025-10-11T00:00:00Z"  # as `NOW` has it
 LATER = "2031-01-01T00:00:00Z"  # than any clock here: what is under embargo until then stays so
 
 

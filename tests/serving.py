@@ -8,15 +8,18 @@ from typing import Any, NamedTuple, Self
 import aiohttp
 import orjson
 
+from consumers.audit.duty import Schedule
 from consumers.feed.live import Limits
 from dateline.outbox import Outbox
 from dateline.server import Outside, Server, listening, url_of
 from dateline.wiring import Newsroom
 from producers.keys import GRANTABLE, Keys
 
-SOON = (
+PATIENCE = (
     20.0  # seconds; what the feed owes is there at once, and a busy machine may take some of them
 )
+SIGNED_OFTEN = Outside(schedule=Schedule(events=3, within=0.05, look=0.01, again=0.05, rest=0.0))
+SIGNED_LAST = Outside(schedule=Schedule(events=10_000, within=1_000, look=0.01))  # when it ends
 
 
 class Told(NamedTuple):
@@ -57,13 +60,13 @@ class Subscriber:
 
     async def take(self, most: int) -> list[Told]:
         """Read this many events, which come soon or never."""
-        async with asyncio.timeout(SOON):
+        async with asyncio.timeout(PATIENCE):
             return [await anext(self) for _ in range(most)]
 
     async def news(self, most: int) -> list[Told]:
         """Read this many updates, which come soon or never, control events left out."""
         found: list[Told] = []
-        async with asyncio.timeout(SOON):
+        async with asyncio.timeout(PATIENCE):
             while len(found) < most:
                 told = await anext(self)
                 if told.event == "message":

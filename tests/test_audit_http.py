@@ -8,17 +8,13 @@ from conftest import Clock
 from filings import LATER, opening
 from filings import filed as filed_
 from noting import noted
-from serving import Served, served
+from serving import SIGNED_LAST, SIGNED_OFTEN, Served, served
 
-from consumers.audit.duty import Schedule
 from consumers.audit.stand_alone import check
 from consumers.audit.tiles import Tiles
-from dateline.server import Outside
 from dateline.wiring import Newsroom
 from events.checkpoint import checkpoint_in, open_note, verifier_key
 from events.tree import is_consistent, is_included
-
-SOON = Outside(schedule=Schedule(events=3, within=0.05, look=0.01, again=0.05, rest=0.0))
 
 
 async def text(desk: Served, path: str) -> str:
@@ -108,13 +104,12 @@ async def until(room: Newsroom, size: int) -> None:
 
 async def test_checkpoints_are_signed_on_schedule(room: Newsroom) -> None:
     """A server signs after so many events or so long, and what is left when it ends."""
-    async with served(room, outside=SOON) as desk:
+    async with served(room, outside=SIGNED_OFTEN) as desk:
         await filed(desk, 2)
         await until(room, 2)
         await filed_more(desk, 7)
         await until(room, 9)
-    never = Outside(schedule=Schedule(events=1_000, within=1_000, look=0.01))
-    async with served(room, outside=never) as desk:
+    async with served(room, outside=SIGNED_LAST) as desk:
         await filed_more(desk, 1)
     assert room.auditor.book.signed().size == 10  # type: ignore[union-attr]  # - it is there
 
@@ -126,8 +121,7 @@ async def filed_more(desk: Served, count: int) -> None:
 
 async def test_a_lifted_embargo_is_signed_at_once(room: Newsroom, clock: Clock) -> None:
     """When an embargo is lifted, the moment is in a signed checkpoint without waiting."""
-    never = Outside(schedule=Schedule(events=1_000, within=1_000, look=0.01))
-    async with served(room, outside=never) as desk:
+    async with served(room, outside=SIGNED_LAST) as desk:
         await filed(desk, 1)
         await desk.file("a", "quote-added", ref="Q", embargo_until=LATER)
         await desk.file("a", "embargo-broken", target="Q", reason="a drill")
@@ -136,7 +130,7 @@ async def test_a_lifted_embargo_is_signed_at_once(room: Newsroom, clock: Clock) 
 
 async def test_a_server_proves_its_log_and_says_when(room: Newsroom) -> None:
     """The whole log is proved beside the server's work, and the metrics say when and whether."""
-    async with served(room, outside=SOON) as desk:
+    async with served(room, outside=SIGNED_OFTEN) as desk:
         await filed(desk, 2)
         await until(room, 2)
         book = room.auditor.book
@@ -154,7 +148,7 @@ async def test_news_goes_on_while_the_auditor_refuses(room: Newsroom) -> None:
         connection.execute("UPDATE tiles SET hashes = zeroblob(32)")
         connection.execute("UPDATE checkpoints SET root = zeroblob(32)")
     room.auditor.tiles = Tiles(room.auditor.book)
-    async with served(room, outside=SOON) as desk:
+    async with served(room, outside=SIGNED_OFTEN) as desk:
         await desk.file("a", "development-reported", label="note")
         await noted(room.auditor.book, room.auditor.book.failed)
         assert b"dateline_log_sound 0.0" in await desk.read("/metrics")

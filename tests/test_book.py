@@ -10,18 +10,14 @@ import pytest
 from conftest import Clock
 from filings import ADA, filed, note, opening
 from noting import noted
-from serving import served
+from serving import SIGNED_LAST, SIGNED_OFTEN, served
 
-from consumers.audit.duty import Schedule
 from dateline.cli.run import run
-from dateline.server import Outside
 from dateline.wiring import newsroom
 from events.errors import BookDamaged, LogDamaged
 from producers.intake import take
 
 EVENTS = 300  # more than a tile
-NEVER = Outside(schedule=Schedule(events=10_000, within=1_000, look=0.01))
-SOON = Outside(schedule=Schedule(events=3, within=0.05, look=0.01, again=0.05, rest=0.0))
 
 
 @pytest.fixture
@@ -122,7 +118,7 @@ async def test_a_log_that_is_shorter_than_what_was_signed_is_damaged(
 
 async def test_a_server_tells_the_last_checkpoint_from_the_start(url: str, clock: Clock) -> None:
     """A server that starts on a log that is quiet and signed publishes that checkpoint at once."""
-    async with newsroom(url, clock) as room, served(room, outside=NEVER) as desk:
+    async with newsroom(url, clock) as room, served(room, outside=SIGNED_LAST) as desk:
         _, _, headers = await desk.get("/feeds/all.json")
         assert "dateline-checkpoint" in headers
         async with desk.feed() as subscriber:
@@ -132,7 +128,7 @@ async def test_a_server_tells_the_last_checkpoint_from_the_start(url: str, clock
 
 async def test_news_goes_on_beside_a_damaged_book(url: str, tmp_path: Path, clock: Clock) -> None:
     """When the book is damaged under a running server, readers are served and metrics say so."""
-    async with newsroom(url, clock) as room, served(room, outside=NEVER) as desk:
+    async with newsroom(url, clock) as room, served(room, outside=SIGNED_LAST) as desk:
         spoilt(
             tmp_path,
             "PRAGMA writable_schema = 1",
@@ -158,7 +154,7 @@ async def test_whatever_a_proof_fails_of_is_told(
             raise ValueError("of something private")
 
         monkeypatch.setattr(room.auditor, "verify", fails)
-        async with served(room, outside=SOON) as desk:
+        async with served(room, outside=SIGNED_OFTEN) as desk:
             await noted(room.auditor.book, room.auditor.book.failed)
             assert b"dateline_log_sound 0.0" in await desk.read("/metrics")
         failed = room.auditor.book.failed()
@@ -183,7 +179,7 @@ async def test_a_proof_of_tomorrow_puts_off_none_of_today(url: str, clock: Clock
     async with newsroom(url, clock) as room:
         clock.move(-86_400_000)
         book = room.auditor.book
-        async with served(room, outside=SOON):
+        async with served(room, outside=SIGNED_OFTEN):
             await noted(
                 book, lambda: (last := book.proved()) is not None and last.proved_ms <= clock.now
             )

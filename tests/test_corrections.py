@@ -4,9 +4,8 @@ from functools import partial
 from typing import Any
 
 import pytest
-from filings import BEN, Story, opened, refused
+from filings import BEN, TOMORROW, Story, opened, refused
 
-SOON = "2025-10-11T00:00:00Z"
 FIGURE = {"ref": "F1", "measure": "children", "value": 8, "source": "person:a"}
 
 
@@ -26,7 +25,9 @@ def test_a_correction_names_what_stood_there() -> None:
     refused("correction-changes", lambda: correct(target="F1", field="value", old=8, new=8))
     refused("shape", lambda: correct(target="D", field="urgency", old=5, new=12))
     refused("correctable", lambda: correct(target="D", field="colour", old=5, new=12))
-    refused("correctable", lambda: correct(target="D", field="embargo_until", old=None, new=SOON))
+    refused(
+        "correctable", lambda: correct(target="D", field="embargo_until", old=None, new=TOMORROW)
+    )
     correct(target="D", field="figures.F1.value", old=8, new=9)
     correct(target="D", field="headline", old="Eight", new="Nine")
     state = story.state()
@@ -166,8 +167,10 @@ def test_a_corrected_question_is_due_after_it_was_asked() -> None:
     story.file("response-awaited", ref="W", response=asked)
     early = "2025-10-10T11:00:00Z"
     refused("due-after-asked", lambda: correct(story, "P1", "due_at", None, early))
-    correct(story, "P1", "due_at", None, SOON)
-    refused("due-after-asked", lambda: correct(story, "P1", "asked_at", asked["asked_at"], SOON))
+    correct(story, "P1", "due_at", None, TOMORROW)
+    refused(
+        "due-after-asked", lambda: correct(story, "P1", "asked_at", asked["asked_at"], TOMORROW)
+    )
 
 
 @pytest.mark.parametrize(

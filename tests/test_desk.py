@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any, cast
 
 import pytest
-from filings import ADA, BEN, NOW, Story, development, opened, refused
+from filings import ADA, BEN, NOW, TOMORROW, Story, development, opened, refused
 
 from events.errors import Refused
 from producers.case import Actor
@@ -12,7 +12,6 @@ from producers.decide import decide
 from producers.desk import Desk
 
 DAY = 86_400_000
-SOON = "2025-10-11T00:00:00Z"
 FIGURE = {"ref": "F1", "measure": "children", "value": 8, "source": "person:a"}
 
 
@@ -125,7 +124,7 @@ def test_a_conflict_is_between_claims_or_figures() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("embargo_until", SOON),
+        ("embargo_until", TOMORROW),
         ("needs_approval", True),
         ("claims", [{"ref": "C1", "text": "a claim"}]),
     ],
@@ -208,7 +207,7 @@ def test_an_embargo_ends_by_the_clock_or_with_a_reason() -> None:
     refused(
         "embargo-future", lambda: story.file("quote-added", embargo_until="2025-10-01T00:00:00Z")
     )
-    story.file("quote-added", ref="Q", embargo_until=SOON)
+    story.file("quote-added", ref="Q", embargo_until=TOMORROW)
     assert story.state(public=True)["timeline"] == []
     refused("embargo-over", lambda: story.file("embargo-lifted", target="Q"))
     refused("shape", lambda: story.file("embargo-broken", target="Q"))
