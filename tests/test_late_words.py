@@ -1,12 +1,14 @@
 """Whoever has not got an alert when it is corrected is told once, in the corrected words."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Clock
 from filings import development, filed, opening
-from receiving import at_hour, counted, hook, issue, receiving, sending
+from receiving import Receiver, at_hour, counted, hook, issue, receiving, sending
 
 from consumers.alerts.policy import load
 from consumers.delivery.reach import Told
@@ -25,6 +27,20 @@ async def correct(room: Newsroom, ref: str = "A2", *of: str, **fields: Any) -> s
 
 async def retract(room: Newsroom, ref: str) -> None:
     await correct(room, ref, kind="alert-retracted", msg_type="Cancel")
+
+
+@asynccontextmanager
+async def corrected_in_the_night(
+    room: Newsroom, folder: Path, clock: Clock, **wishes: Any
+) -> AsyncIterator[tuple[Receiver, Outbox]]:
+    """An alert is issued and corrected while its one target sleeps."""
+    at_hour(clock, 2)
+    async with receiving() as receiver, sending(room, folder) as out:
+        await hook(out, receiver.url, **wishes, **NIGHT)
+        await issue(room)
+        await correct(room)
+        await counted(out, held=1, superseded=1)
+        yield receiver, out
 
 
 async def morning(out: Outbox, clock: Clock) -> None:
@@ -117,11 +133,7 @@ async def test_what_is_corrected_twice_is_told_in_the_last_words(
     room: Newsroom, tmp_path: Path, clock: Clock, named: list[str]
 ) -> None:
     """Whatever a correction names, nobody hears words that were corrected while they slept."""
-    at_hour(clock, 2)
-    async with receiving() as receiver, sending(room, tmp_path) as out:
-        target, _ = await hook(out, receiver.url, **NIGHT)
-        await issue(room)
-        await correct(room)
+    async with corrected_in_the_night(room, tmp_path, clock) as (receiver, out):
         await correct(room, "A3", *named)
         await counted(out, held=1, superseded=2)
         await morning(out, clock)
@@ -130,7 +142,8 @@ async def test_what_is_corrected_twice_is_told_in_the_last_words(
         await correct(room, "A4", named[0])
         await counted(out, delivered=2, superseded=2)
         assert receiver.got[1].event["data"]["headline"] == "CORRECTION: A4 happens"
-        (shown,) = await out.deliveries.earlier("a-story", target, [named[0]])
+        (target,) = await out.endpoints.all()
+        (shown,) = await out.deliveries.earlier("a-story", target.id, [named[0]])
         assert shown.webhook_id == receiver.got[0].id
 
 
@@ -138,11 +151,7 @@ async def test_what_is_retracted_is_not_told_in_any_words(
     room: Newsroom, tmp_path: Path, clock: Clock
 ) -> None:
     """An alert that was corrected and then retracted before it went out never does."""
-    at_hour(clock, 2)
-    async with receiving() as receiver, sending(room, tmp_path) as out:
-        await hook(out, receiver.url, **NIGHT)
-        await issue(room)
-        await correct(room)
+    async with corrected_in_the_night(room, tmp_path, clock) as (receiver, out):
         await retract(room, "A3")
         await counted(out, superseded=2)
         await morning(out, clock)
@@ -153,12 +162,7 @@ async def test_who_was_told_in_late_words_is_told_of_the_retraction(
     room: Newsroom, tmp_path: Path, clock: Clock
 ) -> None:
     """Who got the alert in the words of its correction learns that it does not hold any more."""
-    at_hour(clock, 2)
-    async with receiving() as receiver, sending(room, tmp_path) as out:
-        await hook(out, receiver.url, **NIGHT)
-        await issue(room)
-        await correct(room)
-        await counted(out, held=1, superseded=1)
+    async with corrected_in_the_night(room, tmp_path, clock) as (receiver, out):
         await morning(out, clock)
         await retract(room, "A3")
         await counted(out, delivered=2, superseded=1)
@@ -216,12 +220,8 @@ async def test_late_words_count_for_a_throttle(
     room: Newsroom, tmp_path: Path, clock: Clock
 ) -> None:
     """What goes out in corrected words is one alert of those that a target takes in a while."""
-    at_hour(clock, 2)
-    async with receiving() as receiver, sending(room, tmp_path) as out:
-        await hook(out, receiver.url, throttle={"regular": {"most": 1, "seconds": 600}}, **NIGHT)
-        await issue(room)
-        await correct(room)
-        await counted(out, held=1, superseded=1)
+    throttle = {"regular": {"most": 1, "seconds": 600}}
+    async with corrected_in_the_night(room, tmp_path, clock, throttle=throttle) as (_, out):
         await morning(out, clock)
         await issue(room, "b-story")
         await counted(out, delivered=1, held=1, superseded=1)
