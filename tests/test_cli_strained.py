@@ -1,6 +1,7 @@
 """Whatever the shell hands to the program, or takes from it, the answer is one clear sentence."""
 
 import codecs
+import ctypes
 import gzip
 import json
 import os
@@ -15,14 +16,22 @@ import pytest
 from dateline.wiring import book_path, keys_path, signing_key_path, views_path
 from producers.intake import FILING_BYTES
 
+LIBC = ctypes.CDLL(None)
+DROP = 24  # PR_CAPBSET_DROP: what is run by root then has no such capability
+READ_AND_WRITE_ALL = (1, 2)  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
 MEBIBYTE = 1024 * 1024
 OPENING = {"story": "a", "kind": "story-opened", "headline": "h", "title": "t"}
 
 
-def dateline(folder: Path, *words: str, before: str = "", limit: int = 0) -> tuple[int, str, str]:
+def dateline(
+    folder: Path, *words: str, before: str = "", limit: int = 0, held_to_modes: bool = False
+) -> tuple[int, str, str]:
     """Run the program as a shell does, with `before` done to its streams."""
 
     def limited() -> None:
+        if held_to_modes and os.geteuid() == 0:
+            for capability in READ_AND_WRITE_ALL:
+                LIBC.prctl(DROP, capability, 0, 0, 0)
         if limit:
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
@@ -52,6 +61,24 @@ def test_an_empty_option_is_no_option_left_out(tmp_path: Path, option: str) -> N
     assert (code, said) == (2, "")
     assert complaint.startswith(f"dateline: Invalid value for '{option}': expected a value")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("serve", "--port", "http"), "'--port': expected a whole number; found 'http'"),
+        (("serve", "--port", "70000"), "'--port': expected at most 65535; found '70000'"),
+        (("audit", "prove", "0"), "'POSITION': expected at least 1; found '0'"),
+        (("parked", "retry", "x" * 4000), f"expected a whole number; found 'xxxx{'x' * 95} (see"),
+        (("backup",), "Missing argument 'FILE'. (see dateline backup --help)"),
+    ],
+)
+def test_a_wrong_number_is_named_in_plain_words(
+    tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    """What was typed in place of a number is repeated, as far as it fits, with what goes there."""
+    code, out, complaint = dateline(tmp_path, *words)
+    assert (code, out, said in complaint) == (2, "", True), complaint
 
 
 @pytest.mark.parametrize("words", [("file", "a", "quote-added", "--data", "-"), ("import", "-")])
@@ -174,6 +201,23 @@ def test_bytes_that_are_no_text_are_no_fault(tmp_path: Path, words: tuple[str, .
     code, said, complaint = dateline(tmp_path, *words, os.fsdecode(b"caf\xe9"))
     assert (code, said) == (1, "")
     assert "expected text that is UTF-8; found 'caf\\udce9" in complaint
+
+
+@pytest.mark.parametrize(
+    ("closed", "named"), [("a.db", "use a copy"), (".", "written to {}, where")]
+)
+def test_a_log_that_cannot_be_written_to_is_said_to_be_so(
+    tmp_path: Path, closed: str, named: str
+) -> None:
+    """Who has a log, or its folder, to read alone is told that, and what to do about it."""
+    log = ("--log", "sqlite:///a.db")
+    opening = ("file", "a", "story-opened", "--headline", "h", "--data", '{"title": "t"}')
+    assert dateline(tmp_path, *opening, *log)[0] == 0
+    (tmp_path / closed).chmod(0o555)
+    again = ("file", "a", "quote-added", "--headline", "h", *log)
+    code, said, complaint = dateline(tmp_path, *again, held_to_modes=True)
+    assert (code, said, complaint.count("\n")) == (3, "", 1)
+    assert named.format(tmp_path) in complaint
 
 
 def test_a_complaint_commands_no_terminal(tmp_path: Path) -> None:

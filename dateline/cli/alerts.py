@@ -22,7 +22,8 @@ Reason = Annotated[str, typer.Option(help="why, for the record")]
 
 @policy.command("check")
 def policy_check(
-    file: Annotated[str, typer.Argument(help="the policy, a TOML file")], json: Json = False
+    file: Annotated[str, typer.Argument(metavar="FILE", help="the policy, a TOML file")],
+    json: Json = False,
 ) -> int:
     """Name every mistake in a policy; exit 1 when there is one."""
     return alerting.check_policy(file, Settings(), json=json)
@@ -30,7 +31,7 @@ def policy_check(
 
 @policy.command("rehearse")
 def policy_rehearse(
-    file: Annotated[str, typer.Argument(help="the policy, a TOML file")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="the policy, a TOML file")],
     story: Annotated[str | None, typer.Option(help="only this story")] = None,
     log: LogUrl = None,
     json: Json = False,

@@ -20,7 +20,10 @@ Position = Annotated[int, typer.Argument(metavar="POSITION", help="the event's p
 @audit.command("verify")
 def verify(
     file: Annotated[
-        str | None, typer.Argument(help="an export to verify, without any log; the log by default")
+        str | None,
+        typer.Argument(
+            metavar="FILE", help="an export to verify, without any log; the log by default"
+        ),
     ] = None,
     kept: Annotated[
         str | None,
@@ -61,7 +64,9 @@ def voids(log: LogUrl = None, json: Json = False) -> int:
 
 @audit.command("cosigned")
 def cosigned(
-    file: Annotated[str, typer.Argument(help="a checkpoint of this log that a witness cosigned")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="a checkpoint of this log that a witness cosigned")
+    ],
     witness: Annotated[str, typer.Option(metavar="KEY", help="the witness's public key")],
     log: LogUrl = None,
     json: Json = False,
@@ -91,7 +96,9 @@ def consistency(
 
 @audit.command("export")
 def export(
-    file: Annotated[str, typer.Argument(help="the file to make, such as log.jsonl.gz")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="the file to make, such as log.jsonl.gz")
+    ],
     story: Annotated[str | None, typer.Option(help="only this story, each event proved")] = None,
     parts: Annotated[
         str,

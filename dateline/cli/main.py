@@ -122,7 +122,7 @@ Scopes = Annotated[
 
 @keys.command("create")
 def keys_create(
-    name: Annotated[str, typer.Argument(help="who holds it")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="who holds it")],
     scope: Scopes,
     log: LogUrl = None,
     json: Json = False,
@@ -261,7 +261,9 @@ def follow(
 
 @app.command()
 def rebuild(
-    projection: Annotated[str, typer.Argument(help="which view; there is one")] = "stories",
+    projection: Annotated[
+        str, typer.Argument(metavar="PROJECTION", help="which view; there is one")
+    ] = "stories",
     log: LogUrl = None,
     json: Json = False,
 ) -> int:
@@ -321,7 +323,7 @@ def parked_skip(
 
 @app.command()
 def backup(
-    file: Annotated[str, typer.Argument(help="the copy to make")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="the copy to make")],
     log: LogUrl = None,
     json: Json = False,
 ) -> int:
@@ -331,7 +333,7 @@ def backup(
 
 @app.command()
 def restore(
-    file: Annotated[str, typer.Argument(help="a copy made by backup")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="a copy made by backup")],
     log: LogUrl = None,
     json: Json = False,
 ) -> int:

@@ -115,13 +115,21 @@ def _wrong_usage(error: typer.TyperException, end: Callable[..., int]) -> int:
         return USAGE
     where = f" (see {context.command_path} --help)" if context is not None else ""
     said = getattr(error, "format_message", error.__str__)()
+    if isinstance(error.__cause__, ValidationError):  # a library's words, for programmers
+        first = misshapen(error.__cause__, _cut)[0]
+        plain = f"expected {first.expected}; found {first.found}"
+        said = said.replace(getattr(error, "message", ""), plain)
     return end(USAGE, f"{said}{where}", {"title": "WrongUsage"})
+
+
+def _cut(value: object) -> str:
+    return ascii(value)[: printing.SHORT]
 
 
 def _setting(error: BadUrl | ValidationError) -> str:
     if isinstance(error, BadUrl):
         return str(error)
-    first = misshapen(error, ascii)[0]
+    first = misshapen(error, _cut)[0]
     name = "_".join(first.path).upper()
     if name == "SMTP":  # with a password in it
         return f"setting DATELINE_{name}: expected {first.expected}; found another"

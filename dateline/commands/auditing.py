@@ -325,7 +325,7 @@ def _show_replay(found: Replay, changes: dict[str, list[Change]] | None) -> None
             f"{about}{request}"
         )
     for who, some in (changes or {}).items():
-        _part(f"what changed for {who}")
+        _part(f"what changed for {'the desk' if who == 'desk' else who}")
         printing.show_changes(some)
 
 

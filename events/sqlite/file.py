@@ -206,6 +206,9 @@ def explain(url: str, error: apsw.Error, *, reading: bool = False) -> LogError:
         return LogDamaged(url, 0, "every table of a log", str(error))
     if isinstance(error, apsw.CantOpenError):
         return LogUnavailable(url, f"the file cannot be opened{_closed_by(url)}", reading=reading)
+    if isinstance(error, apsw.ReadOnlyError):
+        why = f"the file cannot be written to{_closed_by(url) or ': use a copy'}"
+        return LogUnavailable(url, why, reading=reading)
     return LogUnavailable(url, str(error), reading=reading)
 
 

@@ -142,6 +142,22 @@ PROGRAM = [
         "the end of a line counted as a part of the filing",
     ),
     Planted(
+        "A wrong number on the command line is named in plain words",
+        "test_cli_strained.py::test_a_wrong_number_is_named_in_plain_words",
+        "dateline/cli/run.py",
+        "    if isinstance(error.__cause__, ValidationError):",
+        "    if isinstance(error.__cause__, UnicodeError):",
+        "a library's words for programmers were passed on",
+    ),
+    Planted(
+        "Who has a log to read alone is told so",
+        "test_cli_strained.py::test_a_log_that_cannot_be_written_to_is_said_to_be_so",
+        "events/sqlite/file.py",
+        "    if isinstance(error, apsw.ReadOnlyError):",
+        "    if isinstance(error, apsw.AuthError):",
+        "the words of SQLite were passed on, and nobody was told what to do",
+    ),
+    Planted(
         "An answer over HTTP ends its line",
         "test_http.py::test_an_answer_ends_its_line",
         "consumers/answers.py",
