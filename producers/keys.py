@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 
 import apsw
 
-from events.errors import NotFound, Refused
+from events.errors import KeysUnavailable, NotFound, Refused
 from events.log import Clock
+from events.sqlite.file import identity
 from producers.case import EVERY_SCOPE, Actor
 
 __all__ = ["GRANTABLE", "Key", "Keys"]
@@ -58,11 +59,12 @@ class Keys:
 
     def __init__(self, path: str, clock: Clock) -> None:
         self._clock = clock
+        self._path = path
         if path != ":memory:":
             Path(path).touch(mode=0o600, exist_ok=True)
-        self._connection = apsw.Connection(path)
-        self._connection.set_busy_timeout(BUSY_MS)
+        self._connection = _opened(path)
         self._connection.execute(_TABLE)
+        self._file = identity(path)
         self._known: dict[bytes, Key] = {}
         self._looked_ms = 0
 
@@ -89,10 +91,20 @@ class Keys:
         """Give the key of this text, None when there is none or it was revoked.
 
         A key that another program revokes is let in for `REMEMBERED_MS` at most.
+
+        Raises:
+            KeysUnavailable: their file cannot be read.
         """
+        try:
+            return self._find(text)
+        except apsw.Error as error:
+            raise KeysUnavailable(self._path, str(error)) from error
+
+    def _find(self, text: str) -> Key | None:
         now = self._clock()
         if not 0 <= now - self._looked_ms < REMEMBERED_MS:
             self._known.clear()
+            self._follow()
             self._looked_ms = now
         hashed = _hash(text)
         key = self._known.get(hashed)
@@ -101,6 +113,14 @@ class Keys:
             if key is not None:
                 self._known[hashed] = key
         return key
+
+    def _follow(self) -> None:
+        """Open the file that is there now: of one that was taken away no key would ever end."""
+        found = identity(self._path)
+        if found != self._file:
+            connection = _opened(self._path, apsw.SQLITE_OPEN_READWRITE)
+            self._connection.close()
+            self._connection, self._file = connection, found
 
     def _look(self, text: str) -> Key | None:
         parts = _KEY.fullmatch(text)
@@ -131,6 +151,14 @@ class Keys:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+
+def _opened(
+    path: str, flags: int = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+) -> apsw.Connection:
+    connection = apsw.Connection(path, flags)
+    connection.set_busy_timeout(BUSY_MS)
+    return connection
 
 
 def _hash(secret: str) -> bytes:

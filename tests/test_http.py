@@ -13,7 +13,8 @@ from multidict import CIMultiDict
 from serving import Served
 
 from dateline.wiring import Newsroom
-from producers.keys import GRANTABLE, Keys
+from events.errors import KeysUnavailable
+from producers.keys import GRANTABLE, REMEMBERED_MS, Keys
 
 
 async def test_a_filing_is_acknowledged_with_its_place(desk: Served) -> None:
@@ -104,6 +105,31 @@ def test_a_key_that_another_program_revokes_ends(tmp_path: Path, clock: Clock) -
     assert here.find(key) is None
     here.close()
     there.close()
+
+
+def test_a_key_ends_in_whatever_file_of_keys_is_there(tmp_path: Path, clock: Clock) -> None:
+    """Where another file of keys was put in place, it says who is let in; without one nobody is."""
+    path, copy = tmp_path / "news.keys.db", tmp_path / "copy.db"
+    here = Keys(str(path), clock)
+    key = here.create("wire", frozenset({"file"}))
+    assert here.find(key) is not None
+    copy.write_bytes(path.read_bytes())
+    copy.rename(path)
+    there = Keys(str(path), clock)
+    there.revoke(key[3:11])
+    there.close()
+    clock.move(REMEMBERED_MS)
+    assert here.find(key) is None
+    path.unlink()
+    clock.move(REMEMBERED_MS)
+    for _ in range(2):
+        with pytest.raises(KeysUnavailable):
+            here.find(key)
+    assert not path.exists()
+    path.write_bytes(b"no keys at all " * 1_000)
+    with pytest.raises(KeysUnavailable):
+        here.find(key)
+    here.close()
 
 
 async def test_requests_may_be_sent_ahead(desk: Served) -> None:

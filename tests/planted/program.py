@@ -365,4 +365,12 @@ PROGRAM = [
         "pass",
         "one subscriber that hung made every restart last as long as a request may",
     ),
+    Planted(
+        "A key ends in whatever file of keys is there",
+        "test_http.py::test_a_key_ends_in_whatever_file_of_keys_is_there",
+        "producers/keys.py",
+        "        if found != self._file:",
+        "        if False:",
+        "no key could be revoked once its file had been put back from a copy",
+    ),
 ]
