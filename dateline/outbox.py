@@ -1,5 +1,6 @@
 """What leaves the house, tied together: the ledger beside the log, the guard, and all ways out."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -37,6 +38,7 @@ from dateline.wiring import Newsroom, deliveries_path, push_key_path, sealing_ke
 __all__ = ["Outbox", "Sending", "outbox", "sending_of"]
 
 CHANCE: Final = random.SystemRandom().random
+LOOK_AGAIN = 1.0  # seconds between two looks for targets, while there are none
 MAIL_SECONDS = (
     60.0  # for a mail in all: some relays let whoever calls wait before they say anything
 )
@@ -139,6 +141,11 @@ class Outbox:
         """Give what runs beside a server, by name."""
         self._room.auditor  # noqa: B018 - opens the book, for which no alert is to wait
         return {"alerts": self.reaction.run, "sending": self.sender.run}
+
+    async def targeted(self) -> None:
+        """Wait until somebody is to be told: targets are this node's, and another may have some."""
+        while not await self.endpoints.all():  # noqa: ASYNC110 - any process may add one
+            await asyncio.sleep(LOOK_AGAIN)
 
     async def decide(self, dispatch: Dispatch) -> None:
         """Decide on alerts, until cancelled, from when it is known where on from they are sent.

@@ -189,7 +189,7 @@ def _reactions(
             found["alert decisions"] = lambda: outbox.decide(dispatch)
         if outbox is not None:
             found |= together("alerts", outbox.work(), shared=room.shared)
-    return one_at_a_time(room, found)
+    return one_at_a_time(room, found, {"alerts": outbox.targeted} if outbox is not None else {})
 
 
 def _pings(room: Newsroom, feed: Feed, outside: Outside) -> dict[str, Work]:

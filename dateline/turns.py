@@ -11,13 +11,26 @@ Work = Callable[[], Awaitable[None]]
 """Something that goes on until it is cancelled."""
 
 
-def one_at_a_time(room: Newsroom, works: Mapping[str, Work]) -> dict[str, Work]:
-    """Give each work as one that waits for this node's turn."""
-    return {name: _in_turn(room, name.replace(" ", "-"), work) for name, work in works.items()}
+def one_at_a_time(
+    room: Newsroom, works: Mapping[str, Work], before: Mapping[str, Work]
+) -> dict[str, Work]:
+    """Give each work as one that waits for this node's turn.
+
+    Args:
+        room: the newsroom.
+        works: by name.
+        before: what has to be done before a node takes a turn at a work of that name at all.
+    """
+    return {name: _in_turn(room, name, work, before.get(name)) for name, work in works.items()}
 
 
-def _in_turn(room: Newsroom, duty: str, work: Work) -> Work:
-    return lambda: room.one_at_a_time(duty, work)
+def _in_turn(room: Newsroom, name: str, work: Work, before: Work | None) -> Work:
+    async def in_turn() -> None:
+        if before is not None and room.shared:
+            await before()
+        await room.one_at_a_time(name.replace(" ", "-"), work)
+
+    return in_turn
 
 
 def together(name: str, works: Mapping[str, Work], *, shared: bool) -> dict[str, Work]:

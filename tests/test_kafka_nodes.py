@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from asking import eventually
 from brokers import topic_of
 from conftest import SAMPLE, Clock
@@ -19,6 +20,8 @@ from serving import served
 from topics import block_of, foreign, opened
 from witness import programs
 
+from consumers.delivery.wishes import Wishes
+from dateline.outbox import outbox
 from dateline.roles import ALL, roles_of
 from dateline.server import Outside
 from dateline.wiring import newsroom
@@ -127,6 +130,37 @@ async def test_nodes_share_a_newsroom(kafka: str, tmp_path: Path, clock: Clock) 
         status, _ = await feed.post("harbour-fire", {"kind": "quote-added", "headline": "x"})
         assert status in {404, 405}
         assert (await desk.get("/v1/feed"))[0] == 404
+
+
+async def test_a_node_without_targets_leaves_alerts_to_one_that_has_some(
+    kafka: str, tmp_path: Path
+) -> None:
+    """Targets are a node's own: one that has none is not the one whose turn it is to send."""
+    address = topic_of(kafka, tmp_path)
+    urls = [url_of(address, str(tmp_path / f"{name}.db")) for name in ("none", "some")]
+    async with (
+        newsroom(urls[0]) as first,
+        newsroom(urls[1]) as second,
+        outbox(first, urls[0]) as idle,
+        outbox(second, urls[1]) as busy,
+    ):
+        await busy.registrar.add("console:", Wishes(), name="terminal")
+        async with (
+            served(first, outbox=idle) as desk,
+            served(second, outbox=busy) as other,
+        ):
+            await desk.file("a", "story-opened", title="A story")
+
+            async def sends() -> bool:
+                return b"dateline_sending 1.0" in await other.read("/metrics")
+
+            await eventually(sends, TAKEOVER_SECONDS)
+            assert b"dateline_sending 0.0" in await desk.read("/metrics")
+            admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+            await admin.start()
+            (found,) = await admin.describe_consumer_groups([f"{address.topic}.alerts"])
+            await admin.close()
+            assert len(found.to_object()["groups"][0]["members"]) == 1
 
 
 def test_roles_are_named() -> None:

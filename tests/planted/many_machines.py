@@ -150,6 +150,14 @@ MANY_MACHINES = [
         "a proof that was given up ended with a traceback behind its sentence",
     ),
     Planted(
+        "A node without targets leaves alerts to one that has some",
+        "test_kafka_nodes.py::test_a_node_without_targets_leaves_alerts_to_one_that_has_some",
+        "dateline/turns.py",
+        "if before is not None and room.shared:",
+        "if before is None and room.shared:",
+        "the node whose turn it was had nobody to tell, and alerts reached nobody",
+    ),
+    Planted(
         "A topic of keys that takes only small records is refused",
         "test_kafka_topics.py::test_a_topic_that_cannot_take_keys_is_refused",
         "events/kafka/topics.py",
