@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from consumers.delivery import routes as subscribing
+from dateline.outbox import outbox
 from dateline.roles import roles_of
+from dateline.server import DRAIN_SECONDS
+from dateline.wiring import newsroom
+from events.kafka.node import APPEND_SECONDS
 
 ROOT = Path(__file__).parents[1]
 
@@ -59,6 +64,49 @@ def test_every_role_is_played() -> None:
     text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     played = re.findall(r'--roles, "?([a-z,]+)"?\]', text)
     assert frozenset().union(*map(roles_of, played)) == roles_of("desk,feed,alerts,clock")
+
+
+def passed_to(path: str) -> str:
+    """To which of the nodes the proxy passes a path: a pattern first, or the longest beginning."""
+    text = (ROOT / "deploy" / "proxy.conf").read_text(encoding="utf-8")
+    rules = re.findall(r"location (~ )?(\S+) \{\s+proxy_pass http://([a-z]+);", text)
+    for pattern, rule, node in rules:
+        if pattern and re.search(rule, path):
+            return str(node)
+    fits = [(rule, node) for pattern, rule, node in rules if not pattern and path.startswith(rule)]
+    return str(max(fits, key=lambda fit: len(fit[0]))[1])
+
+
+async def test_the_proxy_finds_the_node_that_answers(tmp_path: Path) -> None:
+    """What only the senders of alerts answer is passed to them, and filings to the desk."""
+    url = f"sqlite:///{tmp_path}/news.db"
+    async with newsroom(url) as room, outbox(room, url) as out:
+        for route in subscribing.routes(out, lambda _request: None):
+            assert passed_to(re.sub(r"\{\w+\}", "x", route.path)) == "alerts", route.path
+    assert passed_to("/v1/stories/a/developments") == "desk"
+    assert passed_to("/v1/alerts/a/A1") == "desk"
+    for path in (
+        "/",
+        "/v1/feed",
+        "/v1/stories",
+        "/v1/stories/a",
+        "/stories/alerts",
+        "/feeds/a.atom",
+    ):
+        assert passed_to(path) == "feeds", path
+
+
+def test_the_sender_of_alerts_has_a_policy(composed: str) -> None:
+    """Without a policy nothing alerts: the sender has the example's, until it is given another."""
+    assert "DATELINE_ALERTS: /etc/dateline/alerts.toml" in composed
+    assert re.search(r"examples/alerts\.toml:/etc/dateline/alerts\.toml:ro", composed)
+
+
+def test_a_node_has_time_to_end(composed: str) -> None:
+    """A node that is stopped may end what is under way, or say that it is unknown."""
+    nodes = r"^    image: dateline$[^#]*?stop_grace_period: (\d+)s$"
+    (given,) = set(re.findall(nodes, composed, re.MULTILINE))
+    assert int(given) > DRAIN_SECONDS + APPEND_SECONDS
 
 
 def test_a_container_is_nobody_in_particular() -> None:

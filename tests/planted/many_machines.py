@@ -158,6 +158,22 @@ MANY_MACHINES = [
         "the node whose turn it was had nobody to tell, and alerts reached nobody",
     ),
     Planted(
+        "The proxy finds the node that answers",
+        "test_compose.py::test_the_proxy_finds_the_node_that_answers",
+        "deploy/proxy.conf",
+        "location ~ ^(/v1/(webhooks|deliveries|push)(/|$)|",
+        "location ~ ^(/v1/(webhooks)(/|$)|",
+        "browsers could not subscribe to alerts, nor could a delivery be sent again",
+    ),
+    Planted(
+        "A node that is stopped may end what is under way",
+        "test_compose.py::test_a_node_has_time_to_end",
+        "docker-compose.yml",
+        "stop_grace_period: 40s",
+        "stop_grace_period: 10s",
+        "it was killed while requests and appends were under way",
+    ),
+    Planted(
         "A topic of keys that takes only small records is refused",
         "test_kafka_topics.py::test_a_topic_that_cannot_take_keys_is_refused",
         "events/kafka/topics.py",
