@@ -33,6 +33,30 @@ async def test_news_alerts_as_it_comes(wire: Wire) -> None:
     work.cancel()
 
 
+async def test_news_alerts_whatever_time_the_log_has(wire: Wire) -> None:
+    """After a clock was hours ahead news alerts at once, and what waits goes out after its wait."""
+    passed = [0.0]
+    late = wire.another()
+    late.dispatch = Dispatch(
+        wire.log, late.views, load(POLICY), wire.clock, monotonic=lambda: passed[0]
+    )
+    await late.dispatch.decide_due()
+    wire.clock.move(36_000_000)
+    await wire.file("background-added")
+    wire.clock.move(-36_000_000)  # set right; the log's time does not go back
+    await wire.file("quote-added")
+    await wire.file("outcome-reported")
+    await late.dispatch.decide_due()
+    assert await wire.said() == ["alert-issued", "alert-deferred"]
+    await late.dispatch.decide_due()
+    passed[0] += 29
+    await late.dispatch.decide_due()
+    assert len(await wire.said()) == 2
+    passed[0] += 2
+    await late.dispatch.decide_due()
+    assert (await wire.said())[2:] == ["alert-issued"]
+
+
 async def test_what_was_there_before_is_history(wire: Wire) -> None:
     """Alerts that are set to work on a log decide nothing about what it holds already."""
     await wire.file("quote-added")

@@ -7,7 +7,8 @@ and a withdrawal that came in between is known first.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import apsw
@@ -48,14 +49,24 @@ class Dispatch:
         views: where the watch is kept.
         policy: what it goes by.
         clock: milliseconds since 1970 UTC.
+        monotonic: seconds that only pass.
     """
 
-    def __init__(self, source: Log, views: Views, policy: Policy, clock: Clock) -> None:
+    def __init__(
+        self,
+        source: Log,
+        views: Views,
+        policy: Policy,
+        clock: Clock,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._log = source
         self._views = views
         self._clock = clock
+        self._monotonic = monotonic
         self.watching = Watching(views, policy)
         self._subscription = Subscription(source, views, self.watching)
+        self._grown = (0, monotonic())  # how far the log was when last looked at, and since when
         self._failing: set[str] = set()  # stories that could not be decided on, when last looked
 
     async def run(self) -> None:
@@ -66,7 +77,7 @@ class Dispatch:
             left = None
             if due_ms is not None:
                 soonest = LOOK_AGAIN if self._failing else SOON
-                left = min(max((due_ms - self._clock()) / 1000, soonest), LOOK_AGAIN)
+                left = min(max((due_ms - self._now()) / 1000, soonest), LOOK_AGAIN)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._log.grown(checkpoint)
@@ -84,7 +95,7 @@ class Dispatch:
         failing: set[str] = set()
         for _ in range(TRIES):
             checkpoint = await self._caught_up(failing)
-            due = await asyncio.to_thread(self.watching.due, self._clock(), failing)
+            due = await asyncio.to_thread(self.watching.due, self._now(), failing)
             if not due:
                 break
             for story, keys in due.items():
@@ -105,8 +116,20 @@ class Dispatch:
                 name = type(error).__name__
                 log.error("not decided", story=story, error=name)  # noqa: TRY400 - no traceback: it may hold what was filed
 
+    def _now(self) -> int:
+        """Give the moment by which something is due.
+
+        The log's time never goes back: where a clock was once hours ahead, or a broker's is, news
+        is of that time. It is not waited for: such news is of now, and time goes on from there.
+        """
+        now, last = self._clock(), self._views.position(self.watching.name).recorded_ms
+        ahead = now < last
+        return last + int((self._monotonic() - self._grown[1]) * 1000) if ahead else now
+
     async def _caught_up(self, failing: set[str]) -> int:
         checkpoint = await self._subscription.catch_up()
+        if checkpoint != self._grown[0]:
+            self._grown = checkpoint, self._monotonic()
         if await asyncio.to_thread(self.watching.begun) is None:
             begin = await self._history(checkpoint)
             after = self._log.read_leaves(begin, checkpoint)
@@ -172,6 +195,7 @@ class Dispatch:
         return bool([event async for event in self._log.read_versions(story, version)])
 
     def _judge(self, story: str, keys: Sequence[str]) -> tuple[list[Filed], int]:
+        now = self._now()
         with self.watching.story(story) as parts:
-            made = decide(story, parts, keys, self.watching.rules, self._clock())
+            made = decide(story, parts, keys, self.watching.rules, now)
             return made, version_of(parts)

@@ -289,8 +289,8 @@ DECIDING = [
         "A story that cannot be decided on keeps no other waiting",
         "test_alert_trouble.py::test_a_story_with_much_that_cannot_be_decided_hides_no_other",
         "consumers/alerts/dispatch.py",
-        "self.watching.due, self._clock(), failing)",
-        "self.watching.due, self._clock())",
+        "self.watching.due, self._now(), failing)",
+        "self.watching.due, self._now())",
         "a thousand parts of one story hid what was due in all others",
     ),
     Planted(
@@ -356,5 +356,21 @@ DECIDING = [
         "            now = max(first, last.recorded_ms)",
         "            now = end_ms",
         "what was due was decided when the next event came",
+    ),
+    Planted(
+        "News alerts whatever time the log has",
+        "test_alert_dispatch.py::test_news_alerts_whatever_time_the_log_has",
+        "consumers/alerts/dispatch.py",
+        "ahead = now < last",
+        "ahead = False",
+        "once a clock had been hours ahead, no news alerted for as many hours",
+    ),
+    Planted(
+        "What waits goes out after its wait, whatever time the log has",
+        "test_alert_dispatch.py::test_news_alerts_whatever_time_the_log_has",
+        "consumers/alerts/dispatch.py",
+        "return last + int((self._monotonic() - self._grown[1]) * 1000) if ahead else now",
+        "return max(now, last)",
+        "what had waited for others of its group waited until clocks had caught up with the log",
     ),
 ]
