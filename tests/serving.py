@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 
 import aiohttp
 import orjson
+from documented import check_documented
 
 from consumers.audit.duty import Schedule
 from consumers.feed.live import Limits
@@ -95,6 +96,7 @@ class Served:
         path = f"{self.url}/v1/stories/{story}/developments"
         held = named | self.bearer(key)
         async with self.session.post(path, data=body, headers=held) as response:
+            _hold(response)
             return response.status, orjson.loads(await response.read())
 
     async def file(self, story: str, kind: str, **fields: Any) -> dict[str, Any]:
@@ -109,6 +111,7 @@ class Served:
         self, path: str, headers: dict[str, str] | None = None
     ) -> tuple[int, bytes, dict[str, str]]:
         async with self.session.get(f"{self.url}{path}", headers=headers) as response:
+            _hold(response)
             return response.status, await response.read(), dict(response.headers)
 
     async def read(self, path: str) -> bytes:
@@ -125,6 +128,11 @@ class Served:
             headers["Last-Event-ID"] = cursor
         async with self.session.get(f"{self.url}/v1/feed{query}", headers=headers) as response:
             yield Subscriber(response)
+
+
+def _hold(response: aiohttp.ClientResponse) -> None:
+    media_type = response.headers.get("Content-Type", "")
+    check_documented(response.method, response.url.path, response.status, media_type)
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ import orjson
 import pytest
 import schemathesis
 from conftest import Clock
+from documented import check_documented
 from hypothesis import HealthCheck, given, settings
 from openapi_spec_validator import validate
 from schemathesis.specs.openapi.checks import positive_data_acceptance
@@ -122,3 +123,21 @@ async def test_nothing_undocumented_is_answered(
         case.validate_response(response, excluded_checks=[positive_data_acceptance])
 
     await asyncio.to_thread(ask)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "media_type"),
+    [
+        ("GET", "/v1/stories/a-drill", 204, "application/json"),
+        ("GET", "/v1/stories/a-drill", 200, "text/html"),
+        ("GET", "/nowhere", 200, "text/html"),
+        ("DELETE", "/v1/feed", 204, ""),
+    ],
+)
+def test_an_answer_that_no_document_has_is_noticed(
+    method: str, path: str, status: int, media_type: str
+) -> None:
+    """Whatever a test of this house asks a server, an answer beside the document fails it."""
+    check_documented("GET", "/v1/stories/a-drill", 200, "application/json")
+    with pytest.raises(AssertionError, match=path):
+        check_documented(method, path, status, media_type)

@@ -9,8 +9,8 @@ import orjson
 from dateline.api.alerting import alert_paths
 from dateline.api.auditing import audit_paths
 from dateline.api.filing import filing_paths
-from dateline.api.reading import output_paths, page_paths, reading_paths
-from dateline.api.shapes import PROBLEM, RECEIPT, STATE, SUMMARY, UPDATE
+from dateline.api.reading import document_paths, output_paths, page_paths, reading_paths
+from dateline.api.shapes import PROBLEM, RECEIPT, STATE, SUMMARY, UPDATE, problems
 from dateline.api.subscribing import subscribing_paths
 from events.json_schema import filing_schema
 from events.vocabulary import KINDS
@@ -29,16 +29,19 @@ def openapi() -> dict[str, Any]:
             "description": "What happened in a story, who says so, and what was known when.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": {
-            **filing_paths(),
-            **reading_paths(),
-            **output_paths(),
-            **page_paths(),
-            **alert_paths(),
-            **audit_paths(),
-            **subscribing_paths(),
-            **_watching(),
-        },
+        "paths": _with_what_always_may_be(
+            {
+                **filing_paths(),
+                **reading_paths(),
+                **output_paths(),
+                **page_paths(),
+                **alert_paths(),
+                **audit_paths(),
+                **subscribing_paths(),
+                **document_paths(),
+                **_watching(),
+            }
+        ),
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
             "schemas": {
@@ -51,6 +54,20 @@ def openapi() -> dict[str, Any]:
             },
         },
     }
+
+
+def _with_what_always_may_be(paths: dict[str, Any]) -> dict[str, Any]:
+    """Add the answers that any request may get.
+
+    It is no good request (400), or for another server: this one has not the role (404). It comes
+    too slowly (408), with too much around it (431), or packed (501). The log is damaged (500), or
+    not to be had (503).
+    """
+    always = problems(400, 404, 408, 431, 500, 501, 503)
+    for methods in paths.values():
+        for operation in methods.values():
+            operation["responses"] = always | operation["responses"]
+    return paths
 
 
 def _watching() -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from consumers.delivery.routes import BROWSER
 from consumers.outputs.routes import FORMS, FORMS_OF_ALL
+from consumers.pages.page import ASSETS
 from dateline.api.shapes import (
     CURSOR,
     LIMIT,
@@ -17,7 +19,7 @@ from dateline.api.shapes import (
 )
 from events.vocabulary import KINDS
 
-__all__ = ["output_paths", "page_paths", "reading_paths"]
+__all__ = ["document_paths", "output_paths", "page_paths", "reading_paths"]
 
 
 def reading_paths() -> dict[str, Any]:
@@ -114,7 +116,33 @@ def page_paths() -> dict[str, Any]:
         "parameters": [parameter("story", "path", SLUG)],
         "responses": {"200": page, **unchanged(), "404": page, **problems(503)},
     }
-    return {"/": {"get": home}, "/stories/{story}": {"get": story}}
+    loaded = {f"/assets/{name}": media_type for name, media_type in ASSETS.items()}
+    loaded |= {path: media_type for path, (_, media_type) in BROWSER.items()}
+    return {
+        "/": {"get": home},
+        "/stories/{story}": {"get": story},
+        **{path: _loaded(path, media_type) for path, media_type in loaded.items()},
+    }
+
+
+def document_paths() -> dict[str, Any]:
+    """Give the paths of these documents themselves."""
+    return {
+        "/openapi.json": _loaded("/openapi.json", "application/json"),
+        "/asyncapi.json": _loaded("/asyncapi.json", "application/json"),
+        "/docs": _loaded("/docs", "text/html"),
+    }
+
+
+def _loaded(path: str, media_type: str) -> dict[str, Any]:
+    answer = {"description": "It", "content": {media_type.partition(";")[0]: {}}}
+    return {
+        "get": {
+            "operationId": f"load-{path.strip('/').replace('/', '-').replace('.', '-')}",
+            "summary": f"What a program or a browser loads: {path}",
+            "responses": {"200": answer, **unchanged()},
+        }
+    }
 
 
 def _output(name: str, summary: str, media_type: str) -> dict[str, Any]:
