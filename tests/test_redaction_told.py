@@ -9,6 +9,7 @@ from publishing import filed
 from redactions import LAW
 
 from consumers.feed.bulletin import Wanted
+from consumers.outputs.told import published, raised, updated
 from consumers.rebuild import rebuild
 from dateline.wiring import Newsroom
 
@@ -137,3 +138,31 @@ async def test_nobody_is_told_of_a_redaction_of_what_they_never_saw(
     assert (await room.state("a", public=True), await told(room)) == before
     await room.cleaning.clean()
     assert (await room.state("a", public=True), await told(room)) == before
+
+
+@pytest.mark.parametrize(
+    ("target", "field"), [("Q", "headline"), ("Q", "contents"), ("C1", "text"), ("K", "note")]
+)
+async def test_a_redaction_is_the_last_change_of_what_it_took_from(
+    room: Newsroom, target: str, field: str
+) -> None:
+    """Whoever goes by the times of entries takes the redacted one up, whenever it looks."""
+    await filed(room, "story-opened", title="A story")
+    claim = {"ref": "C1", "text": WORDS, "speaker": "org:un"}
+    await filed(room, "quote-added", ref="Q", headline=WORDS, claims=[claim])
+    fixed = {"target": "Q", "field": "urgency", "old": 5, "new": 4, "note": WORDS}
+    await filed(room, "corrected", ref="K", headline=None, **fixed)
+
+    async def entry() -> dict[str, str]:
+        state = orjson.loads(await room.state("a", public=True))
+        (item,) = state["timeline"]
+        assert updated(state, item) <= raised(state["recorded_at"], state["position"])
+        return {"updated": updated(state, item), "published": published(state, item)}
+
+    before = await entry()
+    await redact(room, target, field)
+    after = await entry()
+    assert after["updated"] > before["updated"]
+    assert after["published"] == before["published"]
+    await room.cleaning.clean()
+    assert await entry() == after

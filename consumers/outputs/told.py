@@ -173,8 +173,11 @@ def raised(at: str, position: int) -> str:
 
 
 def updated(state: State, item: Item) -> str:
-    """Give when a development last changed: when readers first saw it, or its last correction."""
+    """Give when a development last changed: was first seen, corrected or redacted."""
     times = [raised(each["recorded_at"], each["position"]) for each in _own(state, item)]
+    if item.get("redacted"):
+        position, at = item["redacted"]
+        times.append(raised(at, position))
     position, at = came(state, item)
     return max([raised(at, position), *times])
 

@@ -46,7 +46,7 @@ from events.developments import Response as Awaited
 from events.editorial import ConflictNoted, Corrected, Redacted, Refiled
 from events.envelope import Recorded
 from events.filing import Fact
-from events.redaction import CONTENTS, MARK, stand_in
+from events.redaction import CONTENTS, MARK, PRIVATE, stand_in
 
 __all__ = ["correct", "redact", "refile"]
 
@@ -196,6 +196,10 @@ def redact(find: Find, event: Recorded, redaction: Redacted) -> Changes:
             yield from _followed(find, part, event.recorded_at)
         elif isinstance(part, Correction) and path == "note":
             yield from _note_erased(find, part)
+    target = find(redaction.target)
+    owner = find(getattr(target, "development", redaction.target))
+    if isinstance(owner, Item) and redaction.fields != (PRIVATE,):
+        yield {owner.key: replace(owner, redacted=[event.position, event.recorded_at])}
 
 
 def _number_erased(find: Find, figure: Figure, name: str) -> Changes:

@@ -63,7 +63,7 @@ class Item:
     """A development, corrections applied.
 
     `first_seen` is the position and time at which it was released for the first time, where that
-    is not when it was filed; empty until then.
+    is not when it was filed; empty until then. `redacted` is that of the last redaction of it.
     """
 
     ref: str
@@ -94,6 +94,7 @@ class Item:
     occasion: str | None = None
     revises: dict[str, Any] | None = None
     first_seen: list[Any] | None = None
+    redacted: list[Any] | None = None
     release: Release = RELEASED
 
     @property

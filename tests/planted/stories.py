@@ -384,4 +384,12 @@ STORIES = [
         "    if False:\n        await room.state(slug, public=True)",
         "a story under embargo was told from the log to its end, and then not found",
     ),
+    Planted(
+        "A redaction is the last change of what it took from",
+        "test_redaction_told.py::test_a_redaction_is_the_last_change_of_what_it_took_from[Q-headline]",
+        "consumers/outputs/told.py",
+        '    if item.get("redacted"):',
+        "    if False:",
+        "readers of feeds kept the words, for the entry said that it was as before",
+    ),
 ]
