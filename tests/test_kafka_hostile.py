@@ -108,6 +108,26 @@ async def test_what_the_broker_writes_for_itself_is_no_lag(kafka: str, tmp_path:
             assert (await log.append("a", [note("2")])).positions == (2,)
 
 
+async def test_a_void_record_is_one_that_is_there(kafka: str, tmp_path: Path) -> None:
+    """What cannot be read is void at its own offset, also behind what the broker wrote for itself.
+
+    So a node that follows and one that comes later list the same.
+    """
+    address = topic_of(kafka, tmp_path)
+    strange = ([(Latin("größe"), b"1")], b"value")
+    async with opened(address) as log:
+        await log.append("a", [note("1")])
+        async with foreign(address, transactional_id=address.topic) as producer:
+            await producer.begin_transaction()
+            await producer.send_and_wait(address.topic, b"taken back")
+            await producer.abort_transaction()
+        await send_as_one(address, address.topic, [strange])
+        assert (await log.append("a", [note("2")])).positions == (2,)
+        voids = [void.offset for void in await log.voids()]
+    async with opened(address._replace(mirror=str(tmp_path / "late.db"))) as late:
+        assert [void.offset for void in await late.voids()] == voids == [1, 3]
+
+
 @pytest.mark.parametrize("version", [2, 3, 2**63, 2**70])
 async def test_a_redaction_erases_nothing_that_comes_later(
     kafka: str, tmp_path: Path, version: int

@@ -77,6 +77,16 @@ class Reading:
         self._timestamp = 0
         self.heard_ms = now_ms()
 
+    def _unreadable(self) -> int:
+        """Give the offset of a record that could not be read when it was to be the next.
+
+        The consumer's own place may be before it: the broker writes records for itself, which are
+        passed over, and whether they were depends on what was fetched together.
+        """
+        fetched = self._consumer._fetcher._records[self._partition]  # noqa: SLF001 - there is no other way
+        offset: int = fetched._partition_records.next_fetch_offset  # noqa: SLF001 - as above
+        return offset
+
     async def take(self) -> list[Any]:
         """Give the records that come next, in order; none when none came for a while.
 
@@ -88,8 +98,8 @@ class Reading:
         try:
             taken = await consumer.getmany(partition, timeout_ms=WAIT_MS, max_records=most)
         except UnicodeDecodeError:
-            at = await consumer.position(partition)
             found = self._careful > 0
+            at = self._unreadable() if found else await consumer.position(partition)
             # Sought in either case: what was read before it and not given would be passed over.
             consumer.seek(partition, at + found)
             self._careful = MOST_RECORDS

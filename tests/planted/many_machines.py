@@ -174,6 +174,14 @@ MANY_MACHINES = [
         "it was killed while requests and appends were under way",
     ),
     Planted(
+        "A void record is one that is there",
+        "test_kafka_hostile.py::test_a_void_record_is_one_that_is_there",
+        "events/kafka/reading.py",
+        "at = self._unreadable() if found else",
+        "at = await consumer.position(partition) if found else",
+        "what the broker wrote for itself was called void, on some nodes and not on others",
+    ),
+    Planted(
         "A topic of keys that takes only small records is refused",
         "test_kafka_topics.py::test_a_topic_that_cannot_take_keys_is_refused",
         "events/kafka/topics.py",
