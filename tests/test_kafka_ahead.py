@@ -17,7 +17,7 @@ from topics import foreign, opened, redaction
 from events.filing import Private
 from events.kafka import ahead, follower, reading
 from events.kafka.address import Address
-from events.kafka.mirror import Taken
+from events.kafka.taken import Taken
 
 GARBAGE = 9_000  # records, which are more than a process reads at a time, and not a block of them
 

@@ -20,7 +20,7 @@ from events.errors import LogDamaged
 from events.filing import Private
 from events.kafka.arbitration import Places
 from events.kafka.keystore import BLOCK_BYTES
-from events.kafka.mirror import Mirror, Taken
+from events.kafka.mirror import Mirror
 from events.kafka.records import (
     ERASED_KEY,
     KEYS_BYTES,
@@ -33,6 +33,7 @@ from events.kafka.records import (
     encode,
     opened,
 )
+from events.kafka.taken import Taken
 from events.log import Expect, ExpectedVersion
 
 GOLDEN = Path(__file__).parent / "kafka" / "append.2.hex"

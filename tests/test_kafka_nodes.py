@@ -31,8 +31,9 @@ from events.kafka.address import Address
 from events.kafka.duty import on_duty
 from events.kafka.follower import Follower, Outcome
 from events.kafka.log import KafkaLog
-from events.kafka.mirror import Mirror, Taken
+from events.kafka.mirror import Mirror
 from events.kafka.records import KEYS_BYTES, Claim, Keys, Offer, asked, claiming, encode
+from events.kafka.taken import Taken
 from events.log import Expect
 
 TAKEOVER_SECONDS = 30

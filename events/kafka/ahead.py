@@ -19,9 +19,9 @@ from events.companion import Companion, Unanswered, messages, packed, processors
 from events.envelope import Prepared
 from events.kafka.address import Address
 from events.kafka.keystore import KeyStore
-from events.kafka.mirror import LOG_APPEND_TIME, Taken
 from events.kafka.reading import Reading, consuming
 from events.kafka.records import NOTHING, Garbage, Offer, Parcel, decode, opened
+from events.kafka.taken import LOG_APPEND_TIME, Taken
 from events.sqlite.file import connect
 
 __all__ = ["Stretch", "is_far", "read_ahead"]

@@ -13,9 +13,10 @@ from events.errors import LogDamaged, LogError
 from events.kafka.address import Address
 from events.kafka.ahead import Stretch, is_far, read_ahead
 from events.kafka.arbitration import Places, Void
-from events.kafka.mirror import Folded, KeysBehind, Last, Mirror, Taken
+from events.kafka.mirror import Folded, KeysBehind, Mirror
 from events.kafka.reading import AWAY_MS, Reading, consuming, now_ms
 from events.kafka.records import Offer
+from events.kafka.taken import Last, Taken
 from events.kafka.topics import keys_gone, made_anew, prepared
 
 __all__ = ["Follower", "Lag", "Outcome"]

@@ -9,9 +9,8 @@ mirror can always be made again from the topic; it is not synced at every commit
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 import apsw
 
@@ -24,49 +23,22 @@ from events.kafka.arbitration import Places, Standing, Void, Why, arbitrate
 from events.kafka.irregular import Irregular
 from events.kafka.keystore import KeyStore
 from events.kafka.records import Claim, Contents, Garbage, Offer, decode, opened
+from events.kafka.taken import Last, Taken
 from events.sqlite.erasure import erase
 from events.sqlite.file import connect, patiently, writing
 from events.sqlite.transaction import read_tree
 from events.tree import Frontier
 
-__all__ = ["Checkpoint", "Folded", "KeysBehind", "Last", "Mirror", "Taken"]
+__all__ = ["Checkpoint", "Folded", "KeysBehind", "Mirror"]
 
 WAL_PAGES = 16_000  # of 4 KiB in the write-ahead log before it is moved: many are written again
 CACHE_KIB = 16 * 1024  # of pages; those that one commit writes, so that none is written twice in it
 STORIES_REMEMBERED = 50_000  # versions kept in memory, so that a known story costs no look-up
-LOG_APPEND_TIME = 1  # the type of a time that the broker set
 ROOT_EVERY = 64  # events between two sizes at which nodes compare their roots
 
 UNSTAMPED: Final = "expected a record stamped by the broker; found the time of its producer"
 _OF_FORMAT_1: Final = "one of an earlier Dateline; move it away and it is made anew"
 _TABLES: Final = (Path(__file__).parents[1] / "sql" / "mirror.sql").read_text()
-
-
-class Taken(NamedTuple):
-    """A record as it was read from the topic; `appended_ms` is the topic's LogAppendTime.
-
-    `offer` is what it asks, where that is known without reading it. The time of one that is not
-    `stamped` is its producer's.
-    """
-
-    offset: int
-    appended_ms: int
-    headers: Sequence[tuple[str, bytes | None]]
-    value: bytes | None
-    offer: Offer | None = None
-    stamped: bool = True
-
-    @classmethod
-    def read(cls, record: Any, *, stamped: bool, offer: Offer | None = None) -> Self:  # noqa: ANN401 - the library has no types
-        """Give a record as the library has it.
-
-        Args:
-            record: as it was read.
-            stamped: whether it has to be stamped by the broker.
-            offer: what it asks, where that is known.
-        """
-        by_broker = record.timestamp_type == LOG_APPEND_TIME or not stamped
-        return cls(record.offset, record.timestamp, record.headers, record.value, offer, by_broker)
 
 
 class Folded(NamedTuple):
@@ -82,17 +54,6 @@ class Checkpoint(NamedTuple):
     next_offset: int
     next_key: int
     events: int
-
-
-class Last(NamedTuple):
-    """A record by which a topic is known again: its offset, -1 before the first, and its hash."""
-
-    offset: int
-    hash: bytes
-
-    def recognises(self, offset: int, value: bytes | None) -> bool:
-        """Whether a record that was read from the topic is this one."""
-        return offset == self.offset and self.hash == _hash(value)
 
 
 class KeysBehind(Exception):
@@ -335,7 +296,7 @@ class Mirror:
         )
         self._connection.execute(
             "UPDATE mirror SET next_offset = ?, last_record = ?, events = ?",
-            (last.offset + 1, _hash(last.value), self._tree.size),
+            (last.offset + 1, last.hash, self._tree.size),
         )
 
     def _version(self, story: str) -> int:
@@ -403,7 +364,3 @@ class Mirror:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
-
-
-def _hash(value: bytes | None) -> bytes:
-    return sha256(value or b"").digest()

@@ -22,9 +22,10 @@ from events.kafka.address import Address
 from events.kafka.arbitration import Places, Void
 from events.kafka.follower import Follower, Lag, Outcome
 from events.kafka.irregular import VoidRecord
-from events.kafka.mirror import LOG_APPEND_TIME, Mirror, Taken
+from events.kafka.mirror import Mirror
 from events.kafka.producer import Producer
 from events.kafka.records import Claim, Headers, Offer, claiming
+from events.kafka.taken import LOG_APPEND_TIME, Taken
 from events.log import Clock
 from events.sqlite.file import explain
 

@@ -200,7 +200,7 @@ MANY_MACHINES = [
     Planted(
         "A topic made anew is not taken for the old one",
         "test_kafka_log.py::test_a_topic_made_anew_is_not_taken_for_the_old",
-        "events/kafka/mirror.py",
+        "events/kafka/taken.py",
         "return offset == self.offset and self.hash == _hash(value)",
         "return offset == self.offset",
         "the last record was not held against the topic",
