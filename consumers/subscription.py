@@ -8,7 +8,7 @@ an event: it ends the work, which goes on where it was when it is called again.
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 import structlog
@@ -63,14 +63,21 @@ class Subscription:
         views: where the view and the checkpoint are.
         projection: what makes the view.
         consumer: the name that the checkpoint is kept under, the projection's own by default.
+        told: is told how far the view is, and how far it has to go, after each batch.
     """
 
     def __init__(
-        self, source: Log, views: Views, projection: Projection, consumer: str | None = None
+        self,
+        source: Log,
+        views: Views,
+        projection: Projection,
+        consumer: str | None = None,
+        told: Callable[[int, int], None] | None = None,
     ) -> None:
         self._log = source
         self._views = views
         self._projection = projection
+        self._told = told
         self.consumer = consumer or projection.name
         self._placed_before = False
         self.remade = False
@@ -84,9 +91,13 @@ class Subscription:
             batch.append(event)
             if len(batch) == BATCH:
                 await self._handle(batch, await self._erased(batch, known))
+                if self._told is not None:
+                    self._told(event.position, target)
                 batch = []
         if batch:
             await self._handle(batch, await self._erased(batch, known))
+        if self._told is not None:
+            self._told(target, target)
         return self._views.position(self.consumer).checkpoint
 
     async def _erased(self, batch: Sequence[Recorded], known: int) -> dict[str, list[Recorded]]:

@@ -33,7 +33,8 @@ from consumers.delivery.schedule import Chance
 from consumers.delivery.sender import Sender
 from consumers.delivery.signing import Vault
 from dateline.settings import Settings
-from dateline.wiring import Newsroom, deliveries_path, push_key_path, sealing_key_path
+from dateline.urls import deliveries_path, push_key_path, sealing_key_path
+from dateline.wiring import Newsroom
 
 __all__ = ["Outbox", "Sending", "outbox", "sending_of"]
 

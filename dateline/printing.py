@@ -35,6 +35,7 @@ __all__ = [
 
 SHORT = 100  # characters of a value in a line that shows a change
 _INNER: Final = {"public", "release"}  # what `status` says in a word; JSON has them
+FAR = 5_000  # steps behind, from which on catching up takes more than a moment
 TOLD_PARTS = 10  # plain progress lines for one piece of work: enough to see it move, few to scroll
 
 # Marks that turn the direction of text; on a terminal they let one headline pass for another.
@@ -109,6 +110,24 @@ def steps() -> Iterator[Callable[[str, int, int], None]]:
             told[name](done, total)
 
         yield step
+
+
+@contextmanager
+def catching_up() -> Iterator[Callable[[str, int, int], None]]:
+    """Show how what a command waits for catches up, where that takes more than a moment."""
+    with contextlib.ExitStack() as shown:
+        bars: dict[str, Told] = {}
+
+        def told(name: str, done: int, total: int) -> None:
+            if name not in bars and total - done >= FAR:
+                bars[name] = shown.enter_context(progress(name))
+            if name in bars:
+                bars[name](done, total)
+                if done >= total:  # the command may have a bar of its own to show
+                    bars.clear()
+                    shown.close()
+
+        yield told
 
 
 @contextmanager

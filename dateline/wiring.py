@@ -1,11 +1,10 @@
 """What is tied to what: a URL becomes a log, a log gets its publisher and its views."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,9 +22,18 @@ from consumers.stories.moments import as_of
 from consumers.stories.projection import Stories
 from consumers.subscription import Subscription
 from consumers.views import DAMAGE, Views, set_aside
+from dateline.urls import (
+    BadUrl,
+    book_path,
+    deliveries_path,
+    kafka_address,
+    signing_key_path,
+    sqlite_path,
+    views_path,
+)
 from events.envelope import instant
 from events.errors import NotFound, ViewsUnavailable
-from events.kafka.address import SCHEME, Address, BadAddress
+from events.kafka.address import SCHEME
 from events.log import Clock, Log
 from events.memory_log import MemoryLog, wall_clock
 from events.sqlite.erasure import scrub
@@ -33,38 +41,24 @@ from events.sqlite.log import SqliteLog
 from producers.publisher import Publisher
 
 __all__ = [
-    "BadUrl",
     "Newsroom",
     "expect_log",
     "expect_there",
-    "kafka_address",
-    "keys_path",
     "newsroom",
     "open_log",
-    "sqlite_path",
 ]
 
 if TYPE_CHECKING:
     from events.kafka.log import KafkaLog
 
-SQLITE = "sqlite:///"
 NO_ALERTS: Final = b',"alerts":[]'
 NO_ROOM: Final = (apsw.FullError, apsw.ReadOnlyError, apsw.CantOpenError, apsw.IOError)
 
 telemetry = structlog.get_logger()
 
 
-class BadUrl(ValueError):
-    """A log URL of no known form.
-
-    Args:
-        url: the URL.
-        why: what is wrong with it, where more is known than that.
-    """
-
-    def __init__(self, url: str, why: str | None = None) -> None:
-        forms = "sqlite:///FILE, kafka://HOST:PORT/TOPIC or memory:"
-        super().__init__(why or f"expected a log as {forms}; found {url!r}")
+CatchingUp = Callable[[str, int, int], None]
+"""Takes what it is that catches up, how far it is, and how far it has to go."""
 
 
 class Newsroom:
@@ -76,6 +70,7 @@ class Newsroom:
         views: the file that views live in.
         book: the file of the auditor's book.
         signing_key: the file of the key that signs checkpoints; None keeps it in memory.
+        told: is told how what a command waits for catches up.
 
     `policy` is that by which news alerts; without one nothing does.
     """
@@ -89,8 +84,11 @@ class Newsroom:
         views: str,
         book: str = ":memory:",
         signing_key: str | None = None,
+        *,
+        told: CatchingUp | None = None,
     ) -> None:
         self.log = log
+        self._told = told
         self.clock = clock
         self.publisher = Publisher(log, clock)
         self.views_file = views
@@ -111,7 +109,8 @@ class Newsroom:
     @cached_property
     def subscription(self) -> Subscription:
         """The projection of stories at work."""
-        return Subscription(self.log, self.views, self.stories)
+        told = self._told and partial(self._told, self.stories.name)
+        return Subscription(self.log, self.views, self.stories, told=told)
 
     @cached_property
     def dispatch(self) -> Dispatch | None:
@@ -240,26 +239,13 @@ class Newsroom:
                 self.views.close()
 
 
-def sqlite_path(url: str) -> str | None:
-    """Give the file that a URL names, None when it names no SQLite log."""
-    path = url.removeprefix(SQLITE)
-    return path if url.startswith(SQLITE) and path else None
-
-
-def kafka_address(url: str) -> Address | None:
-    """Give what a URL says of a Kafka log, None when it names none.
-
-    Raises:
-        BadUrl: it names one that cannot be used.
-    """
-    try:
-        return Address.parse(url)
-    except BadAddress as error:
-        raise BadUrl(url, str(error)) from error
-
-
-def open_log(url: str, clock: Clock = wall_clock) -> Log:
+def open_log(url: str, clock: Clock = wall_clock, told: CatchingUp | None = None) -> Log:
     """Turn a URL into a log.
+
+    Args:
+        url: the URL.
+        clock: time of recording, where it is not the broker's.
+        told: is told how a mirror catches up, while somebody waits for it.
 
     Raises:
         BadUrl: it has no known form.
@@ -272,7 +258,8 @@ def open_log(url: str, clock: Clock = wall_clock) -> Log:
     if address is not None:
         from events.kafka.log import KafkaLog  # noqa: PLC0415 - a tenth of a second to import
 
-        return KafkaLog(address)  # the broker's clock is its own
+        # The broker's clock is its own.
+        return KafkaLog(address, told=told and partial(told, "mirror"))
     if url == "memory:":
         return MemoryLog(clock)
     raise BadUrl(url)
@@ -302,70 +289,24 @@ async def expect_there(url: str) -> None:
         raise NotFound("log", f"{address.url} (the first filing makes one)")
 
 
-def views_path(url: str) -> str:
-    """Give the file that the views of a log live in: beside the log, so that they move together."""
-    return _beside(url, "views")
-
-
-def keys_path(url: str) -> str:
-    """Give the file that the keys of a newsroom live in, beside its log."""
-    return _beside(url, "keys")
-
-
-def book_path(url: str) -> str:
-    """Give the file of the auditor's book, beside the log."""
-    return _beside(url, "audit")
-
-
-def signing_key_path(url: str) -> str | None:
-    """Give the file of the key that signs checkpoints, beside the log; None for one in memory."""
-    path = _log_file(url)
-    return None if path is None else f"{path.removesuffix('.db')}.signing.key"
-
-
-def deliveries_path(url: str) -> str:
-    """Give the file of the ledger of deliveries, beside the log."""
-    return _beside(url, "deliveries")
-
-
-def sealing_key_path(url: str) -> str | None:
-    """Give the file of the key that seals addresses and secrets; None for one in memory."""
-    path = _log_file(url)
-    return None if path is None else f"{path.removesuffix('.db')}.sealing.key"
-
-
-def push_key_path(url: str) -> str | None:
-    """Give the file of the key that push services know us by; None for one in memory."""
-    path = _log_file(url)
-    return None if path is None else f"{path.removesuffix('.db')}.push.pem"
-
-
-def _log_file(url: str) -> str | None:
-    """Give the file of a log, or of a node's mirror: by whatever link it is named, it is one."""
-    address = kafka_address(url)
-    path = address.mirror if address is not None else sqlite_path(url)
-    return path if path is None or not Path(path).is_symlink() else os.path.realpath(path)
-
-
-def _beside(url: str, what: str) -> str:
-    path = _log_file(url)
-    if path is None:
-        return ":memory:"
-    # A log named without its ending has others beside it than the one that has it.
-    return f"{path[:-3]}.{what}.db" if path.endswith(".db") else f"{path}-{what}.db"
-
-
 @asynccontextmanager
-async def newsroom(url: str, clock: Clock = wall_clock) -> AsyncIterator[Newsroom]:
+async def newsroom(
+    url: str, clock: Clock = wall_clock, told: CatchingUp | None = None
+) -> AsyncIterator[Newsroom]:
     """Open a log with all that works on it, and close it in the end.
+
+    Args:
+        url: the log's URL.
+        clock: milliseconds since 1970 UTC.
+        told: is told how what a command waits for catches up.
 
     Raises:
         BadUrl: the URL has no known form.
         LogError: the log cannot be opened.
         ViewsUnavailable: views are needed and cannot be used.
     """
-    log = open_log(url, clock)
-    room = Newsroom(log, clock, views_path(url), book_path(url), signing_key_path(url))
+    log = open_log(url, clock, told)
+    room = Newsroom(log, clock, views_path(url), book_path(url), signing_key_path(url), told=told)
     room.reach = Reach(deliveries_path(url))
     try:
         yield room

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 from conftest import SAMPLE, STORY
+from filings import filed, note, opening
 from terminal import KREMLIN, LAW, Desk, desk, told
+
+from events.sqlite.log import SqliteLog
 
 __all__ = ["desk", "told"]
 
@@ -356,3 +359,17 @@ def test_help_names_every_command(desk: Desk) -> None:
     commands = "demo file import story stories history diff follow rebuild parked backup restore"
     for command in [*commands.split(), "audit", "doctor"]:
         assert f"  {command} " in shown
+
+
+async def test_a_view_that_is_far_behind_shows_how_it_catches_up(desk: Desk) -> None:
+    """Whoever asks for stories right after a large import sees that something goes on, and no more.
+
+    Standard output is the answer alone, and a view that is current says nothing.
+    """
+    log = SqliteLog(desk.folder / "dateline.db")
+    await log.append("a", [filed(opening()), *(note(str(number)) for number in range(6_000))])
+    await log.close()
+    first, second = desk.run("stories"), desk.run("stories")
+    assert first.stderr.splitlines()[-1] == "stories: 5500 of 6001"
+    assert second.stderr == ""
+    assert first.stdout == second.stdout

@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from dateline.wiring import book_path, keys_path, signing_key_path, views_path
+from dateline.urls import book_path, keys_path, signing_key_path, views_path
 from producers.intake import FILING_BYTES
 
 LIBC = ctypes.CDLL(None)

@@ -14,7 +14,8 @@ from receiving import at_hour, counted, hook, issue, receiving, sending
 from consumers.delivery.deliveries import WINDOW
 from consumers.delivery.rows import Planned
 from dateline.outbox import Outbox
-from dateline.wiring import Newsroom, deliveries_path
+from dateline.urls import deliveries_path
+from dateline.wiring import Newsroom
 
 HOUR = 3_600_000
 

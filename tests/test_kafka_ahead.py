@@ -17,9 +17,11 @@ from topics import foreign, opened, redaction
 from events.filing import Private
 from events.kafka import ahead, follower, reading
 from events.kafka.address import Address
+from events.kafka.log import KafkaLog
 from events.kafka.taken import Taken
 
 GARBAGE = 9_000  # records, which are more than a process reads at a time, and not a block of them
+MORE = 40_000  # which take a node longer than the two seconds that it has, one at a time
 
 
 @pytest.fixture
@@ -117,3 +119,26 @@ async def test_a_reader_that_is_killed_leaves_the_rest_to_the_node(
             assert (await log.head()).size == 2
         assert stored(late) == stored(address)
         assert not readers()
+
+
+async def test_a_mirror_that_moves_on_is_waited_for(
+    kafka: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a node takes to catch up, whoever waits for it does, and sees how far it is."""
+    address = topic_of(kafka, tmp_path)
+    async with opened(address) as log:
+        await log.head()
+        async with foreign(address, linger_ms=5) as producer:
+            sent = [await producer.send(address.topic, b"junk") for _ in range(MORE)]
+            await sent[-1]
+        await log.append("a", [note("last")])
+    monkeypatch.setattr(reading, "MOST_RECORDS", 1)
+    monkeypatch.setattr("events.kafka.log.OPEN_SECONDS", 2)
+    seen: list[tuple[int, int]] = []
+    late = address._replace(mirror=str(tmp_path / "late.db"))
+    log = KafkaLog(late, told=lambda done, total: seen.append((done, total)))
+    assert (await log.head()).size == 1
+    await log.close()
+    assert seen == sorted(seen)
+    assert seen[-1] == (MORE + 1, MORE + 1)
+    assert any(0 < done < total for done, total in seen)

@@ -16,7 +16,8 @@ from consumers.delivery.ledger import Ledger
 from consumers.delivery.reach import Reach
 from consumers.delivery.rows import Planned
 from dateline.commands import auditing, custody
-from dateline.wiring import Newsroom, deliveries_path
+from dateline.urls import deliveries_path
+from dateline.wiring import Newsroom
 from events.custody import RECORD
 from events.envelope import instant
 from events.errors import NotFound, Refused

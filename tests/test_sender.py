@@ -18,7 +18,8 @@ from consumers.delivery.breaker import FAILURES
 from consumers.delivery.wishes import Wishes
 from dateline.commands import webhooks
 from dateline.outbox import Outbox
-from dateline.wiring import Newsroom, deliveries_path, newsroom
+from dateline.urls import deliveries_path
+from dateline.wiring import Newsroom, newsroom
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from viewing import fresh_contents, import_sample
 from consumers.stories.projection import Stories
 from consumers.subscription import Subscription
 from consumers.views import Position, Views
-from dateline.wiring import Newsroom, newsroom, views_path
+from dateline.urls import views_path
+from dateline.wiring import Newsroom, newsroom
 from events.alerts import Alert, AlertCorrected, AlertDeferred, AlertIssued
 from events.envelope import instant
 from events.errors import NotFound, ViewsUnavailable

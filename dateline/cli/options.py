@@ -84,8 +84,9 @@ def in_newsroom(
         expect_log(log or settings.log)
 
     async def whole() -> int:
-        async with newsroom(log or settings.log) as room:
-            return await work(room) or DONE
+        with printing.catching_up() as told:
+            async with newsroom(log or settings.log, told=told) as room:
+                return await work(room) or DONE
 
     with asyncio.Runner(loop_factory=loop) as runner:
         return runner.run(whole())

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from dateline import printing, streams, telemetry
 from dateline.cli.main import app
 from dateline.outcomes import DONE, INTERRUPTED, REFUSED, UNAVAILABLE, USAGE, exit_code, facts_of
-from dateline.wiring import BadUrl
+from dateline.urls import BadUrl
 from events.errors import DatelineError
 from events.misshapen import misshapen
 

@@ -8,7 +8,7 @@ import apsw
 
 from dateline import printing
 from dateline.outcomes import DONE
-from dateline.wiring import keys_path
+from dateline.urls import keys_path
 from events.envelope import instant
 from events.errors import KeysUnavailable
 from events.memory_log import wall_clock

@@ -19,7 +19,8 @@ from consumers.stories.moments import at, moment
 from dateline import printing
 from dateline.commands.custody import record_read
 from dateline.outcomes import DONE
-from dateline.wiring import Newsroom, deliveries_path
+from dateline.urls import deliveries_path
+from dateline.wiring import Newsroom
 from events.checkpoint import Checkpoint, VerifierKey, checkpoint_in, open_note, verifier_key
 from events.envelope import instant
 from events.errors import LogDamaged, NotFound, Overtaken, Refused

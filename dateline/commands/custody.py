@@ -14,7 +14,8 @@ from consumers.alerts.policy import Policy
 from consumers.audit.book import Book, Redaction
 from dateline import printing
 from dateline.outcomes import DONE
-from dateline.wiring import Newsroom, sqlite_path
+from dateline.urls import sqlite_path
+from dateline.wiring import Newsroom
 from events.codec import decode
 from events.custody import RECORD, PrivateRead
 from events.developments import Development

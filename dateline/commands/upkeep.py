@@ -17,15 +17,8 @@ from consumers.relay import relay as copying
 from dateline import printing
 from dateline.outcomes import DONE, REFUSED
 from dateline.printing import counted
-from dateline.wiring import (
-    BadUrl,
-    Newsroom,
-    expect_there,
-    kafka_address,
-    newsroom,
-    open_log,
-    sqlite_path,
-)
+from dateline.urls import BadUrl, kafka_address, sqlite_path
+from dateline.wiring import Newsroom, expect_there, newsroom, open_log
 from events.checkpoint import checkpoint_in
 from events.envelope import instant
 from events.errors import BookDamaged, DatelineError, LogDamaged, NotFound, Refused

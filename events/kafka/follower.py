@@ -263,6 +263,10 @@ class Follower:
     def _damaged(self, expected: str, found: str) -> LogDamaged:
         return LogDamaged(self._address.url, 0, expected, found)
 
+    def way(self) -> tuple[int, int]:
+        """Say how many records of the topic were read, and how many there are."""
+        return min(self._position, self._end), self._end
+
     def lag(self) -> Lag:
         """Say how far behind the mirror is."""
         read = max(self._position, self._mirror.checkpoint().next_offset)

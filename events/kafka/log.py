@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import uuid_utils
 
@@ -33,6 +33,7 @@ from events.sqlite.log import SqliteLog
 
 __all__ = ["KafkaLog"]
 
+LOOK_SECONDS = 0.2  # between two looks at how far the mirror is, while it catches up
 OPEN_SECONDS = 20.0  # without a word from the broker, after which opening is given up
 
 
@@ -46,6 +47,7 @@ class KafkaLog:
         clock: stamps records in place of the broker; for tests, which move it.
         entropy: source of nonces and keys.
         make: make the topics where they are not there.
+        told: is told how far the mirror is, and how far it has to go, while somebody waits for it.
 
     Raises:
         LogUnavailable, LogDamaged: the mirror cannot be used.
@@ -58,6 +60,7 @@ class KafkaLog:
         entropy: Entropy = drawn,
         *,
         make: bool = True,
+        told: Callable[[int, int], None] | None = None,
     ) -> None:
         self.address = address
         self.url = address.url
@@ -68,6 +71,7 @@ class KafkaLog:
         self._submitted: dict[asyncio.AbstractEventLoop, list[Submission]] = {}
         self._closed = False
         self._opening = time.monotonic()
+        self._told = told
         self._node.start()
 
     def _folded(self, size: int) -> None:
@@ -255,17 +259,25 @@ class KafkaLog:
             raise self._node.failed
         if self._node.ready.done():
             return
-        left = self._opening + OPEN_SECONDS - time.monotonic()
         ready = asyncio.wrap_future(self._node.ready)
         # Whoever gives up waiting does not hear of it: what became of it is asked for anew.
         ready.add_done_callback(lambda done: done.cancelled() or done.exception())
-        try:
-            # Counted from the first who waited: whoever asks again is not kept as long again.
-            async with asyncio.timeout(max(left, 0)):
-                await asyncio.shield(ready)
-        except TimeoutError:
-            why = f"not open after {OPEN_SECONDS:g} s ({self._node.why})"
-            raise LogUnavailable(self.url, why, reading=reading) from None
+        while not ready.done():
+            left = self._patience()
+            if left <= 0:
+                why = f"not open after {OPEN_SECONDS:g} s ({self._node.why})"
+                raise LogUnavailable(self.url, why, reading=reading)
+            await asyncio.wait({ready}, timeout=min(left, LOOK_SECONDS))
+            if self._told is not None:
+                self._told(*self._node.way())
+        ready.result()
+
+    def _patience(self) -> float:
+        """Give the seconds that opening may still take: more as long as the mirror moves on.
+
+        Counted from the first who waited: whoever asks again is not kept as long again.
+        """
+        return max(self._opening, self._node.moved) + OPEN_SECONDS - time.monotonic()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -83,6 +83,7 @@ class Node:
         self._why = "no broker answered"
         self._producer = Producer(address)
         self.ready: Future[None] = Future()
+        self.moved = 0.0  # when the mirror last did, by the monotonic clock
         self.open = False  # as `ready` and `failed` say, without their locks
         self.failed: LogError | NotFound | Refused | None = None
         try:
@@ -110,6 +111,10 @@ class Node:
     def start(self) -> None:
         """Begin to mirror."""
         self._thread.start()
+
+    def way(self) -> tuple[int, int]:
+        """Say how many records of the topic were read, and how many there are. From any thread."""
+        return self._follower.way()
 
     def submit(self, submissions: list[Submission]) -> None:
         """Hand over appends; each future is resolved in its own loop. From any thread."""
@@ -305,6 +310,7 @@ class Node:
         return error if isinstance(error, LogError) else self._unavailable(str(error))
 
     def _folded(self, outcomes: Sequence[Outcome], size: int) -> None:
+        self.moved = time.monotonic()
         self._told(size)
         self._resolve(outcomes)
 

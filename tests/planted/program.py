@@ -6,6 +6,14 @@ __all__ = ["PROGRAM"]
 
 PROGRAM = [
     Planted(
+        "Whoever waits for a view to catch up sees that it does",
+        "test_cli.py::test_a_view_that_is_far_behind_shows_how_it_catches_up",
+        "dateline/wiring.py",
+        "told = self._told and partial(",
+        "told = None and partial(",
+        "nothing was said for as long as it took",
+    ),
+    Planted(
         "Private text is in no log line",
         "test_telemetry.py::test_private_fields_are_not_logged",
         "dateline/telemetry.py",
