@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from asking import eventually
 from brokers import topic_of
 from conftest import SAMPLE, Clock
@@ -26,7 +26,7 @@ from dateline.roles import ALL, roles_of
 from dateline.server import Outside
 from dateline.wiring import newsroom
 from events.envelope import prepare_batch
-from events.errors import LogDamaged
+from events.errors import LogDamaged, LogUnavailable
 from events.kafka.address import Address
 from events.kafka.duty import on_duty
 from events.kafka.follower import Follower, Outcome
@@ -310,3 +310,27 @@ async def test_a_spoilt_mirror_is_called_so_at_once(kafka: str, tmp_path: Path) 
     file.rename(tmp_path / "away.db")
     async with opened(address) as log:
         assert (await log.append("a", [note("more")])).positions == (41,)
+
+
+async def test_a_machine_whose_time_the_broker_does_not_take_is_told_so(
+    kafka: str, tmp_path: Path
+) -> None:
+    """Nothing is filed there, nor an embargo lifted, and what is wrong is said to be the clock."""
+    address = topic_of(kafka, tmp_path)
+    # A topic that takes nothing older than a millisecond stands for a clock that is wrong.
+    settings = {"cleanup.policy": "compact", "retention.ms": "-1", "retention.bytes": "-1"}
+    settings |= {"message.timestamp.before.max.ms": "0"}
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    await admin.create_topics([NewTopic(address.keys_topic, 1, 1, topic_configs=settings)])
+    await admin.close()
+
+    async def refused() -> bool:
+        async with opened(address) as log:
+            try:
+                await log.append("a", [note("1")])
+            except LogUnavailable as error:
+                return "set the clock right" in str(error)
+        return False
+
+    await eventually(refused)

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import apsw
 import structlog
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import InvalidTimestampError, KafkaError, MessageSizeTooLargeError
 
 from events.errors import LogDamaged, LogError, LogUnavailable, NotFound, Refused
 from events.kafka.address import Address
@@ -329,6 +329,8 @@ class Node:
         except (KafkaError, TimeoutError, OSError) as error:
             self._producer.discard()
             why = f"keys were not published ({type(error).__name__})"
+            if isinstance(error, InvalidTimestampError):
+                why = "the broker takes nothing of the time that it is here; set the clock right"
             raise LogUnavailable(self._address.url, why) from error
         self._mirror.add_keys(blocks)
 

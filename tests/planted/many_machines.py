@@ -182,6 +182,14 @@ MANY_MACHINES = [
         "what the broker wrote for itself was called void, on some nodes and not on others",
     ),
     Planted(
+        "A machine whose clock is hours ahead files nothing, and is told why",
+        "test_kafka_nodes.py::test_a_machine_whose_time_the_broker_does_not_take_is_told_so",
+        "events/kafka/node.py",
+        "if isinstance(error, InvalidTimestampError):",
+        "if error is None:",
+        "it was told to try again, and nothing of its clock",
+    ),
+    Planted(
         "A topic of keys that takes only small records is refused",
         "test_kafka_topics.py::test_a_topic_that_cannot_take_keys_is_refused",
         "events/kafka/topics.py",
