@@ -44,6 +44,22 @@ async def shown_as_a_claim(room: Newsroom) -> tuple[str, str]:
     return "C1", "text"
 
 
+async def shown_with_all_claims(room: Newsroom) -> tuple[str, str]:
+    await filed(room, "quote-added", ref="Q", claims=[{"ref": "C1", "text": WORDS}])
+    return "Q", "claims"
+
+
+async def shown_with_all_figures(room: Newsroom) -> tuple[str, str]:
+    figure = {"ref": "F1", "measure": "children", "value": 8, "source_text": WORDS}
+    await filed(room, "figure-reported", ref="Q", figures=[figure])
+    return "Q", "figures"
+
+
+async def shown_with_all_of_it(room: Newsroom) -> tuple[str, str]:
+    await filed(room, "quote-added", ref="Q", claims=[{"ref": "C1", "text": WORDS}])
+    return "Q", "contents"
+
+
 async def shown_as_a_reason(room: Newsroom) -> tuple[str, str]:
     await filed(room, "quote-added", ref="Q")
     await filed(room, "withdrawn", ref="W", target="Q", reason=WORDS, headline=None)
@@ -96,6 +112,9 @@ async def hidden_since_it_was_withdrawn(room: Newsroom) -> tuple[str, str]:
         shown_as_a_headline,
         shown_as_a_body,
         shown_as_a_claim,
+        shown_with_all_claims,
+        shown_with_all_figures,
+        shown_with_all_of_it,
         shown_as_a_reason,
         shown_where_it_was_refiled,
         shown_in_another,
@@ -106,14 +125,18 @@ async def test_who_comes_later_is_told_of_a_redaction_as_well(room: Newsroom, pl
     await filed(room, "story-opened", title="A story")
     target, field = await place(room)
     position = await redact(room, target, field)
-    assert orjson.loads(await room.state("a", public=True))["position"] == position
+    at_once = (await told(room))[-1]
     await room.cleaning.clean()
     for _ in range(2):
+        assert not room.views.parked()
         state = await room.state("a", public=True)
         assert WORDS.encode() not in state
         assert orjson.loads(state)["version"] == orjson.loads(state)["position"] == position
         kind, data = (await told(room))[-1]
         assert (kind, data["position"]) == ("dateline.redacted", position)
+        assert data["changed"]
+        assert WORDS not in str(await told(room))
+        assert (kind, data) == at_once
         await rebuild(room.log, room.views, room.stories, lambda _done, _total: None)
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import orjson
 
+from consumers.stories.erased import erased_keys
 from consumers.stories.parts import (
     Changes,
     Claim,
@@ -46,7 +47,7 @@ from events.developments import Response as Awaited
 from events.editorial import ConflictNoted, Corrected, Redacted, Refiled
 from events.envelope import Recorded
 from events.filing import Fact
-from events.redaction import CONTENTS, MARK, PRIVATE, stand_in
+from events.redaction import CONTENTS, MARK, stand_in
 
 __all__ = ["correct", "redact", "refile"]
 
@@ -61,6 +62,7 @@ _NEWS: Final[dict[str, type[News]]] = {
     "response-declined": ResponseDeclined,
 }
 _ERASED = "outlet"  # stands where a new value is only to be checked; every field can hold it
+_BROUGHT: Final = ("claims", "figures")
 # What `contents` takes from a development at once; what it brought goes when the story is cleaned.
 _CONTENTS: Final = ("headline", "body", "attribution", "people", "places", "orgs", "links", "media")
 
@@ -196,10 +198,12 @@ def redact(find: Find, event: Recorded, redaction: Redacted) -> Changes:
             yield from _followed(find, part, event.recorded_at)
         elif isinstance(part, Correction) and path == "note":
             yield from _note_erased(find, part)
-    target = find(redaction.target)
-    owner = find(getattr(target, "development", redaction.target))
-    if isinstance(owner, Item) and redaction.fields != (PRIVATE,):
-        yield {owner.key: replace(owner, redacted=[event.position, event.recorded_at])}
+    for key in sorted(erased_keys(find, redaction)):
+        part = find(key)
+        if isinstance(part, Item):
+            part = replace(part, redacted=[event.position, event.recorded_at])
+        if part is not None:  # as it is left: readers are told of it, and no more of what it was
+            yield {key: part}
 
 
 def _number_erased(find: Find, figure: Figure, name: str) -> Changes:
@@ -257,6 +261,8 @@ def _erased(part: Correctable, path: str, redaction: Redacted) -> Correctable:
     if isinstance(part, Occasion):
         path = f"content.{path}"
     first, _, rest = path.partition(".")
+    if isinstance(part, Item) and first in _BROUGHT:  # they are parts of their own
+        return part
     if isinstance(part, Item) and part.revises and first in part.revises:
         return replace(part, revises=part.revises | {first: None})
     if first not in {field.name for field in fields(part)}:

@@ -1,4 +1,4 @@
-"""Whether readers were shown what a redaction erased, in whatever events it stood."""
+"""What shows the words that a redaction erased, in whatever events they stood."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,26 +9,30 @@ from consumers.stories.parts import Find
 from events.editorial import Erasure, Redacted
 from events.redaction import PRIVATE, STAND_INS
 
-__all__ = ["erased_in_sight"]
+__all__ = ["erased_in_sight", "erased_keys"]
 
 
-def erased_in_sight(find: Find, redaction: Redacted) -> bool:
-    """Say whether a redaction took words that readers were shown.
+def erased_keys(find: Find, redaction: Redacted) -> set[str]:
+    """Give the keys of all that may have shown what a redaction erased.
 
-    The answer depends on nothing that was erased: whoever folds the story later, when the words
-    are gone, finds the same.
+    They depend on nothing that was erased: whoever folds the story later, when the words are gone,
+    finds the same.
 
     Args:
-        find: gives the parts of the story as the redaction found them.
+        find: gives the parts of the story.
         redaction: the act, with what it erased.
     """
     if redaction.fields == (PRIVATE,):
-        return False
+        return set()
     target = find(redaction.target)
-    shown = {redaction.target, getattr(target, "development", redaction.target)}
-    for erasure in redaction.erases or ():
-        shown |= {*_shown_by(erasure)}
-    return any(part is not None and part.public for part in map(find, shown))
+    keys = {redaction.target, getattr(target, "development", redaction.target)}
+    return keys.union(*(_shown_by(erasure) for erasure in redaction.erases or ()))
+
+
+def erased_in_sight(find: Find, redaction: Redacted) -> bool:
+    """Say whether a redaction took words that readers were shown; see `erased_keys`."""
+    shown = map(find, erased_keys(find, redaction))
+    return any(part is not None and part.public for part in shown)
 
 
 def _shown_by(erasure: Erasure) -> Iterator[str]:
@@ -39,7 +43,10 @@ def _shown_by(erasure: Erasure) -> Iterator[str]:
         return
     content: dict[str, Any] = orjson.loads(left)
     yield content.get("ref") or f"d{erasure.version}"
-    if content.get("kind") == "refiled":
+    for value in content.values():
+        brought = value if isinstance(value, list) else [value]
+        yield from (each["ref"] for each in brought if isinstance(each, dict) and "ref" in each)
+    if content.get("kind") in {"corrected", "refiled"}:
         yield content["target"]
     if content.get("kind") == "withdrawn":
         yield f"{content['target']}/withdrawn"
