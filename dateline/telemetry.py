@@ -19,7 +19,8 @@ def configure(level: str) -> None:
 
     JSON escapes control characters, so that no headline can drive whoever reads the log.
     """
-    terminal = sys.stderr.isatty()
+    told = sys.stderr  # as it is now: whoever takes its place later does not get what is told
+    terminal = told.isatty()
     renderers: tuple[structlog.typing.Processor, ...] = (
         (structlog.dev.ConsoleRenderer(),)
         if terminal
@@ -34,7 +35,7 @@ def configure(level: str) -> None:
             *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=lambda *_: _Lines(sys.stderr),
+        logger_factory=lambda *_: _Lines(told),
         cache_logger_on_first_use=False,
     )
 

@@ -297,7 +297,7 @@ PROGRAM = [
         "A log line that cannot be written ends nothing",
         "test_telemetry.py::test_a_line_that_cannot_be_written_ends_nothing",
         "dateline/telemetry.py",
-        "logger_factory=lambda *_: _Lines(sys.stderr),",
+        "logger_factory=lambda *_: _Lines(told),",
         "logger_factory=structlog.PrintLoggerFactory(sys.stderr),",
         "on a full disk a node read no more, for it could not say that it reads again",
     ),
