@@ -286,6 +286,9 @@ async def test_who_files_is_told_once_that_nobody_answers(
         "kafka://host:99999/topic",
         "kafka://host:9092,/topic",
         "kafka://host:9092/topic#secret",
+        "kafka://[::1/secret",
+        f"kafka://{'secret' * 11}:9092/topic",
+        "kafka://ho..st:9092/topic",
         "kafka://host:9092/topic?mirror=secret&mirror=other",
         # Whoever names these believes that they are used.
         "kafka://host:9092/topic?ca=secret",

@@ -19,9 +19,10 @@ from brokers import Broker, fetched, topic_of
 from filings import note
 from serving import served
 from structlog.testing import capture_logs
-from topics import opened
+from topics import foreign, opened
 
 from consumers.relay import relay
+from dateline.commands.auditing import voids
 from dateline.commands.upkeep import doctor
 from dateline.outcomes import REFUSED
 from dateline.wiring import expect_there, newsroom
@@ -135,6 +136,30 @@ async def test_a_producers_time_dates_nothing(kafka: str, tmp_path: Path) -> Non
                     await log.append("a", [event])
         await second.grown(1)
         assert await first.head() == await second.head()
+
+
+async def test_a_time_that_no_calendar_has_hides_no_void_record(
+    kafka: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever time another program gave its record, auditors are shown it with all others."""
+    address = topic_of(kafka, tmp_path)
+    async with opened(address) as log, administrator(kafka) as admin:
+        await log.append("a", [note("1")])
+        settings = log_settings(stamped=False) | {"message.timestamp.after.max.ms": str(2**63 - 1)}
+        topic = ConfigResource(ConfigResourceType.TOPIC, address.topic, settings)
+        await admin.alter_configs([topic])
+        async with foreign(address) as producer:
+            for time_ms in (2**62, 1):
+                await producer.send_and_wait(address.topic, b"x", timestamp_ms=time_ms)
+        settings = log_settings(stamped=True)
+        await admin.alter_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, address.topic, settings)]
+        )
+    async with newsroom(f"{address.url}?mirror={address.mirror}") as room:
+        await voids(room, json=False)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("offset 1  at no known time  -  expected a CloudEvent")
+    assert second.startswith("offset 2  1970-01-01T00:00:00.001Z  -  expected a CloudEvent")
 
 
 async def test_keys_that_are_gone_are_not_made_anew(kafka: str, tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ __all__ = [
 
 
 EXPORT_TRIES = 5  # times that an export is made anew when something is redacted meanwhile
+END_OF_CALENDAR = 253_402_300_800_000  # milliseconds since 1970 UTC at which the year 10000 begins
 _DATABASE: Final = b"SQLite format 3\0"
 
 
@@ -110,7 +111,8 @@ async def voids(room: Newsroom, *, json: bool) -> int:
         printing.show_json([void._asdict() for void in found])
         return DONE
     for void in found:
-        when = instant(void.appended_ms)
+        known = 0 < void.appended_ms < END_OF_CALENDAR  # others may have stamped it
+        when = instant(void.appended_ms) if known else "at no known time"
         printing.line(f"offset {void.offset}  {when}  {void.story or '-'}  {void.reason}")
     if not found:
         printing.line("no record is void")

@@ -64,7 +64,10 @@ class Address(NamedTuple):
         """
         if not url.startswith(SCHEME):
             return None
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:  # a bracket that is not closed, say
+            raise BadAddress("expected kafka://HOST:PORT/TOPIC; found no URL") from None
         topic = parts.path.removeprefix("/")
         if "@" in parts.netloc:
             raise BadAddress("expected no user or password in a log's URL, but credentials=FILE")
@@ -92,7 +95,10 @@ class Address(NamedTuple):
     def brokers(self) -> list[tuple[str, int]]:
         """Host and port of each broker that is named; port 0 where one has no form of a broker."""
         found = [_BROKER.fullmatch(each) for each in self.servers.split(",")]
-        return [(each[1].strip("[]"), int(each[2] or PORT)) if each else ("", 0) for each in found]
+        return [
+            (each[1].strip("[]"), int(each[2] or PORT)) if each and _is_name(each[1]) else ("", 0)
+            for each in found
+        ]
 
     @property
     def keys_topic(self) -> str:
@@ -156,6 +162,15 @@ def _check_names(named: dict[str, str]) -> None:
             raise BadAddress(f"expected security={among} with {_among(names)}; found {security}")
     if "key" in named and "cert" not in named:
         raise BadAddress("expected cert=FILE with key=FILE; found none")
+
+
+def _is_name(host: str) -> bool:
+    """Whether a host's name can be looked up at all (RFC 1035: 63 characters between dots)."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def _among(names: set[str]) -> str:

@@ -3,6 +3,7 @@
 `docs/guarantees.md` is written from these lists, and `make torture` plants every bug again.
 """
 
+from planted.around_brokers import AROUND_BROKERS
 from planted.audit import AUDIT
 from planted.bug import Planted
 from planted.deciding import DECIDING
@@ -21,6 +22,7 @@ __all__ = ["AREAS", "PLANTED", "Planted"]
 AREAS = {
     "The log": LOG,
     "Many machines": MANY_MACHINES,
+    "Many machines: brokers and topics": AROUND_BROKERS,
     "The desk": DESK,
     "Stories": STORIES,
     "The feed": FEED,
