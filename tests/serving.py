@@ -11,8 +11,9 @@ from documented import check_documented
 
 from consumers.audit.duty import Schedule
 from consumers.feed.live import Limits
+from dateline.door import listening, url_of
 from dateline.outbox import Outbox
-from dateline.server import Outside, Server, listening, url_of
+from dateline.server import Outside, Server
 from dateline.wiring import Newsroom
 from producers.keys import GRANTABLE, Keys
 

@@ -81,6 +81,7 @@ def serve(
 
     from consumers.feed.live import Limits  # noqa: PLC0415 - likewise
     from dateline import outbox, server  # noqa: PLC0415 - likewise
+    from dateline.door import listening, url_of  # noqa: PLC0415 - likewise
 
     try:
         played = roles_of(roles) if roles is not None else ALL
@@ -92,7 +93,7 @@ def serve(
 
     async def work(room: Newsroom) -> int:
         with (
-            server.listening(host, port) as door,
+            listening(host, port) as door,
             admission.keys_of(log or Settings().log) as known,
         ):
             room.policy = policy
@@ -102,7 +103,7 @@ def serve(
 
             def ready() -> None:
                 server.settle()
-                printing.line(f"dateline: serving {server.url_of(door)}")
+                printing.line(f"dateline: serving {url_of(door)}")
 
             async with outbox.outbox(room, log or settings.log, outbox.sending_of(settings)) as out:
                 outside = server.Outside(
