@@ -5,8 +5,8 @@ from typing import Final
 
 __all__ = ["listening", "url_of"]
 
-# A reader that is gone without a word is noticed, and what waits to be sent to a slow one waits with
-# us, where it is counted, and not in the kernel.
+# A reader that is gone without a word is noticed, and what waits to be sent to a slow one waits
+# with us, where it is counted, and not in the kernel.
 SEND_BUFFER = 64 * 1024  # bytes of one connection in the kernel
 UNHEARD_MS = 30_000  # that what was sent may wait for its acknowledgement
 _DOOR: Final = (
