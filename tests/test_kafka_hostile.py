@@ -108,6 +108,19 @@ async def test_what_the_broker_writes_for_itself_is_no_lag(kafka: str, tmp_path:
             assert (await log.append("a", [note("2")])).positions == (2,)
 
 
+async def test_a_large_batch_that_cannot_be_read_keeps_nobody_waiting(
+    kafka: str, tmp_path: Path
+) -> None:
+    """Behind thousands of records that are void with the first of them, an append is answered."""
+    address = topic_of(kafka, tmp_path)
+    batch = [([(Latin("größe"), b"1")], b""), *[([], b"")] * 29_999]
+    async with opened(address) as log:
+        await log.append("a", [note("1")])
+        await send_as_one(address, address.topic, batch)
+        assert (await log.append("a", [note("2")])).positions == (2,)
+        assert (await log.lag()).voids == len(batch)
+
+
 async def test_a_void_record_is_one_that_is_there(kafka: str, tmp_path: Path) -> None:
     """What cannot be read is void at its own offset, also behind what the broker wrote for itself.
 

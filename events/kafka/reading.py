@@ -77,15 +77,18 @@ class Reading:
         self._timestamp = 0
         self.heard_ms = now_ms()
 
-    def _unreadable(self) -> int:
-        """Give the offset of a record that could not be read when it was to be the next.
+    def _spoilt(self) -> range:
+        """Give the offsets from a record that could not be read to the end of its batch.
 
-        The consumer's own place may be before it: the broker writes records for itself, which are
+        As far as that is known from what was fetched with it: it is at least its own. The
+        consumer's own place may be before it: the broker writes records for itself, which are
         passed over, and whether they were depends on what was fetched together.
         """
         fetched = self._consumer._fetcher._records[self._partition]  # noqa: SLF001 - there is no other way
-        offset: int = fetched._partition_records.next_fetch_offset  # noqa: SLF001 - as above
-        return offset
+        start: int = fetched._partition_records.next_fetch_offset  # noqa: SLF001 - as above
+        batches = fetched._partition_records._records  # noqa: SLF001 - as above
+        end = batches.next_batch().base_offset if batches.has_next() else start + 1
+        return range(start, min(max(end, start + 1), start + MOST_RECORDS))
 
     async def take(self) -> list[Any]:
         """Give the records that come next, in order; none when none came for a while.
@@ -99,11 +102,12 @@ class Reading:
             taken = await consumer.getmany(partition, timeout_ms=WAIT_MS, max_records=most)
         except UnicodeDecodeError:
             found = self._careful > 0
-            at = self._unreadable() if found else await consumer.position(partition)
+            at = await consumer.position(partition)
+            spoilt = self._spoilt() if found else range(at, at)
             # Sought in either case: what was read before it and not given would be passed over.
-            consumer.seek(partition, at + found)
+            consumer.seek(partition, spoilt.stop)
             self._careful = MOST_RECORDS
-            return [Record(at, self._timestamp, 1, (), None, None)] if found else []
+            return [Record(each, self._timestamp, 1, (), None, None) for each in spoilt]
         records: list[Any] = taken.get(partition, [])
         if records:
             self._careful = max(0, self._careful - 1)

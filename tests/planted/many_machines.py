@@ -134,11 +134,19 @@ MANY_MACHINES = [
         "the node whose turn it was had nobody to tell, and alerts reached nobody",
     ),
     Planted(
+        "A large batch of what cannot be read keeps nobody waiting",
+        "test_kafka_hostile.py::test_a_large_batch_that_cannot_be_read_keeps_nobody_waiting",
+        "events/kafka/reading.py",
+        "batches.next_batch().base_offset if batches.has_next() else start + 1",
+        "start + 1",
+        "the batch was fetched anew for each of its records, and nothing else was done for minutes",
+    ),
+    Planted(
         "A void record is one that is there",
         "test_kafka_hostile.py::test_a_void_record_is_one_that_is_there",
         "events/kafka/reading.py",
-        "at = self._unreadable() if found else",
-        "at = await consumer.position(partition) if found else",
+        "spoilt = self._spoilt() if found else",
+        "spoilt = range(at, at + 1) if found else",
         "what the broker wrote for itself was called void, on some nodes and not on others",
     ),
     Planted(
