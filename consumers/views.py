@@ -26,7 +26,7 @@ __all__ = ["DAMAGE", "STORAGE", "ParkedEvent", "Position", "Views", "set_aside"]
 log = structlog.get_logger()
 
 APPLICATION_ID = 0x44_4C_56_57  # "DLVW", marks the file as views of Dateline
-FORMAT = 18  # `PRAGMA user_version`; views of another format are made anew
+FORMAT = 19  # `PRAGMA user_version`; views of another format are made anew
 
 _TABLES: Final = (Path(__file__).parent / "sql" / "views.sql").read_text()
 

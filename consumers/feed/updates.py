@@ -22,6 +22,7 @@ __all__ = [
     "Update",
     "comes_into_sight",
     "taken_back",
+    "turned",
     "update_of",
     "without_parts",
 ]
@@ -55,6 +56,22 @@ def comes_into_sight(before: Mapping[str, Part], changed: Parts) -> bool:
     return _public(changed.get("")) and not _public(before.get(""))
 
 
+def turned(before: Mapping[str, Part], changed: Parts) -> set[str]:
+    """Give the names that readers may know from an event on, or no longer may."""
+
+    def find(key: str) -> Part | None:
+        return changed.get(key) or before.get(key)
+
+    return {
+        key
+        for key, part in changed.items()
+        if key
+        and (old := before.get(key)) is not None
+        and old.public != part.public
+        and in_sight(before.get, key) != in_sight(find, key)
+    }
+
+
 def update_of(
     before: Mapping[str, Part],
     changed: Parts,
@@ -69,7 +86,8 @@ def update_of(
         changed: the parts that the event made or changed, by key.
         rows: the same, as stored, at least those that are told.
         event: the event.
-        earlier: the story's other public parts, where it comes into sight by this event.
+        earlier: other public parts that are told with it: all, where the story comes into sight by
+            this event; those that name what came into sight or went out of it.
     """
     heading = changed.get("")
     if not isinstance(heading, Heading):

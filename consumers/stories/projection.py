@@ -9,7 +9,14 @@ import apsw
 import orjson
 
 from consumers.feed.bulletin import Bulletin, Wanted
-from consumers.feed.updates import UNTOLD, Update, comes_into_sight, taken_back, update_of
+from consumers.feed.updates import (
+    UNTOLD,
+    Update,
+    comes_into_sight,
+    taken_back,
+    turned,
+    update_of,
+)
 from consumers.remembered import Remembered, Story
 from consumers.stories import tables
 from consumers.stories.parts import Heading, Part
@@ -88,6 +95,11 @@ class Stories:
             earlier: list[Row] = []
             if comes_into_sight(known, parts) and event.version > 1:
                 earlier = self._in_sight(generation, story, latest, made)
+            elif names := turned(known, parts):
+                seen = self._in_sight(generation, story, latest, made, naming=True)
+                earlier = [
+                    row for row in seen if names.intersection(orjson.loads(row.names or "[]"))
+                ]
             update = update_of(known, parts, made, event, earlier)
             back = taken_back(known, parts, event)
             if back:
@@ -113,9 +125,14 @@ class Stories:
         story: str,
         latest: Mapping[tuple[str, str], Row | Part],
         made: Mapping[str, Row],
+        *,
+        naming: bool = False,
     ) -> list[Row]:
-        """Give a story's public parts before an event, those that it made left out."""
-        found = tables.rows(self._views.connection, generation, story)
+        """Give a story's public parts before an event, or those that name others.
+
+        Those that it made are left out.
+        """
+        found = tables.rows(self._views.connection, generation, story, naming=naming)
         found |= {
             key: row for (of, key), row in latest.items() if of == story and isinstance(row, Row)
         }

@@ -90,11 +90,13 @@ def _columns(row: Row) -> tuple[object, ...]:
     return (*place, row.content, row.names, row.until)
 
 
-def rows(connection: apsw.Connection, generation: int, story: str) -> dict[str, Row]:
-    """Give all parts of a story as they are stored, by key."""
+def rows(
+    connection: apsw.Connection, generation: int, story: str, *, naming: bool = False
+) -> dict[str, Row]:
+    """Give the parts of a story as they are stored, by key: all, or those that name others."""
     found = connection.execute(
         "SELECT key, section, place, audience, rank, content, names, until "
-        f"FROM story_parts_{generation} WHERE story = ?",
+        f"FROM story_parts_{generation} WHERE story = ?{' AND names IS NOT NULL' * naming}",
         (story,),
     )
     return {row[0]: Row(*row) for row in found}

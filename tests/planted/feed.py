@@ -85,4 +85,12 @@ FEED = [
         "feed.onmessage = () => {};",
         "a page was not read again",
     ),
+    Planted(
+        "Whoever follows the feed has what the state has",
+        "test_feed_whole.py::test_a_name_that_comes_or_goes_is_told_where_it_stands",
+        "consumers/stories/projection.py",
+        "elif names := turned(known, parts):",
+        "elif names := set[str]():",
+        "who followed did not learn what had taken the place of what was withdrawn",
+    ),
 ]
