@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 
+import pytest
 from conftest import STORY
 from terminal import KREMLIN, LAW, Desk, desk, told
 
@@ -70,21 +71,25 @@ def test_what_cannot_be_undone_is_asked_first(told: Desk) -> None:
     assert told.run("audit", "checkpoint", "--key").stdout == key
 
 
-def test_ctrl_c_says_how_to_go_on(told: Desk) -> None:
-    """An import that waits for what is typed ends at Ctrl-C, and says what is so and what to do."""
-    command = [sys.executable, "-m", "dateline", "import", "-"]
-    with subprocess.Popen(
+@pytest.mark.parametrize("named", ["-", "pipe"])
+def test_ctrl_c_says_how_to_go_on(told: Desk, named: str) -> None:
+    """An import that waits for what is written ends at Ctrl-C, and says how to go on."""
+    os.mkfifo(told.folder / "pipe")
+    writing = os.open(told.folder / "pipe", os.O_RDWR)  # which is open to read from then as well
+    command = [sys.executable, "-m", "dateline", "import", named]
+    with os.fdopen(writing, "wb") as writer, subprocess.Popen(
         command, cwd=told.folder, env=told.environment, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdin=writing, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as importing:  # fmt: skip
-        assert importing.stdin is not None
-        assert importing.stderr is not None
         # More than a pipe holds: it is reading by the time that all of it is written.
-        importing.stdin.write('{"story": "b"}\n' * 10_000)
-        importing.stdin.flush()
+        writer.write(b'{"story": "b"}\n' * 10_000)
+        writer.flush()
         importing.send_signal(signal.SIGINT)
-        said = importing.stderr.read()
-        assert importing.wait(timeout=30) == 130
+        try:
+            _, said = importing.communicate(timeout=20)
+        finally:
+            importing.kill()
+    assert importing.returncode == 130
     assert said == (
         "dateline: interrupted; what was recorded is kept; "
         "the same import again goes on from there\n"

@@ -133,8 +133,7 @@ async def import_file(room: Newsroom, file: str, by: str, *, json: bool) -> int:
 def _lines(file: str) -> Iterator[bytes]:
     """Read lines of bytes, unpacking gzip where the first bytes say so."""
     with contextlib.ExitStack() as stack:
-        if file == "-":
-            stack.enter_context(_ended_by_ctrl_c())
+        stack.enter_context(_ended_by_ctrl_c())  # a file may be a pipe, which keeps us waiting too
         opened = sys.stdin.buffer if file == "-" else stack.enter_context(Path(file).open("rb"))
         raw = cast("io.BufferedReader", opened)
         packed = raw.peek(2)[:2] == b"\x1f\x8b"
@@ -150,7 +149,7 @@ def _lines(file: str) -> Iterator[bytes]:
 
 @contextlib.contextmanager
 def _ended_by_ctrl_c() -> Iterator[None]:
-    """Let Ctrl-C end a read at once: asyncio's own way would wait for whoever types."""
+    """Let Ctrl-C end a read at once: asyncio's own way would wait for whoever writes."""
     ours = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGINT)
     if not ours or before is signal.SIG_IGN:

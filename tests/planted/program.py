@@ -238,12 +238,12 @@ PROGRAM = [
         "errors were sentences that programs had to take apart",
     ),
     Planted(
-        "Ctrl-C ends a command that waits for what is typed, and says how to go on",
+        "Ctrl-C ends an import that waits for what is written, and says how to go on",
         "test_cli_careful.py::test_ctrl_c_says_how_to_go_on",
         "dateline/commands/stories.py",
-        "            stack.enter_context(_ended_by_ctrl_c())",
-        "            pass",
-        "an import from a terminal did not end before another line was typed",
+        "        stack.enter_context(_ended_by_ctrl_c())",
+        "        pass",
+        "an import from a terminal or a pipe did not end before another line was written",
     ),
     Planted(
         "A subscriber stops, and says why, where nothing will ever come",
