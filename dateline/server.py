@@ -49,7 +49,7 @@ __all__ = ["Outside", "Server", "application", "settle"]
 FEED = "/v1/feed"
 DRAIN_SECONDS = 10  # that requests under way have to end when the server is stopped
 PARTING_SECONDS = 2  # of these for subscribers: whoever takes nothing comes back with its cursor
-KEEP_ALIVE_SECONDS = 75
+KEEP_ALIVE_SECONDS = 75  # until the next request: proxies give one up sooner, by themselves
 YOUNG = 10_000  # objects made before the collector looks at them; some hundred requests
 # What decides who asks, where, and what is done: of two that differ, each layer would take its own.
 _SAID_ONCE: Final = frozenset(

@@ -8,7 +8,7 @@ import typer
 from dateline import printing, telemetry
 from dateline.cli import alerts, audit, custody, webhooks
 from dateline.cli.options import By, Json, LogUrl, Slug, alone, in_newsroom
-from dateline.commands import admission, alerting, upkeep
+from dateline.commands import admission, alerting, given, upkeep
 from dateline.commands import stories as commands
 from dateline.outcomes import DONE
 from dateline.roles import ALL, roles_of
@@ -174,7 +174,7 @@ def file_(
     json: Json = False,
 ) -> int:
     """File one development."""
-    content = commands.content(story, kind, headline, data)
+    content = given.content(story, kind, headline, data)
     return in_newsroom(
         log,
         lambda room: commands.file(room, content, by or Settings().by, expected_version, json=json),

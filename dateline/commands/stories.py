@@ -1,17 +1,8 @@
 """What each command does, once the newsroom is open: call, then show."""
 
-import codecs
-import contextlib
-import gzip
-import io
-import signal
-import sys
-import threading
-import zlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, Protocol
 
 import orjson
 import uuid_utils
@@ -22,6 +13,7 @@ from consumers.stories.moments import as_of, at, moment
 from consumers.stories.projection import Summary
 from consumers.views import STORAGE
 from dateline import printing
+from dateline.commands.given import lines_of
 from dateline.outcomes import DONE, REFUSED
 from dateline.wiring import Newsroom
 from events import log as logs
@@ -31,10 +23,9 @@ from events.log import Expect
 from events.vocabulary import KINDS, Unknown
 from producers.case import Actor
 from producers.importing import Import
-from producers.intake import FILING_BYTES, parse, take
+from producers.intake import take
 
 __all__ = [
-    "content",
     "diff",
     "file",
     "follow",
@@ -51,40 +42,7 @@ __all__ = [
 
 
 PAGE = 500  # stories read at a time
-# Bytes of a line that are read: a filing at its longest with the mark that some editors put before
-# it and the line's end, and one byte more, by which a longer one is known.
-LINE_BYTES = len(codecs.BOM_UTF8) + FILING_BYTES + len(b"\r\n") + 1
 BAD_SHOWN = 20  # lines of an import that are named; whoever wants them all asks for JSON
-
-
-def content(story: str, kind: str, headline: str | None, data: str | None) -> dict[str, Any]:
-    """Put a filing together from what was typed.
-
-    Raises:
-        Refused: the data is no JSON object, or contradicts the command line.
-    """
-    filing: Any = {}
-    if data is not None:
-        filing = parse(_read(data))
-    if not isinstance(filing, dict):
-        raise Refused("shape", "data", "a JSON object", type(filing).__name__)
-    typed = {"story": story, "kind": kind}
-    if headline is not None:
-        typed["headline"] = headline
-    for field, value in typed.items():
-        if filing.get(field, value) != value:
-            raise Refused("shape", field, f"{value!r}, as typed", repr(filing[field])[:80])
-    return {**filing, **typed}
-
-
-def _read(data: str) -> bytes:
-    """Give what was typed, or the file or standard input that it names; no more than is taken."""
-    if data == "-":
-        return sys.stdin.buffer.read(FILING_BYTES + 1)
-    if data.startswith("@"):
-        with Path(data[1:]).open("rb") as file:
-            return file.read(FILING_BYTES + 1)
-    return data.encode("utf-8", "surrogateescape")
 
 
 async def file(
@@ -109,11 +67,16 @@ async def file(
 
 
 async def import_file(room: Newsroom, file: str, by: str, *, json: bool) -> int:
-    """Import a file of filings; exit 1 when a line could not be taken."""
+    """Import a file of filings; exit 1 when a line could not be taken.
+
+    Raises:
+        LogUnavailable: run it again; it goes on where it stopped.
+        Refused: the file is not whole, or others file faster than it is judged.
+    """
     with printing.steps() as told:
         run = Import(room.log, room.publisher, Actor(by), room.clock, told)
         try:
-            done = await run.run(_lines(file))
+            done = await run.run(lines_of(file))
         except (WrongVersion, PartlyRepeated) as error:
             wanted = "nobody to file faster than an import is judged; run it again, it goes on"
             raise Refused("import-overtaken", "story", wanted, str(error)) from error
@@ -128,38 +91,6 @@ async def import_file(room: Newsroom, file: str, by: str, *, json: bool) -> int:
         more = printing.counted(len(done.bad) - BAD_SHOWN, "more line")
         printing.complain(f"dateline: {more}; --json has them all")
     return REFUSED if done.bad else DONE
-
-
-def _lines(file: str) -> Iterator[bytes]:
-    """Read lines of bytes, unpacking gzip where the first bytes say so."""
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_ended_by_ctrl_c())  # a file may be a pipe, which keeps us waiting too
-        opened = sys.stdin.buffer if file == "-" else stack.enter_context(Path(file).open("rb"))
-        raw = cast("io.BufferedReader", opened)
-        packed = raw.peek(2)[:2] == b"\x1f\x8b"
-        lines: BinaryIO = stack.enter_context(gzip.open(raw)) if packed else raw  # type: ignore[assignment]  # - it reads like one
-        try:
-            while line := lines.readline(LINE_BYTES):
-                yield line.rstrip(b"\r\n")
-                while len(line) == LINE_BYTES and not line.endswith(b"\n"):
-                    line = lines.readline(LINE_BYTES)  # the rest of what is too long
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise Refused("gzip", "file", "a whole gzip file", str(error)) from error
-
-
-@contextlib.contextmanager
-def _ended_by_ctrl_c() -> Iterator[None]:
-    """Let Ctrl-C end a read at once: asyncio's own way would wait for whoever writes."""
-    ours = threading.current_thread() is threading.main_thread()
-    before = signal.getsignal(signal.SIGINT)
-    if not ours or before is signal.SIG_IGN:
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 async def story(
@@ -227,7 +158,11 @@ def summaries(room: Newsroom) -> Iterator[Summary]:
 
 
 async def history(room: Newsroom, slug: str, *, json: bool) -> int:
-    """Show every event of a story, those of unknown kinds as well."""
+    """Show every event of a story, those of unknown kinds as well.
+
+    Raises:
+        NotFound: there is no such story.
+    """
     shown = 0
     async for event in room.log.read_versions(slug):
         shown += 1
@@ -241,7 +176,12 @@ async def history(room: Newsroom, slug: str, *, json: bool) -> int:
 
 
 async def diff(room: Newsroom, slug: str, before: str, after: str, *, json: bool) -> int:
-    """Show what changed between two moments."""
+    """Show what changed between two moments.
+
+    Raises:
+        NotFound: the story was there at neither.
+        Refused: one of them is no moment.
+    """
     ends = [
         await at(room.log, moment(text, room.now(), name))
         for name, text in (("FROM", before), ("TO", after))
@@ -264,7 +204,11 @@ async def diff(room: Newsroom, slug: str, before: str, after: str, *, json: bool
 async def follow(
     room: Newsroom, after: int | None, slug: str | None, kind: str | None, *, json: bool
 ) -> int:
-    """Show events as they come, until interrupted."""
+    """Show events as they come, until interrupted.
+
+    Raises:
+        Refused: there is no such kind or position.
+    """
     if kind is not None and kind not in KINDS:
         raise Refused("kind", "kind", "a kind of the vocabulary", repr(kind))
     size = (await room.log.head()).size
@@ -321,7 +265,12 @@ class Refolding(Protocol):
 
 
 async def parked_retry(room: Newsroom, consumer: str, position: int, by: str, *, json: bool) -> int:
-    """Record the act, then make the story anew with the event in its place."""
+    """Record the act, then make the story anew with the event in its place.
+
+    Raises:
+        NotFound: it is not parked.
+        Refused: there is no such consumer.
+    """
     event = _parked(room, consumer, position)
     folds: dict[str, Refolding] = {room.stories.name: room.stories}
     if room.dispatch is not None:

@@ -128,7 +128,7 @@ PROGRAM = [
     Planted(
         "A line without an end takes no memory",
         "test_cli_strained.py::test_a_line_without_an_end_takes_no_memory",
-        "dateline/commands/stories.py",
+        "dateline/commands/given.py",
         "while line := lines.readline(LINE_BYTES):",
         "while line := lines.readline():",
         "a line was read to its end before it was found to be too long",
@@ -144,7 +144,7 @@ PROGRAM = [
     Planted(
         "A line of an import may be as long as a filing, whatever ends it",
         "test_cli_strained.py::test_a_line_may_be_as_long_as_a_filing[0-outcome0]",
-        "dateline/commands/stories.py",
+        "dateline/commands/given.py",
         'yield line.rstrip(b"\\r\\n")',
         "yield line",
         "the end of a line counted as a part of the filing",
@@ -240,7 +240,7 @@ PROGRAM = [
     Planted(
         "Ctrl-C ends an import that waits for what is written, and says how to go on",
         "test_cli_careful.py::test_ctrl_c_says_how_to_go_on",
-        "dateline/commands/stories.py",
+        "dateline/commands/given.py",
         "        stack.enter_context(_ended_by_ctrl_c())",
         "        pass",
         "an import from a terminal or a pipe did not end before another line was written",
