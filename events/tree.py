@@ -73,6 +73,9 @@ class Frontier:
 
         Args:
             more: the other; this one's size must be a multiple of its widest subtree.
+
+        Raises:
+            ValueError: it does not begin where this one ends.
         """
         size, hashes, subtrees = self.size, list(self._hashes), iter(more)
         for level in range(more.size.bit_length() - 1, -1, -1):
@@ -138,6 +141,9 @@ def inclusion_proof(node: Node, index: int, size: int) -> list[bytes]:
         node: the tree's perfect subtrees.
         index: the leaf, from 0.
         size: leaves of the tree.
+
+    Raises:
+        ValueError: the tree has no such leaf.
     """
     if not 0 <= index < size:
         raise ValueError(f"a tree of {size} leaves has no leaf {index}")
@@ -161,6 +167,9 @@ def consistency_proof(node: Node, earlier: int, size: int) -> list[bytes]:
         node: the tree's perfect subtrees.
         earlier: leaves of the earlier tree, at least 1.
         size: leaves of the tree.
+
+    Raises:
+        ValueError: the tree is no later one.
     """
     if not 1 <= earlier <= size:
         raise ValueError(f"a tree of {size} leaves follows none of {earlier}")

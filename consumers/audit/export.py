@@ -132,7 +132,11 @@ class _Redactions:
         self._seen = size
 
     async def expect_none(self) -> None:
-        """Refuse to go on where one was recorded by now; what was read before may lack words."""
+        """Refuse to go on where one was recorded by now; what was read before may lack words.
+
+        Raises:
+            Overtaken: there is one.
+        """
         size = (await self._log.head()).size
         async for page in self._log.read_leaves(self._seen, size):
             for leaf in page:

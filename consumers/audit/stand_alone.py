@@ -153,7 +153,11 @@ class _Events:
             raise Refusal(0, "the whole log, or the checkpoint of this very size", "one story")
 
     def take(self, line: bytes) -> None:
-        """Hold one event against all that was said before of it."""
+        """Hold one event against all that was said before of it.
+
+        Raises:
+            Refusal: it is not what the checkpoint covers, or not as an export has it.
+        """
         position = self.at = self.last + 1
         event = _json(line.decode(), position)
         if not isinstance(event, dict) or "leaf" not in event or "position" not in event:
@@ -253,7 +257,11 @@ class _Events:
         return node
 
     def done(self, signed_by: str) -> Checked:
-        """Say what was verified, once all events were taken."""
+        """Say what was verified, once all events were taken.
+
+        Raises:
+            Refusal: some are missing, or all together are not what was signed.
+        """
         if self.count != self.expected:
             raise Refusal(self.last + 1, f"{self.expected} events", f"{self.count}")
         if self.story is None and self._root() != self.head.root:

@@ -177,7 +177,11 @@ def _goes_on_well(text: bytes, kind: str) -> bool:
 
 
 def check_event(url: str, event: Sealed, version: int, last_ms: int) -> None:
-    """Hold one stored event against its envelope, its commitments and its place."""
+    """Hold one stored event against its envelope, its commitments and its place.
+
+    Raises:
+        LogDamaged: it is not what was recorded.
+    """
     try:
         envelope: dict[str, Any] = orjson.loads(event.envelope)
         exact = canonical(envelope) == event.envelope

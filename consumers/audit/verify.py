@@ -160,7 +160,11 @@ class _Run:
         self._tree = Frontier()
 
     def expect_kept(self, size: int) -> None:
-        """Refuse a log that is shorter than one that was known before."""
+        """Refuse a log that is shorter than one that was known before.
+
+        Raises:
+            LogDamaged: it is shorter.
+        """
         known = max(self._kept, default=0)
         if known > size:
             expected = f"{known} events, as were there before"
@@ -176,7 +180,12 @@ class _Run:
         return [size for size in self._kept if after < size <= upto]
 
     def join(self, stretch: Stretch) -> None:
-        """Hold a stretch against what is known of the events before it, and go on from its end."""
+        """Hold a stretch against what is known of the events before it, and go on from its end.
+
+        Raises:
+            LogDamaged: the tree was another one at a size that was kept.
+            ValueError: it does not begin there.
+        """
         if stretch.after != self.size:
             raise ValueError(f"a stretch behind {stretch.after} does not begin at {self.size}")
         if stretch.size == self.size:
@@ -260,7 +269,11 @@ class _Run:
         return found
 
     def take_again(self, event: Sealed, redaction: "tuple[int, Erasure]") -> None:
-        """Hold an event against the redaction of it: by now what it erases is gone."""
+        """Hold an event against the redaction of it: by now what it erases is gone.
+
+        Raises:
+            LogDamaged: it is there again.
+        """
         position, erasure = redaction
         if event.body is not None or (erasure.private and event.private is not None):
             expected = f"nothing of what the event at position {position} erased"

@@ -210,7 +210,12 @@ class Endpoints:
         return self._known.get(target)
 
     async def rotate(self, target: str, secret: str | None = None) -> str:
-        """Give a webhook a new secret; the one before signs beside it for a day more."""
+        """Give a webhook a new secret; the one before signs beside it for a day more.
+
+        Raises:
+            NotFound: there is no such target.
+            Refused: it is no webhook, or the secret is not of its form.
+        """
         found = await self.get(target)
         if found.target.channel != "webhook":
             raise Refused("secret", "target", "a webhook", found.target.channel)

@@ -99,7 +99,12 @@ def _by_mail(policy: Policy) -> list[str]:
 
 
 async def rehearse_policy(room: Newsroom, file: str, story: str | None, *, json: bool) -> int:
-    """Say what a policy would have decided."""
+    """Say what a policy would have decided.
+
+    Raises:
+        NotFound: there is no such story.
+        Refused: there is a mistake in the policy.
+    """
     policy = load(_text(file))
     await room.subscription.catch_up()
     stories = [each.story for each in summaries(room)] if story is None else [story]
@@ -157,7 +162,12 @@ async def list_alerts(room: Newsroom, story: str | None, state: str | None, *, j
 
 
 async def explain_alert(room: Newsroom, name: str, policy: Policy | None, *, json: bool) -> int:
-    """Say why a development did or did not alert."""
+    """Say why a development did or did not alert.
+
+    Raises:
+        NotFound: the story has nothing of that name that could alert.
+        Refused: it is no name of an alert or a development.
+    """
     story, _, ref = name.partition("/")
     if not ref:
         raise Refused("alert", "alert", "STORY/REF, such as harbour-fire/alert-3", repr(name))

@@ -261,7 +261,11 @@ def _nothing(_position: int) -> bool:
 async def replay(
     room: Newsroom, until: str, since: str | None, story: str | None, *, json: bool
 ) -> int:
-    """Show a moment again: JSON has one story a line."""
+    """Show a moment again: JSON has one story a line.
+
+    Raises:
+        Refused: the moments are none, or not one before the other.
+    """
     upto, by_ms = await _past(room, until, "until")
     earlier = None if since is None else (await _past(room, since, "since"))[0]
     if earlier is not None and earlier > upto:

@@ -92,7 +92,12 @@ async def _unless_interrupted(
 
 
 async def restore(url: str, file: str, *, json: bool) -> int:
-    """Verify the copy, put it where the log is to be, and verify what is there now."""
+    """Verify the copy, put it where the log is to be, and verify what is there now.
+
+    Raises:
+        LogDamaged: it is no log, or not what was recorded.
+        NotFound: there is no such file.
+    """
     target = _file(url)
     if not await asyncio.to_thread(os.path.isfile, file):
         raise NotFound("backup", file)
@@ -115,7 +120,11 @@ def _hold_against_checkpoint(file: str, proved: Verified) -> None:
 
 
 async def relay(source: str, target: str, *, follow: bool, json: bool) -> int:
-    """Copy a log to a Kafka log; ends with both roots equal, or goes on with what is appended."""
+    """Copy a log to a Kafka log; ends with both roots equal, or goes on with what is appended.
+
+    Raises:
+        BadUrl: the target is no log on Kafka.
+    """
     if kafka_address(target) is None:
         raise BadUrl(target, "expected a log to copy to as kafka://HOST:PORT/TOPIC; found another")
     await expect_there(source)

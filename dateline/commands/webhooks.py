@@ -102,7 +102,11 @@ async def suggesting(outbox: Outbox) -> AsyncIterator[None]:
 
 
 async def attempts(outbox: Outbox, of: str | None, *, json: bool) -> int:
-    """List deliveries with their tries."""
+    """List deliveries with their tries.
+
+    Raises:
+        NotFound: there is no such target or delivery.
+    """
     delivery = of if of is not None and of.startswith("msg_") else None
     found = await outbox.deliveries.attempts(None if delivery else of, delivery)
     if not found and delivery:
@@ -133,7 +137,11 @@ def _line(attempt: Attempt) -> str:
 
 
 async def resend(outbox: Outbox, delivery: str, *, json: bool) -> int:
-    """Queue a delivery once more."""
+    """Queue a delivery once more.
+
+    Raises:
+        NotFound: there is no such delivery, or it is on its way.
+    """
     if not await outbox.deliveries.resend(delivery, outbox.clock()):
         raise NotFound("delivery at rest", delivery)
     if json:
@@ -144,7 +152,12 @@ async def resend(outbox: Outbox, delivery: str, *, json: bool) -> int:
 
 
 async def recover(outbox: Outbox, target: str, since: str, *, json: bool) -> int:
-    """Enable a target and queue what it missed."""
+    """Enable a target and queue what it missed.
+
+    Raises:
+        NotFound: there is no such target.
+        Refused: that is no time.
+    """
     from_when = moment(since, outbox.now(), "since")
     if isinstance(from_when, int):
         raise Refused("moment", "since", "a time", since)
@@ -203,7 +216,11 @@ async def rotate(outbox: Outbox, target: str, *, json: bool) -> int:
 
 
 async def drill(outbox: Outbox, targets: Sequence[str], *, json: bool) -> int:
-    """Send a drill and wait for what becomes of it, sent by the server if there is one."""
+    """Send a drill and wait for what becomes of it, sent by the server if there is one.
+
+    Raises:
+        NotFound: there is no such target that is sent to.
+    """
     known = {each.id: each for each in await outbox.endpoints.all() if each.state == "active"}
     for target in targets:
         if target not in known:

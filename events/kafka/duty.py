@@ -19,7 +19,7 @@ from events.kafka.leaving import let_go, started
 __all__ = ["on_duty"]
 
 SESSION_MS = 10_000  # without a heartbeat, after which a node is thought dead
-HEARTBEAT_MS = 2_000
+HEARTBEAT_MS = 2_000  # between two: five may be missed before a node is thought dead
 LOOK_MS = 500  # between two looks at whether the work has ended
 LEAVE_SECONDS = 3.0  # that a node has to say that it leaves
 

@@ -322,7 +322,11 @@ class Node:
     # Work that others ask for, in the node's loop.
 
     async def publish_keys(self, blocks: Sequence[tuple[bytes, bytes]]) -> None:
-        """Put keys on the broker, and remember them here."""
+        """Put keys on the broker, and remember them here.
+
+        Raises:
+            LogUnavailable: the broker does not take them.
+        """
         try:
             async with asyncio.timeout(APPEND_SECONDS):
                 await self._producer.send_keys(self._address.keys_topic, blocks)
