@@ -93,7 +93,7 @@ def take(content: Any) -> Filing:  # noqa: ANN401 - any JSON value may have been
     """Take a filing apart and check the shape of every part.
 
     Args:
-        content: the JSON object, as VOCABULARY section 1 has it.
+        content: the JSON object, as `docs/reference/kinds.md` has it.
 
     Raises:
         Refused: naming the field, what it should hold and what it holds. Private text is never

@@ -108,7 +108,7 @@ def test_spoilt_keys_are_refused() -> None:
 
 
 def test_a_checkpoint_is_three_lines() -> None:
-    """Origin, size and root, as tlog-checkpoint has it; nothing that only looks like it is read."""
+    """A checkpoint is origin, size and root, as C2SP has it; what only looks so is refused."""
     made = Checkpoint("example.com/log", 7, bytes(32))
     assert made.text == f"example.com/log\n7\n{'A' * 43}=\n"
     assert checkpoint_in(made.text) == made

@@ -106,7 +106,7 @@ def test_a_bad_setting_is_named(desk: Desk) -> None:
 
 
 def test_the_sample_as_json(told: Desk) -> None:
-    """`story --json` is the state of VOCABULARY section 3."""
+    """`story --json` gives a program all that a story holds, under names that stay the same."""
     state = told.json("story", STORY)
     assert set(state) >= {
         "story", "title", "status", "version", "position", "recorded_at", "opening", "lead",

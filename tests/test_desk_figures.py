@@ -89,7 +89,7 @@ def test_a_figure_is_somebodys() -> None:
 
 
 def test_a_revision_says_whose_it_is_as_any_figure_does() -> None:
-    """By its own source, by its source's words, or by who is quoted; and the refusal names both."""
+    """A figure is revised by whoever it is of, named, in words or as who is quoted; by no other."""
     story = opened()
     unnamed = FIGURE | {"ref": "F2", "source": None, "source_text": "one estimate"}
     story.file("figure-reported", figures=[FIGURE, unnamed])

@@ -41,7 +41,7 @@ async def quickest(ask: Callable[[], Awaitable[object]]) -> float:
 async def test_what_is_hidden_takes_no_longer_than_what_never_was(
     room: Newsroom, desk: Served
 ) -> None:
-    """A story that readers may not know of is not found as quickly as one that there never was."""
+    """For a story that readers may not know of, 404 takes as long as for one that never was."""
 
     async def state(story: str) -> None:
         with suppress(NotFound):

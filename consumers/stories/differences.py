@@ -21,7 +21,7 @@ class Change(NamedTuple):
 
 
 def differences(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[Change]:
-    """Compare two states (VOCABULARY section 3); a story that was not there yet is None."""
+    """Compare two states of a story; one that was not there yet is None."""
     old, new = before or {}, after or {}
     changes = [
         Change(name, "", "changed", {name: [old.get(name), new.get(name)]})

@@ -147,7 +147,7 @@ def document(
     *,
     public: bool = False,
 ) -> bytes | None:
-    """Give the state of a story, VOCABULARY section 3, as JSON.
+    """Give the state of a story as JSON, in the shape `State` of `/openapi.json`.
 
     Args:
         sections: the story's parts as this reader may see them, joined by commas, by section.
