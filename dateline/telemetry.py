@@ -3,8 +3,7 @@
 import logging
 import sys
 from collections.abc import MutableMapping
-from contextlib import suppress
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 import structlog
 
@@ -17,10 +16,10 @@ _SECRET: Final = {"authorization", "key", "password", "private", "secret", "toke
 def configure(level: str) -> None:
     """Tell from `level` on: colours on a terminal, one JSON object a line elsewhere.
 
-    JSON escapes control characters, so that no headline can drive whoever reads the log.
+    JSON escapes control characters, so that no headline can drive whoever reads the log. A line
+    that cannot be written ends no work: standard error is mended before (`dateline.streams`).
     """
-    told = sys.stderr  # as it is now: whoever takes its place later does not get what is told
-    terminal = told.isatty()
+    terminal = sys.stderr.isatty()
     renderers: tuple[structlog.typing.Processor, ...] = (
         (structlog.dev.ConsoleRenderer(),)
         if terminal
@@ -35,25 +34,9 @@ def configure(level: str) -> None:
             *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=lambda *_: _Lines(told),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-
-
-class _Lines(structlog.PrintLogger):
-    """Writes lines; one that cannot be written is lost, and whoever tells goes on with its work.
-
-    A disk is full, or nobody reads the pipe any more: no reason to end what a server does.
-    """
-
-    def __init__(self, file: TextIO) -> None:
-        super().__init__(file)
-
-    def msg(self, message: str) -> None:
-        with suppress(OSError, ValueError):  # a ValueError of a file that is closed
-            super().msg(message)
-
-    log = debug = info = warn = warning = error = critical = failure = exception = fatal = msg
 
 
 def _without_secrets(

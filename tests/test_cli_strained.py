@@ -178,8 +178,11 @@ def test_help_that_cannot_be_shown_is_no_trouble_of_the_log(
 
 
 @pytest.mark.parametrize("closed", ["2>/dev/full", "2>&-"])
-def test_a_complaint_that_cannot_be_made_changes_no_outcome(tmp_path: Path, closed: str) -> None:
-    """A script that throws complaints away, or whose disk is full, gets the same exit codes."""
+def test_a_complaint_that_cannot_be_made_changes_no_outcome(
+    tmp_path: Path, closed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A script that throws complaints and log lines away gets the same exit codes."""
+    monkeypatch.setenv("DATELINE_LOG_LEVEL", "info")
     assert dateline(tmp_path, "nonsense", before=closed)[0] == 2
     assert dateline(tmp_path, "stories", before=closed)[0] == 1
     opening = ("file", "a", "story-opened", "--headline", "h", "--data", '{"title": "t"}')
