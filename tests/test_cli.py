@@ -366,10 +366,29 @@ async def test_a_view_that_is_far_behind_shows_how_it_catches_up(desk: Desk) -> 
 
     Standard output is the answer alone, and a view that is current says nothing.
     """
-    log = SqliteLog(desk.folder / "dateline.db")
-    await log.append("a", [filed(opening()), *(note(str(number)) for number in range(6_000))])
-    await log.close()
+    await far_behind(desk)
     first, second = desk.run("stories"), desk.run("stories")
     assert first.stderr.splitlines()[-1] == "stories: 5500 of 6001"
     assert second.stderr == ""
     assert first.stdout == second.stdout
+
+
+async def test_a_server_that_is_far_behind_says_so_in_its_metrics_alone(desk: Desk) -> None:
+    """A server's standard error stays its log: how a view catches up is not among the lines."""
+    await far_behind(desk)
+    command = [sys.executable, "-m", "dateline", "serve", "--port", "0"]
+    with subprocess.Popen(
+        command, cwd=desk.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline().startswith("dateline: serving http://127.0.0.1:")
+        server.send_signal(signal.SIGINT)
+        _, complaints = server.communicate(timeout=30)
+    assert "stories: " not in complaints
+
+
+async def far_behind(desk: Desk) -> None:
+    """Have the log hold more than any view of it."""
+    log = SqliteLog(desk.folder / "dateline.db")
+    await log.append("a", [filed(opening()), *(note(str(number)) for number in range(6_000))])
+    await log.close()

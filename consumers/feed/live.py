@@ -30,8 +30,7 @@ __all__ = ["Feed", "Limits", "turn_away"]
 
 PAGE = 256  # updates read at a time for somebody who catches up
 STRETCH = 2_048  # positions looked through at a time for it: a filter may let none of them pass
-BREATH = 0.0005  # seconds for each event that came since the last look, until the next
-LONGEST_BREATH = 0.02  # seconds; while much is filed, what comes meanwhile is read together
+BREATH = 0.004  # seconds between looks while much is filed: what comes meanwhile is read together
 RETRY_MS = (2_000, 8_000)  # when a browser comes back, spread so that not all come at once
 BUSY_MS = (30_000, 90_000)  # the same for who is turned away: later, for others have to go first
 
@@ -140,7 +139,7 @@ class Feed:
             before = self.position
             await self._read_on(await self._log.grown(before))
             if self.position > before + 1:
-                await asyncio.sleep(min(BREATH * (self.position - before), LONGEST_BREATH))
+                await asyncio.sleep(BREATH)
 
     async def _beat(self) -> None:
         while True:

@@ -75,7 +75,8 @@ def in_newsroom(
 ) -> int:
     """Open the newsroom, do one command's work in it and close it.
 
-    `make` lets a log be made that is not there yet.
+    `make` lets a log be made that is not there yet. `loop` makes the event loop of a server, whose
+    metrics say how it catches up, and whose standard error is its own log.
     """
     settings = Settings()
     telemetry.configure(settings.log_level)
@@ -85,7 +86,8 @@ def in_newsroom(
 
     async def whole() -> int:
         with printing.catching_up() as told:
-            async with newsroom(log or settings.log, told=told) as room:
+            seen = told if loop is None else None
+            async with newsroom(log or settings.log, told=seen) as room:
                 return await work(room) or DONE
 
     with asyncio.Runner(loop_factory=loop) as runner:

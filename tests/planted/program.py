@@ -6,6 +6,14 @@ __all__ = ["PROGRAM"]
 
 PROGRAM = [
     Planted(
+        "What is not a line of its log is not on a server's standard error",
+        "test_cli.py::test_a_server_that_is_far_behind_says_so_in_its_metrics_alone",
+        "dateline/cli/options.py",
+        "seen = told if loop is None else None",
+        "seen = told",
+        "progress stood among the lines of the log",
+    ),
+    Planted(
         "Whoever waits for a view to catch up sees that it does",
         "test_cli.py::test_a_view_that_is_far_behind_shows_how_it_catches_up",
         "dateline/wiring.py",
