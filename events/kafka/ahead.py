@@ -29,6 +29,7 @@ __all__ = ["Stretch", "is_far", "read_ahead"]
 FAR = 50_000  # records from which on the second that a process takes to begin is won back
 PATIENCE = 30.0  # seconds for a batch, which takes 0.1: a process that was stopped never answers
 RARELY = 100_000  # objects of the process before the collector looks at them: none is a cycle
+SWITCH_SECONDS = 0.0005  # that a thread keeps the interpreter while the other has something to send
 SILENT_SECONDS = 5.0  # without a record, after which the broker has none, or is out of reach
 
 
@@ -68,11 +69,10 @@ async def read_ahead(stretch: Stretch) -> AsyncGenerator[list[Taken], None]:
 
 async def _serve(descriptor: int) -> None:
     gc.set_threshold(RARELY)
+    sys.setswitchinterval(SWITCH_SECONDS)
     end = socket.socket(fileno=descriptor)
     with end.makefile("rb") as source:
         stretch = cast("Stretch", next(messages(source)))
-    _, outgoing = await asyncio.open_connection(sock=end)
-    outgoing.transport.set_write_buffer_limits(0)  # all of a batch is on its way before the next
     partition = TopicPartition(stretch.address.topic, 0)
     with closing(connect(stretch.address.mirror, make=False)) as connection:
         connection.pragma("query_only", value=True)
@@ -80,13 +80,18 @@ async def _serve(descriptor: int) -> None:
         async with consuming(stretch.address, partition) as records:
             records.seek(partition, stretch.start)
             async with aclosing(_batches(records, partition, stretch.end)) as batches:
+                sending: asyncio.Future[None] | None = None
                 async for batch in batches:
                     sent = [_opened(each, keys) or _closed(each) for each in batch[:-1]]
                     # The last is known again by its bytes.
-                    outgoing.write(packed([*sent, _closed(batch[-1])]))
-                    await outgoing.drain()
-    outgoing.write(packed([]))
-    await outgoing.drain()
+                    message = packed([*sent, _closed(batch[-1])])
+                    if sending is not None:
+                        await sending
+                    # By a thread: the node takes it once it has folded the one before.
+                    sending = asyncio.ensure_future(asyncio.to_thread(end.sendall, message))
+                if sending is not None:
+                    await sending
+    end.sendall(packed([]))
 
 
 async def _batches(
