@@ -77,14 +77,11 @@ class Follower:
         self._reading: AIOKafkaConsumer | None = None  # once at the end of the topic
         self._read_again: asyncio.TimerHandle | None = None
         self._topic: Reading | None = None  # how it is read
-        self._alone = False  # whether a process beside this one could not read
         self._keys_read = asyncio.Event()
         self._keys_at = 0
         self._end = 0
         self._told: int | None = None  # the next record that who waits here is to be told of
-        self._position = (
-            0  # where reading goes on: past records of the broker's own, which are none
-        )
+        self._position = 0  # where reading goes on: past records of the broker's own
         self._behind_since: float | None = None
 
     async def run(self) -> None:
@@ -129,6 +126,7 @@ class Follower:
         if self._end <= last.offset:
             raise made_anew(self._address, f"no record {last.offset}")
         unknown = last.offset >= 0
+        alone = False  # whether a process beside this one could not read
         reading = self._topic = Reading(records, partition)
         while True:
             taken = await reading.take()
@@ -146,8 +144,8 @@ class Follower:
             if batch:
                 await self._fold(batch, keys)
             await self._note(records)
-            if not (unknown or self._alone) and is_far(self._end - self._position):
-                self._alone = not await self._follow_ahead(keys)
+            if not (unknown or alone) and is_far(self._end - self._position):
+                alone = not await self._follow_ahead(keys)
                 records.seek(partition, self._position)
 
     async def _follow_ahead(self, keys: AIOKafkaConsumer) -> bool:
