@@ -5,7 +5,6 @@ one does not keep the mirror waiting. Whoever appends learns from the mirror wha
 """
 
 import asyncio
-import contextlib
 import threading
 import time
 from collections import deque
@@ -28,6 +27,7 @@ from events.kafka.records import Claim, Headers, Offer, claiming
 from events.kafka.taken import LOG_APPEND_TIME, Taken
 from events.log import Clock
 from events.sqlite.file import explain
+from events.waiting import tell
 
 __all__ = ["Node", "Submission"]
 
@@ -155,10 +155,11 @@ class Node:
     def _accept(self, submissions: list[Submission]) -> None:
         for each in submissions:
             if self.failed is not None:  # since whoever appends looked
-                self._tell([(each, self._stopped(self.failed))])
+                tell([(each.future, self._stopped(self.failed))])
                 continue
             if len(self._waiting) >= MOST_WAITING:
-                self._tell([(each, self._unavailable(f"{MOST_WAITING} appends are waiting"))])
+                error = self._unavailable(f"{MOST_WAITING} appends are waiting")
+                tell([(each.future, error)])
                 continue
             self._waiting[each.offer.attempt] = each
             self._queue.append(each)
@@ -247,18 +248,9 @@ class Node:
 
     def _resolve(self, outcomes: Sequence[Outcome]) -> None:
         found = [(self._waiting.pop(attempt, None), outcome) for attempt, outcome in outcomes]
-        self._tell([(each, outcome) for each, outcome in found if each is not None])
+        tell((each.future, outcome) for each, outcome in found if each is not None)
         if not self._waiting:
             self._idle.set()
-
-    def _tell(self, told: Sequence[tuple[Submission, Places | Void | LogError]]) -> None:
-        """Wake each event loop once for all of its appends."""
-        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Any, Any]]] = {}
-        for each, outcome in told:
-            by_loop.setdefault(each.future.get_loop(), []).append((each.future, outcome))
-        for loop, some in by_loop.items():
-            with contextlib.suppress(RuntimeError):  # the loop closed without waiting
-                loop.call_soon_threadsafe(_settle, some)
 
     # Reading.
 
@@ -389,13 +381,3 @@ async def _ended() -> None:
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
-
-
-def _settle(told: list[tuple["asyncio.Future[Any]", Places | Void | LogError]]) -> None:
-    for future, outcome in told:
-        if future.done():
-            continue
-        if isinstance(outcome, LogError):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)

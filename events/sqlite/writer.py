@@ -7,11 +7,10 @@ anew within a transaction of several steps. Nobody is told of success before the
 disk.
 """
 
-import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import apsw
@@ -23,6 +22,7 @@ from events.sqlite.insertion import MOST_ROWS, insert, prepare_for_insertion
 from events.sqlite.places import End, Pending, Places, together
 from events.sqlite.transaction import commit_by_steps
 from events.sqlite.write_ahead import lay_out
+from events.waiting import settle, tell
 
 __all__ = ["Writer"]
 
@@ -116,7 +116,7 @@ class Writer:
                 self._at_work, self._patient = False, True
                 if self._queue or self._wal_is_due:
                     self._changed.notify()
-        _resolve([(append, outcomes[0])])
+        settle([(append.future, outcomes[0])])
         return True
 
     def close(self) -> None:
@@ -143,7 +143,8 @@ class Writer:
         while (groups := self._take()) is not None:
             if groups:
                 outcomes = self._attempt(groups)
-                _tell([append for group in groups for append in group.appends], outcomes)
+                waiting = [append.future for group in groups for append in group.appends]
+                tell(zip(waiting, outcomes, strict=True))
             self._tend_wal()
             with self._changed:
                 self._at_work = False
@@ -357,25 +358,3 @@ def _grouped(appends: list[Pending]) -> list[_Group]:
             group, events = [], len(append.batch)
         group.append(append)
     return [*groups, _Group(group)] if group else groups
-
-
-def _tell(appends: list[Pending], outcomes: Sequence[Outcome]) -> None:
-    """Wake each event loop once for all of its appends."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Pending, Outcome]]] = {}
-    for append, outcome in zip(appends, outcomes, strict=True):
-        by_loop.setdefault(append.future.get_loop(), []).append((append, outcome))
-    for loop, told in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_resolve, told)
-        except RuntimeError:  # the loop closed without waiting; nobody is left to be told
-            continue
-
-
-def _resolve(told: list[tuple[Pending, Outcome]]) -> None:
-    for append, outcome in told:
-        if append.future.done():
-            continue
-        if isinstance(outcome, LogError):
-            append.future.set_exception(outcome)
-        else:
-            append.future.set_result(outcome)
