@@ -44,6 +44,16 @@ class Receipt(NamedTuple):
     duplicate: bool
 
 
+class _Asked(NamedTuple):
+    """Filings of one story that are to be recorded together, and what goes for all of them."""
+
+    story: str
+    filings: Sequence[Filing]
+    by: Actor
+    expected: ExpectedVersion
+    correlation: str | None
+
+
 class Publisher:
     """Files developments into a log.
 
@@ -94,12 +104,13 @@ class Publisher:
         story = filings[0].story
         if len(filings) > 1 and any(isinstance(each.development, Redacted) for each in filings):
             raise Refused("redact-alone", "kind", "a redaction by itself", "one among others")
+        asked = _Asked(story, filings, by, expected, correlation)
         overtaken = unsaid = 0
         clock = asyncio.get_running_loop().time
         began = clock()
         while True:
             try:
-                return await self._try(story, filings, by, expected, correlation, again=unsaid > 0)
+                return await self._try(asked, again=unsaid > 0)
             except WrongVersion as error:
                 check_version(story, expected, error.found)  # else somebody was only faster
                 overtaken += 1
@@ -139,23 +150,15 @@ class Publisher:
             self._desks.popitem(last=False)
         return desk
 
-    async def _try(
-        self,
-        story: str,
-        filings: Sequence[Filing],
-        by: Actor,
-        expected: ExpectedVersion,
-        correlation: str | None,
-        *,
-        again: bool,
-    ) -> list[Receipt]:
+    async def _try(self, asked: _Asked, *, again: bool) -> list[Receipt]:
+        filings = asked.filings
         # An id made here can only be known when an earlier try got through without an answer.
         ids = [filing.id for filing in filings if filing.given_id or again]
         before = await self._before(filings, ids)
         if before is not None:
             return before
         try:
-            return await self._decided(story, filings, by, expected, correlation)
+            return await self._decided(asked)
         except (Refused, Conflict):
             # It may have been sent twice at once, and refused for what the other had brought about.
             before = await self._before(filings, ids)
@@ -174,38 +177,26 @@ class Publisher:
             return None
         return [_again(filing, known[filing.id]) for filing in filings]
 
-    async def _decided(
-        self,
-        story: str,
-        filings: Sequence[Filing],
-        by: Actor,
-        expected: ExpectedVersion,
-        correlation: str | None,
-    ) -> list[Receipt]:
+    async def _decided(self, asked: _Asked) -> list[Receipt]:
         """Decide filings by the story as it is, and record them."""
+        story = asked.story
         desk = self._desks.get(story) or await self.desk(story)
         seen = desk.version
         try:
-            receipts = await self._append(story, filings, by, expected, correlation, desk)
+            receipts = await self._append(asked, desk)
         except (Refused, WrongVersion):
             # Judged by what is remembered, which others may have moved on from: only a refusal by
             # the story as it is counts. What was taken, the log has held against its version.
             if (await self.desk(story)).version == seen:
                 raise
-            receipts = await self._append(story, filings, by, expected, correlation, desk)
+            receipts = await self._append(asked, desk)
+        whose = {"filed_by": asked.by.name, "correlation": asked.correlation}
         for receipt in receipts:
-            self._tell("filed", **receipt._asdict(), filed_by=by.name, correlation=correlation)
+            self._tell("filed", **receipt._asdict(), **whose)
         return receipts
 
-    async def _append(  # noqa: PLR0917 - the six facts of a filing
-        self,
-        story: str,
-        filings: Sequence[Filing],
-        by: Actor,
-        expected: ExpectedVersion,
-        correlation: str | None,
-        desk: Desk,
-    ) -> list[Receipt]:
+    async def _append(self, asked: _Asked, desk: Desk) -> list[Receipt]:
+        story, filings, by, expected, correlation = asked
         check_version(story, expected, desk.version)
         now = self._clock()
         events = judge(story, filings, desk, by, now_ms=now, correlation=correlation)
