@@ -14,6 +14,7 @@ from planted.ledger import LEDGER
 from planted.log import LOG
 from planted.many_machines import MANY_MACHINES
 from planted.program import PROGRAM
+from planted.redactions import REDACTIONS
 from planted.stories import STORIES
 from planted.ways_out import WAYS_OUT
 
@@ -25,6 +26,7 @@ AREAS = {
     "Many machines: brokers and topics": AROUND_BROKERS,
     "The desk": DESK,
     "Stories": STORIES,
+    "Stories: redactions": REDACTIONS,
     "The feed": FEED,
     "Alerts: deciding": DECIDING,
     "Alerts: the ways out": WAYS_OUT,
