@@ -10,14 +10,15 @@ import pickle
 import socket
 import struct
 import sys
+import threading
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import BinaryIO, Final, NamedTuple, Self
+from typing import BinaryIO, Final, Self
 
 __all__ = ["Companion", "Unanswered", "messages", "packed", "processors"]
 
-HELD_BYTES = 4 * 1024 * 1024  # of messages that arrived and nobody has asked for
+HELD = 2  # messages that arrived and nobody has asked for
 
 _LENGTH: Final = struct.Struct("!Q")  # before each message: its bytes
 
@@ -26,15 +27,27 @@ class Unanswered(Exception):
     """A process gave no answer, or another one than was asked for."""
 
 
-class Companion(NamedTuple):
-    """A process beside this one, and what it hears and says."""
+class Companion:
+    """A process beside this one, and what it hears and says.
 
-    process: Process
-    incoming: asyncio.StreamReader
-    outgoing: asyncio.StreamWriter
+    A thread takes what it says, which comes while we are at work: that needs no interpreter.
+
+    Args:
+        process: it.
+        end: our end of its socket.
+    """
+
+    def __init__(self, process: Process, end: socket.socket) -> None:
+        self.process = process
+        self._end = end
+        self._heard: asyncio.Queue[bytearray | None] = asyncio.Queue()
+        self._room = threading.Semaphore(HELD)
+        loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._hear, args=(loop,), daemon=True)
+        self._thread.start()
 
     @classmethod
-    async def begin(cls, module: str, work: object) -> Self:
+    async def begin(cls, module: str) -> Self:
         """Begin a process that is not interrupted with us: we end it, in order.
 
         It gets a socket of its own, for whatever a machine has Python say at every start goes to
@@ -42,10 +55,11 @@ class Companion(NamedTuple):
 
         Args:
             module: what it runs, with the descriptor of its end of the socket.
-            work: the first message that it gets.
+
+        Raises:
+            OSError: none can be begun.
         """
         ours, theirs = socket.socketpair()
-        incoming, outgoing = await asyncio.open_connection(sock=ours, limit=HELD_BYTES)
         try:
             with theirs:
                 process = await asyncio.create_subprocess_exec(
@@ -57,15 +71,17 @@ class Companion(NamedTuple):
                     start_new_session=True,
                 )
         except BaseException:
-            outgoing.close()
+            ours.close()
             raise
-        begun = cls(process, incoming, outgoing)
-        begun.send(work)
-        return begun
+        return cls(process, ours)
 
     def send(self, message: object) -> None:
-        """Send what can be pickled."""
-        self.outgoing.write(packed(message))
+        """Send what can be pickled; few and short ones, which the socket holds until it reads them.
+
+        Raises:
+            OSError: it has ended.
+        """
+        self._end.sendall(packed(message))
 
     async def answer(self, patience: float) -> object:
         """Wait for the next message.
@@ -78,14 +94,34 @@ class Companion(NamedTuple):
         """
         try:
             async with asyncio.timeout(patience):
-                (length,) = _LENGTH.unpack(await self.incoming.readexactly(_LENGTH.size))
-                return pickle.loads(await self.incoming.readexactly(length))  # noqa: S301 - ours
-        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
+                message = await self._heard.get()
+        except TimeoutError as error:
             raise Unanswered from error
+        self._room.release()
+        if message is None:
+            raise Unanswered
+        return pickle.loads(message)  # noqa: S301 - ours
+
+    def _hear(self, loop: asyncio.AbstractEventLoop) -> None:
+        message: bytearray | None = bytearray()
+        with suppress(RuntimeError):  # the loop was closed, and nobody waits any more
+            while message is not None:
+                self._room.acquire()
+                length = self._read(_LENGTH.size)
+                message = length and self._read(*_LENGTH.unpack(length))
+                loop.call_soon_threadsafe(self._heard.put_nowait, message)
+
+    def _read(self, length: int) -> bytearray | None:
+        """Read so many bytes; None where there are fewer."""
+        found = bytearray(length)
+        missing = memoryview(found)
+        with suppress(ConnectionError):
+            while missing and (read := self._end.recv_into(missing)):
+                missing = missing[read:]
+        return None if missing else found
 
     async def end(self) -> None:
         """End the process, whatever it does."""
-        self.outgoing.close()
         with suppress(ProcessLookupError):  # it has ended
             self.process.kill()
         gone = asyncio.ensure_future(self.process.wait())
@@ -94,6 +130,10 @@ class Companion(NamedTuple):
         except asyncio.CancelledError:  # it is gone in no time, and its end must be heard
             await gone
             raise
+        finally:
+            self._room.release(HELD)  # all that is left to be heard is the end of the socket
+            self._thread.join()
+            self._end.close()
 
 
 def processors() -> int:

@@ -3,7 +3,7 @@
 import functools
 import os
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 
 import apsw
@@ -29,8 +29,10 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[list[Taken]]:
     """Have a process read what is behind the first ten records; the batches that it gave."""
     batches: list[list[Taken]] = []
 
-    async def read_ahead(stretch: ahead.Stretch) -> AsyncGenerator[list[Taken], None]:
-        async for batch in ahead.read_ahead(stretch):
+    async def read_ahead(
+        stretch: ahead.Stretch, prepare: Callable[[], Awaitable[None]]
+    ) -> AsyncGenerator[list[Taken], None]:
+        async for batch in ahead.read_ahead(stretch, prepare):
             batches.append(batch)
             yield batch
 

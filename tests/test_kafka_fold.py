@@ -18,6 +18,7 @@ from events.developments import Development
 from events.envelope import Filed, prepare_batch
 from events.errors import LogDamaged
 from events.filing import Private
+from events.kafka import moving
 from events.kafka.arbitration import Places
 from events.kafka.keystore import BLOCK_BYTES
 from events.kafka.mirror import Mirror
@@ -198,6 +199,24 @@ def test_keys_that_nobody_counted_stop_nothing(tmp_path: Path) -> None:
     (folded_,) = mirror.fold([Taken(0, 1, *encode(RECORD_ID, 0, batch, keys))], all_keys=True)
     assert folded_ is not None
     assert folded_.outcome == Places((1, 2), (1, 2), (1, 1))
+    mirror.close()
+
+
+def test_the_write_ahead_log_of_a_mirror_does_not_grow_with_the_topic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a way a node catches up, what stands beside its mirror stays small."""
+    monkeypatch.setattr(moving, "PAGES", 100)
+    path = tmp_path / "mirror"
+    mirror = mirror_of(path, [], [])
+    for offset in range(60):
+        batch = prepare_batch("a", [note(f"{offset} {number}") for number in range(100)], bytes)
+        record = Taken(offset, 1, *encode(RECORD_ID, Expect.ANY, batch, keys_for(offset + 1, 100)))
+        mirror.fold([record], all_keys=True)
+        if (under_way := mirror._moving._under_way) is not None:
+            under_way.result()
+    pages = path.with_name("mirror-wal").stat().st_size // 4096
+    assert pages < 300  # were it never moved: five times as many
     mirror.close()
 
 

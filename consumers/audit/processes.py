@@ -49,7 +49,8 @@ async def read_at_once(
     try:
         with suppress(OSError, Unanswered):
             while len(readers) < count:
-                readers.append(await Companion.begin(__spec__.name, read))
+                readers.append(await Companion.begin(__spec__.name))
+                readers[-1].send(read)
             async with aclosing(_in_turns(readers, after, upto, kept)) as stretches:
                 async for stretch in stretches:
                     yield stretch

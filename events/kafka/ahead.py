@@ -9,7 +9,7 @@ import gc
 import socket
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, closing, suppress
 from typing import Any, NamedTuple, cast
 
@@ -50,18 +50,28 @@ def is_far(records: int) -> bool:
     return records >= FAR and processors() > 1
 
 
-async def read_ahead(stretch: Stretch) -> AsyncGenerator[list[Taken], None]:
+async def read_ahead(
+    stretch: Stretch, prepare: Callable[[], Awaitable[None]]
+) -> AsyncGenerator[list[Taken], None]:
     """Read records, as far as it goes well.
 
     Whoever asks reads on behind the last record that is given, if need be behind none; what is
     wrong is seen again then.
+
+    Args:
+        stretch: what is read.
+        prepare: done while the process begins, and before it reads.
     """
     reader = None
     try:
+        with suppress(OSError):
+            reader = await Companion.begin(__spec__.name)
+        await prepare()
         with suppress(OSError, Unanswered):
-            reader = await Companion.begin(__spec__.name, stretch)
-            while isinstance(batch := await reader.answer(PATIENCE), list) and batch:
-                yield [_taken(each, stamped=stretch.stamped) for each in batch]
+            if reader is not None:
+                reader.send(stretch)
+                while isinstance(batch := await reader.answer(PATIENCE), list) and batch:
+                    yield [_taken(each, stamped=stretch.stamped) for each in batch]
     finally:
         if reader is not None:
             await reader.end()

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -151,9 +152,10 @@ class Follower:
     async def _follow_ahead(self, keys: AIOKafkaConsumer) -> bool:
         """Fold what a process beside this one reads; gives whether it read anything."""
         start = self._position
-        await self._read_keys_to_their_end(keys)  # or the process would find what they open closed
         stretch = Stretch(self._address, start, self._end, self._stamped)
-        async with aclosing(read_ahead(stretch)) as batches:
+        # Before all keys were read, the process would find closed what they open.
+        keys_read = partial(self._read_keys_to_their_end, keys)
+        async with aclosing(read_ahead(stretch, keys_read)) as batches:
             async for batch in batches:
                 await self._fold(batch, keys)
                 self._position = batch[-1].offset + 1

@@ -22,6 +22,7 @@ from events.kafka.additions import Additions
 from events.kafka.arbitration import Places, Standing, Void, Why, arbitrate
 from events.kafka.irregular import Irregular
 from events.kafka.keystore import KeyStore
+from events.kafka.moving import Moving
 from events.kafka.records import Claim, Contents, Garbage, Offer, decode, opened
 from events.kafka.taken import Last, Taken
 from events.sqlite.erasure import erase
@@ -31,7 +32,6 @@ from events.tree import Frontier
 
 __all__ = ["Checkpoint", "Folded", "KeysBehind", "Mirror"]
 
-WAL_PAGES = 16_000  # of 4 KiB in the write-ahead log before it is moved: many are written again
 CACHE_KIB = 16 * 1024  # of pages; those that one commit writes, so that none is written twice in it
 STORIES_REMEMBERED = 50_000  # versions kept in memory, so that a known story costs no look-up
 ROOT_EVERY = 64  # events between two sizes at which nodes compare their roots
@@ -89,6 +89,7 @@ class Mirror:
         self._wal_pages = 0
         self.claim: Claim | None = None
         self.soiled = True  # until a look says otherwise, something erased may be left beside it
+        self._moving = Moving(path)
         self._connection = connect(path)
         try:
             self._prepare(topic)
@@ -181,7 +182,7 @@ class Mirror:
                 folded = self._fold(records, all_keys=all_keys)
         finally:
             self._fresh.clear()
-        if self._wal_pages >= WAL_PAGES:
+        if self._moving.has_moved_most(self._wal_pages):
             self._tidy(apsw.SQLITE_CHECKPOINT_PASSIVE)
         return folded
 
@@ -363,4 +364,5 @@ class Mirror:
 
     def close(self) -> None:
         """Let go of the file."""
+        self._moving.close()
         self._connection.close()

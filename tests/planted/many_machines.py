@@ -22,6 +22,14 @@ MANY_MACHINES = [
         "the node waited for it for ever",
     ),
     Planted(
+        "What stands beside a mirror stays small, however long a way it catches up",
+        "test_kafka_fold.py::test_the_write_ahead_log_of_a_mirror_does_not_grow_with_the_topic",
+        "events/kafka/moving.py",
+        "            if pages >= PAGES:\n",
+        "            if pages < 0:\n",
+        "it was never moved",
+    ),
+    Planted(
         "What was read ahead of an erasure is erased",
         "test_kafka_fold.py::test_what_was_open_before_its_key_was_erased_is_not_kept",
         "events/kafka/records.py",
