@@ -34,6 +34,7 @@ from events.kafka.log import KafkaLog
 from events.kafka.mirror import Mirror
 from events.kafka.records import KEYS_BYTES, Claim, Keys, Offer, asked, claiming, encode
 from events.kafka.taken import Taken
+from events.kafka.topics import administration
 from events.log import Expect
 
 TAKEOVER_SECONDS = 30
@@ -85,6 +86,14 @@ async def test_one_node_at_a_time_is_on_duty(kafka: str, tmp_path: Path) -> None
     assert most == 1
 
 
+async def members(address: Address, duty: str) -> int:
+    """How many nodes the broker counts for a duty, once it is settled whose turn it is."""
+    async with administration(address) as admin:
+        (reply,) = await admin.describe_consumer_groups([f"{address.topic}.{duty}"])
+    (group,) = reply.to_object()["groups"]
+    return len(group["members"]) if group["state"] == "Stable" else 0
+
+
 @pytest.mark.torture
 async def test_a_killed_node_is_replaced(kafka: str, tmp_path: Path) -> None:
     """When the node on duty is killed without a word, another is on duty within thirty seconds."""
@@ -95,11 +104,10 @@ async def test_a_killed_node_is_replaced(kafka: str, tmp_path: Path) -> None:
         def turns() -> list[int]:
             return [len(node.said()) for node in nodes]
 
-        async def somebody() -> bool:
-            return sum(turns()) > 0
+        async def chosen() -> bool:
+            return any(turns()) and await members(address, "drill") == len(nodes)
 
-        await eventually(somebody, TAKEOVER_SECONDS)
-        await asyncio.sleep(3)  # the other joins, and may be chosen then
+        await eventually(chosen, TAKEOVER_SECONDS)
         before = turns()
         on, off = (1, 0) if before[1] else (0, 1)
         nodes[on].kill()
@@ -157,11 +165,7 @@ async def test_a_node_without_targets_leaves_alerts_to_one_that_has_some(
 
             await eventually(sends, TAKEOVER_SECONDS)
             assert b"dateline_sending 0.0" in await desk.read("/metrics")
-            admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-            await admin.start()
-            (found,) = await admin.describe_consumer_groups([f"{address.topic}.alerts"])
-            await admin.close()
-            assert len(found.to_object()["groups"][0]["members"]) == 1
+            assert await members(address, "alerts") == 1
 
 
 def test_roles_are_named() -> None:
