@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +204,12 @@ def test_keys_that_nobody_counted_stop_nothing(tmp_path: Path) -> None:
     mirror.close()
 
 
+def full_of(number: int) -> Taken:
+    """A record of a hundred events."""
+    batch = prepare_batch("a", [note(f"{number} {n}") for n in range(100)], bytes)
+    return Taken(number, 1, *encode(RECORD_ID, Expect.ANY, batch, keys_for(number + 1, 100)))
+
+
 def test_the_write_ahead_log_of_a_mirror_does_not_grow_with_the_topic(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,15 +217,45 @@ def test_the_write_ahead_log_of_a_mirror_does_not_grow_with_the_topic(
     monkeypatch.setattr(moving, "PAGES", 100)
     path = tmp_path / "mirror"
     mirror = mirror_of(path, [], [])
-    for offset in range(60):
-        batch = prepare_batch("a", [note(f"{offset} {number}") for number in range(100)], bytes)
-        record = Taken(offset, 1, *encode(RECORD_ID, Expect.ANY, batch, keys_for(offset + 1, 100)))
-        mirror.fold([record], all_keys=True)
+    for number in range(60):
+        mirror.fold([full_of(number)], all_keys=True)
         if (under_way := mirror._moving._under_way) is not None:
             under_way.result()
     pages = path.with_name("mirror-wal").stat().st_size // 4096
     assert pages < 300  # were it never moved: five times as many
     mirror.close()
+
+
+def test_two_programs_that_tidy_one_mirror_do_not_stop_each_other(tmp_path: Path) -> None:
+    """A node goes on folding while another program moves what stands beside their mirror."""
+    path = tmp_path / "mirror"
+    mirror = mirror_of(path, [], [])
+    mirror.fold([full_of(0)], all_keys=True)
+    writer, other = apsw.Connection(str(path)), apsw.Connection(str(path))
+    waits, goes_on = threading.Event(), threading.Event()
+
+    def busy(_times: int) -> bool:
+        waits.set()
+        return goes_on.wait(30)
+
+    other.pragma("user_version")  # it sees that there is a write-ahead log
+    other.set_busy_handler(busy)
+    writer.execute("BEGIN IMMEDIATE")
+    with ThreadPoolExecutor(1) as thread:
+        moved = thread.submit(other.wal_checkpoint, mode=apsw.SQLITE_CHECKPOINT_FULL)
+        try:
+            assert waits.wait(30)  # nobody else may move anything now
+            assert not mirror._moving.has_moved_most(moving.PAGES)
+            assert mirror._moving._under_way is not None
+            mirror._moving._under_way.result()
+        finally:
+            writer.execute("ROLLBACK")
+            goes_on.set()
+        moved.result()
+    mirror.fold([full_of(1)], all_keys=True)
+    assert mirror.size == 200
+    for connection in (writer, other, mirror):
+        connection.close()
 
 
 def test_a_mirror_of_an_earlier_form_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ meanwhile.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 
 import apsw
 
@@ -49,7 +50,8 @@ class Moving:
     def _move(self) -> None:
         if self._connection is None:
             self._connection = connect(self._path, make=False)
-        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        with suppress(apsw.BusyError):  # somebody else moves it
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     def close(self) -> None:
         """Let what is under way end, and let go of the file."""

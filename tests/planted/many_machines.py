@@ -30,6 +30,14 @@ MANY_MACHINES = [
         "it was never moved",
     ),
     Planted(
+        "Programs that share a mirror do not stop each other by tidying it",
+        "test_kafka_fold.py::test_two_programs_that_tidy_one_mirror_do_not_stop_each_other",
+        "events/kafka/moving.py",
+        "with suppress(apsw.BusyError):",
+        "with suppress(KeyError):",
+        "that another program was at it stopped the node",
+    ),
+    Planted(
         "What was read ahead of an erasure is erased",
         "test_kafka_fold.py::test_what_was_open_before_its_key_was_erased_is_not_kept",
         "events/kafka/records.py",
