@@ -193,6 +193,7 @@ async def test_of_each_story_one_is_on_its_way(room: Newsroom, tmp_path: Path) -
     """A target gets the alerts of one story one after the other, those of several side by side."""
     under_way: dict[str, int] = {}
     most = together = 0
+    of_each = asyncio.Barrier(3)
 
     async def watched(request: web.Request) -> web.Response:
         nonlocal most, together
@@ -200,7 +201,8 @@ async def test_of_each_story_one_is_on_its_way(room: Newsroom, tmp_path: Path) -
         under_way[story] = under_way.get(story, 0) + 1
         most = max(most, under_way[story])
         together = max(together, sum(under_way.values()))
-        await asyncio.sleep(0.02)
+        async with asyncio.timeout(10):  # three are under way at once, or none is answered
+            await of_each.wait()
         under_way[story] -= 1
         return web.Response()
 

@@ -62,19 +62,18 @@ async def read_ahead(
         stretch: what is read.
         prepare: done while the process begins, and before it reads.
     """
-    reader = None
     try:
-        with suppress(OSError):
-            reader = await Companion.begin(__spec__.name)
+        reader = await Companion.begin(__spec__.name)
+    except OSError:
+        return
+    try:
         await prepare()
         with suppress(OSError, Unanswered):
-            if reader is not None:
-                reader.send(stretch)
-                while isinstance(batch := await reader.answer(PATIENCE), list) and batch:
-                    yield [_taken(each, stamped=stretch.stamped) for each in batch]
+            reader.send(stretch)
+            while isinstance(batch := await reader.answer(PATIENCE), list) and batch:
+                yield [_taken(each, stamped=stretch.stamped) for each in batch]
     finally:
-        if reader is not None:
-            await reader.end()
+        await reader.end()
 
 
 async def _serve(descriptor: int) -> None:

@@ -30,6 +30,14 @@ MANY_MACHINES = [
         "it was never moved",
     ),
     Planted(
+        "What stands beside a mirror stays small, however long a way it catches up",
+        "test_kafka_fold.py::test_the_write_ahead_log_of_a_mirror_does_not_grow_with_the_topic",
+        "events/kafka/moving.py",
+        "        moved.result()\n        return True\n",
+        "        moved.result()\n        return False\n",
+        "what was added while it was moved was left, and it was never begun anew",
+    ),
+    Planted(
         "Programs that share a mirror do not stop each other by tidying it",
         "test_kafka_fold.py::test_two_programs_that_tidy_one_mirror_do_not_stop_each_other",
         "events/kafka/moving.py",
